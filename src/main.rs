@@ -1,3 +1,54 @@
 //! Starts the server and turns its end into an exit code.
 
-fn main() {}
+use std::io::Write;
+use std::process::ExitCode;
+
+use metrics_server::config::{self, Invocation};
+use metrics_server::logger;
+use metrics_server::server::Server;
+
+/// What a shell reads as "you called it wrongly"; Go's flag package exits with it.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os();
+    let argv0 = args.next().unwrap_or_default().to_string_lossy().into_owned();
+    let environment = |name: &str| std::env::var(name).ok();
+    match config::parse(args, &environment) {
+        Ok(Invocation::Help) => {
+            say(&config::usage(&argv0));
+            ExitCode::SUCCESS
+        }
+        Ok(Invocation::Version) => {
+            say(&format!("metrics-server {}\n", env!("CARGO_PKG_VERSION")));
+            ExitCode::SUCCESS
+        }
+        Ok(Invocation::Run(config)) if config.check_only => {
+            say("configuration is valid\n");
+            ExitCode::SUCCESS
+        }
+        Ok(Invocation::Run(config)) => {
+            logger::start(config.debug);
+            match Server::bind(*config).and_then(Server::run) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    logger::flush();
+                    log::error!("{error:#}");
+                    ExitCode::FAILURE
+                }
+            }
+        }
+        Err(error) => {
+            say(&format!("{error}\n"));
+            if error.exit_code() == USAGE {
+                say(&config::usage(&argv0));
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Writes to stderr, as Go's flag package does; a closed stderr is no reason to fail.
+fn say(text: &str) {
+    drop(std::io::stderr().write_all(text.as_bytes()));
+}

@@ -189,6 +189,8 @@ reasons! {
         TooLong => "too_long",
         /// The object stayed open on a stream for longer than 30 s.
         TimedOut => "timed_out",
+        /// The object had not ended when all unfinished ones together reached `-uds-partials-max-bytes`.
+        PartialsLimit => "partials_limit",
         /// Not JSON.
         Syntax => "syntax",
         /// Nested deeper than 16 levels.

@@ -1,0 +1,51 @@
+# `make` lists the targets. Cargo does the work; what needs more than two lines is a script or a test.
+
+SHELL := bash
+# A Rust that `make deps` has just installed is found as well.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run deps check fmt lint test doc model bench bench-quick load fuzz clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Build the server and start it on its defaults
+	cargo run --release
+
+deps: ## Install what the tests need (Debian; asks for sudo where you are not root)
+	tests/install-deps.sh
+
+check: fmt lint test doc ## Everything that must be green before a commit, cheapest first
+
+fmt: ## Check the format
+	cargo fmt --all -- --check
+
+lint: ## Run clippy; a warning is an error
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+test: deps ## Install what the tests need, then run them all
+	cargo test --workspace --locked
+
+doc: ## Build the documentation; a warning is an error
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --document-private-items
+
+model: ## Check the concurrent protocols with loom and shuttle
+	RUSTFLAGS='--cfg loom' cargo test --release --locked --target-dir target/loom --test model_loom
+	RUSTFLAGS='--cfg shuttle' cargo test --release --locked --target-dir target/shuttle --test model_shuttle
+
+bench: ## Run the benchmarks
+	cargo bench --workspace --locked
+
+bench-quick: ## Run the benchmarks with fewer samples: a smoke test, not a figure
+	cargo bench --workspace --locked -- --quick
+
+load: ## Start a server, load it for 10 s and close the books
+	tests/load.sh
+
+fuzz: ## Fuzz every target for 60 s (needs a nightly compiler and cargo-fuzz)
+	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo 'missing: rustup toolchain install nightly && cargo install --locked cargo-fuzz' >&2; exit 1; }
+	set -e; for target in $$(cargo +nightly fuzz list); do cargo +nightly fuzz run "$$target" -- -max_total_time=60; done
+
+clean: ## Remove what was built
+	cargo clean

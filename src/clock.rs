@@ -1,0 +1,17 @@
+//! Time, read in one place.
+//!
+//! Everything that compares times (expiry, stamps of gauges, deadlines) uses the monotonic clock;
+//! only what leaves for another system carries wall-clock time.
+
+use std::sync::OnceLock;
+use std::time::Instant;
+
+static START: OnceLock<Instant> = OnceLock::new();
+
+/// Nanoseconds of the monotonic clock since the first call in this process, plus one:
+/// never 0, which cells use for "never".
+pub fn now_ns() -> u64 {
+    let start = *START.get_or_init(Instant::now);
+    // 2^64 ns are 584 years.
+    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX - 1) + 1
+}

@@ -1,0 +1,84 @@
+//! Why a command line was refused, in words that name the flag and say what it takes.
+//!
+//! It must not print nor end the process: `main` does.
+
+use std::fmt;
+use std::path::Path;
+
+use super::go;
+use super::table::{Flag, Kind};
+use super::usage;
+
+/// A command line that cannot be run. Its text is one message, sometimes of two lines, without a final newline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageError {
+    message: String,
+    class: Class,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    Usage,
+    File,
+}
+
+impl UsageError {
+    /// The exit status of a process that ends for it: 2 for a bad command line, 1 for a bad file.
+    pub const fn exit_code(&self) -> u8 {
+        match self.class {
+            Class::Usage => 2,
+            Class::File => 1,
+        }
+    }
+
+    /// Whether the usage text is to be printed after the message: it would not help with a bad file.
+    pub const fn wants_usage(&self) -> bool {
+        matches!(self.class, Class::Usage)
+    }
+
+    fn usage(message: String) -> Self {
+        Self { message, class: Class::Usage }
+    }
+
+    /// A word like `---debug` or `-=x`.
+    pub(super) fn bad_syntax(word: &str) -> Self {
+        Self::usage(format!("bad flag syntax: {word}"))
+    }
+
+    /// No such flag.
+    pub(super) fn undefined(name: &str) -> Self {
+        Self::usage(format!("flag provided but not defined: -{name}"))
+    }
+
+    /// The last word was a flag that takes a value.
+    pub(super) fn needs_argument(flag: &Flag) -> Self {
+        Self::usage(format!("flag needs an argument: -{}\n{}", flag.name, usage::takes_line(flag)))
+    }
+
+    /// A value that the flag does not take, and why.
+    pub(super) fn value(flag: &Flag, value: &str, cause: &str) -> Self {
+        let value = go::quote(value);
+        let first = match flag.kind {
+            Kind::Bool(_) => format!("invalid boolean value {value} for -{}: {cause}", flag.name),
+            _ => format!("invalid value {value} for flag -{}: {cause}", flag.name),
+        };
+        Self::usage(format!("{first}\n{}", usage::takes_line(flag)))
+    }
+
+    /// A file, named by a flag, that cannot be read or used.
+    pub(super) fn file(flag: &Flag, path: &Path, cause: &str) -> Self {
+        let path = go::quote(&path.to_string_lossy());
+        Self {
+            message: format!("invalid file {path} for flag -{}: {cause}", flag.name),
+            class: Class::File,
+        }
+    }
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for UsageError {}

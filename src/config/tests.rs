@@ -1,0 +1,279 @@
+//! Whole command lines: what they mean, and with which words they are refused.
+
+use std::time::Duration;
+
+use super::*;
+
+fn parse_with(args: &[&str], env: &[(&str, &str)]) -> Result<Invocation, UsageError> {
+    let lookup =
+        |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+    parse(args.iter().map(OsString::from), &lookup)
+}
+
+fn config(args: &[&str]) -> Config {
+    match parse_with(args, &[]) {
+        Ok(Invocation::Run(config)) => *config,
+        other => panic!("{args:?}: {other:?}"),
+    }
+}
+
+fn all(port: u16) -> GoAddr {
+    GoAddr { host: String::new(), port }
+}
+
+#[test]
+fn no_flags_give_the_defaults() {
+    let config = config(&[]);
+    let workers = config.ingest.workers;
+    assert!((1..=4).contains(&workers));
+    let ingest = IngestConfig {
+        workers,
+        pin: Pin::Auto,
+        udp: Some(ListenUdp { text: ":9999".to_owned(), addr: all(9999) }),
+        unix: vec![ListenUnix {
+            path: "./metric-server.sock".to_owned(),
+            flag: "uds",
+            is_default: true,
+        }],
+        rcvbuf_bytes: 8 << 20,
+        batch_wait: Duration::from_micros(200),
+        uds_mode: 0o777,
+        connections_max: 4096,
+        partials_max_bytes: 64 << 20,
+        message_max_bytes: 128 << 10,
+    };
+    let limits = Limits {
+        message_max_bytes: 128 << 10,
+        labels_max: 64,
+        buckets_max: 1024,
+        lines_max: 2_000_000,
+        name_lines_max: 500_000,
+        memory_max_bytes: 2 << 30,
+        mixed_label_sets: false,
+    };
+    let http = HttpConfig {
+        text: ":9099".to_owned(),
+        addr: all(9099),
+        scrape_timeout: Duration::from_secs(30),
+    };
+    let sinks = SinkFlags {
+        remote: None,
+        loki_address: String::new(),
+        loki_ca_path: String::new(),
+        loki_cert_path: String::new(),
+        loki_key_path: String::new(),
+        opensearch_bulk_period: Duration::from_secs(5),
+        opensearch_bulk_size_bytes: 20_000,
+        search_url: Secret(String::new()),
+        search_user: String::new(),
+        search_password: Secret(String::new()),
+        scylladb_hosts: Vec::new(),
+        scylladb_table: "tracking.metrics".to_owned(),
+        pyroscope_url: String::new(),
+        hostname: String::new(),
+    };
+    let expected = Config {
+        debug: false,
+        check_only: false,
+        ingest,
+        limits,
+        http,
+        expiry: None,
+        shutdown_delay: Duration::ZERO,
+        shutdown_from: ShutdownFrom::Unix,
+        log_interval: Duration::from_secs(10),
+        labels: Vec::new(),
+        source_labels: true,
+        sinks,
+    };
+    assert_eq!(config, expected);
+}
+
+#[test]
+fn help_and_version_need_no_good_configuration() {
+    assert!(matches!(parse_with(&["-socket=", "-h"], &[]), Ok(Invocation::Help)));
+    assert!(matches!(parse_with(&["-socket=", "-version"], &[]), Ok(Invocation::Version)));
+    assert!(matches!(parse_with(&["-version=false"], &[]), Ok(Invocation::Run(_))));
+    assert!(parse_with(&["-version", "-nope"], &[]).is_err());
+}
+
+#[test]
+fn new_flags_reach_their_fields() {
+    let config = config(&[
+        "-workers=3",
+        "-pin=off",
+        "-udp-rcvbuf=0x10000",
+        "-udp-batch-wait=0",
+        "-uds-mode=0660",
+        "-uds-connections-max=10",
+        "-uds-partials-max-bytes=65536",
+        "-message-max-bytes=65_536",
+        "-labels-max=5",
+        "-buckets-max=6",
+        "-lines-max=7",
+        "-name-lines-max=8",
+        "-memory-max=1048576",
+        "-mixed-label-sets",
+        "-source-labels=false",
+        "-shutdown-from=any",
+        "-log-interval=1s",
+        "-scrape-timeout=2s",
+        "-check-config",
+        "-debug",
+    ]);
+    let ingest = &config.ingest;
+    assert_eq!((ingest.workers, ingest.pin, ingest.rcvbuf_bytes), (3, Pin::Off, 65_536));
+    assert_eq!(
+        (ingest.batch_wait, ingest.uds_mode, ingest.connections_max),
+        (Duration::ZERO, 0o660, 10)
+    );
+    assert_eq!((ingest.partials_max_bytes, ingest.message_max_bytes), (65_536, 65_536));
+    let limits = &config.limits;
+    assert_eq!((limits.message_max_bytes, limits.labels_max, limits.buckets_max), (65_536, 5, 6));
+    assert_eq!((limits.lines_max, limits.name_lines_max, limits.memory_max_bytes), (7, 8, 1 << 20));
+    assert!(limits.mixed_label_sets && !config.source_labels && config.check_only && config.debug);
+    assert_eq!(config.shutdown_from, ShutdownFrom::Any);
+    assert_eq!(
+        (config.log_interval, config.http.scrape_timeout),
+        (Duration::from_secs(1), Duration::from_secs(2))
+    );
+}
+
+#[test]
+fn clean_up_turns_the_ttl_on() {
+    for (args, expiry) in [
+        (&["-metric-ttl", "0"][..], None),
+        (&["-metric-ttl", "-1s", "-metric-clean-up=false"], None),
+        (&["-metric-clean-up"], Some(86_400)),
+        (&["-metric-clean-up", "-metric-ttl", "1m"], Some(60)),
+    ] {
+        assert_eq!(config(args).expiry, expiry.map(Duration::from_secs), "{args:?}");
+    }
+}
+
+#[test]
+fn a_negative_shutdown_delay_is_none() {
+    assert_eq!(config(&["-shutdown-delay", "-1s"]).shutdown_delay, Duration::ZERO);
+    assert_eq!(config(&["-shutdown-delay", "1.5s"]).shutdown_delay, Duration::from_millis(1500));
+}
+
+#[test]
+fn udp_and_uds_can_be_switched_off() {
+    let config = config(&["-udp", "", "-uds", ""]);
+    assert_eq!((config.ingest.udp, config.ingest.unix), (None, Vec::new()));
+}
+
+#[test]
+fn the_flag_wins_over_the_file_of_labels() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("f");
+    std::fs::write(&path, "b=file\na=file\n# c=file\n").expect("a file");
+    let file = path.to_string_lossy();
+    let labels = config(&["-extra-labels", "b:flag,z:", "-extra-labels-file-path", &file]).labels;
+    let expected = [("a", "file"), ("b", "flag"), ("z", "")];
+    assert_eq!(labels, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+}
+
+#[test]
+fn sinks_are_kept_as_given() {
+    let sinks = config(&[
+        "-remote",
+        "far.example:1",
+        "-scylladb-hosts",
+        " a,b:9043,",
+        "-opensearch-bulk-size-bytes=-1",
+    ]);
+    let sinks = sinks.sinks;
+    assert_eq!(sinks.remote, Some(GoAddr { host: "far.example".to_owned(), port: 1 }));
+    assert_eq!(
+        (sinks.scylladb_hosts, sinks.opensearch_bulk_size_bytes),
+        (vec!["a".to_owned(), "b:9043".to_owned()], 0)
+    );
+}
+
+#[test]
+fn secrets_come_from_the_environment_and_are_not_shown() {
+    let env = [
+        ("METRICS_SERVER_SEARCH_URL", "https://joe:hunter1@search"),
+        ("METRICS_SERVER_SEARCH_USER", "joe"),
+        ("METRICS_SERVER_SEARCH_PASSWORD", "hunter2"),
+        ("HOSTNAME", "box"),
+    ];
+    let Ok(Invocation::Run(config)) = parse_with(&[], &env) else { panic!("no configuration") };
+    let sinks = &config.sinks;
+    assert_eq!((sinks.search_password.expose(), sinks.search_user.as_str()), ("hunter2", "joe"));
+    assert_eq!(
+        (sinks.search_url.expose(), sinks.hostname.as_str()),
+        ("https://joe:hunter1@search", "box")
+    );
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("hunter") && shown.contains("(redacted)"), "{shown}");
+}
+
+#[test]
+fn refusals_name_flag_value_and_cause() {
+    for (args, line) in [
+        (&["-socket", ""][..], "invalid value \"\" for flag -socket: missing port in address"),
+        (
+            &["-socket", "nocolon"],
+            "invalid value \"nocolon\" for flag -socket: missing port in address",
+        ),
+        (&["-udp", "bad"], "invalid value \"bad\" for flag -udp: missing port in address"),
+        (&["-udp", ":70000"], "invalid value \":70000\" for flag -udp: the port is above 65535"),
+        (
+            &["-remote", "127.0.0.1"],
+            "invalid value \"127.0.0.1\" for flag -remote: missing port in address",
+        ),
+        (
+            &["-remote", ":0"],
+            "invalid value \":0\" for flag -remote: nothing can be sent to port 0",
+        ),
+        (
+            &["-metric-clean-up", "-metric-ttl", "0"],
+            "invalid value \"0s\" for flag -metric-ttl: with -metric-clean-up it must be above 0",
+        ),
+        (
+            &["-metric-clean-up", "-metric-ttl", "-1s"],
+            "invalid value \"-1s\" for flag -metric-ttl: with -metric-clean-up it must be above 0",
+        ),
+        (
+            &["-opensearch-bulk-period", "0"],
+            "invalid value \"0\" for flag -opensearch-bulk-period: value out of range",
+        ),
+        (
+            &["-extra-labels", "app"],
+            "invalid value \"app\" for flag -extra-labels: \"app\" has no colon",
+        ),
+        (&["-pin", "maybe"], "invalid value \"maybe\" for flag -pin: no such choice"),
+        (
+            &["-uds-mode", "999"],
+            "invalid value \"999\" for flag -uds-mode: no octal number from 0 to 0777",
+        ),
+        (
+            &["-uds-partials-max-bytes=65536"],
+            "invalid value \"65536\" for flag -uds-partials-max-bytes: less than one message of -message-max-bytes 131072",
+        ),
+    ] {
+        let error = parse_with(args, &[]).expect_err("a refusal");
+        assert_eq!((error.exit_code(), error.wants_usage()), (2, true), "{args:?}");
+        let text = error.to_string();
+        let mut lines = text.lines();
+        assert_eq!(lines.next(), Some(line), "{args:?}");
+        assert!(lines.next().is_some_and(|takes| takes.contains(" takes ")), "{text}");
+        assert_eq!(lines.next(), None);
+    }
+}
+
+#[test]
+fn a_bad_file_of_labels_is_no_matter_of_usage() {
+    let error =
+        parse_with(&["-extra-labels-file-path", "/nonexistent/f"], &[]).expect_err("a refusal");
+    assert_eq!((error.exit_code(), error.wants_usage()), (1, false));
+    let text = error.to_string();
+    assert!(
+        text.starts_with(
+            "invalid file \"/nonexistent/f\" for flag -extra-labels-file-path: No such file"
+        ),
+        "{text}"
+    );
+}

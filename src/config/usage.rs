@@ -1,0 +1,234 @@
+//! The texts made from the table of flags: `-h`, what a flag takes, and the README's options table.
+//!
+//! Pure functions; they must not know how arguments are read.
+
+use std::fmt::Write as _;
+use std::ops::RangeInclusive;
+
+use super::table::{FLAGS, Flag, Group, Kind, Nanos};
+use super::{duration, go};
+
+/// The usage as Go's `flag` package prints it, flags sorted by name, ending in a newline.
+pub fn usage(argv0: &str) -> String {
+    let mut flags: Vec<&Flag> = FLAGS.iter().collect();
+    flags.sort_by_key(|flag| flag.name);
+    let mut out = format!("Usage of {argv0}:\n");
+    for flag in flags {
+        push_flag(&mut out, flag);
+    }
+    out
+}
+
+fn push_flag(out: &mut String, flag: &Flag) {
+    let word = match flag.kind {
+        Kind::Bool(_) => "",
+        _ => type_word(&flag.kind),
+    };
+    let space = if word.is_empty() { "" } else { " " };
+    let default = default_text(&flag.kind, go::quote)
+        .map_or_else(String::new, |text| format!(" (default {text})"));
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "  -{}{space}{word}\n    \t{}{default}", flag.name, flag.help);
+}
+
+const fn type_word(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Bool(_) => "bool",
+        Kind::Int(..) => "int",
+        Kind::Text(..) => "string",
+        Kind::Duration(..) => "duration",
+    }
+}
+
+/// The default, unless it is the zero of its kind.
+fn default_text(kind: &Kind, quote: fn(&str) -> String) -> Option<String> {
+    match kind {
+        Kind::Bool(default) => default.then(|| "true".to_owned()),
+        Kind::Int(default, _) => (*default != 0).then(|| default.to_string()),
+        Kind::Text(default, _) => (!default.is_empty()).then(|| quote(default)),
+        Kind::Duration(default, _) => (*default != 0).then(|| duration::text(*default)),
+    }
+}
+
+/// `-labels-max takes a whole number from 1 to 1000`.
+pub(super) fn takes_line(flag: &Flag) -> String {
+    let takes = match &flag.kind {
+        Kind::Bool(_) => {
+            "=true or =false (also 1, t, T, TRUE, True, 0, f, F, FALSE, False), or stands alone"
+                .to_owned()
+        }
+        Kind::Int(_, range) => format!("a whole number{}", range_text(range, i64::to_string)),
+        Kind::Text(_, takes) => (*takes).to_owned(),
+        Kind::Duration(_, range) => {
+            let range = range_text(range, |nanos: &Nanos| duration::text(*nanos));
+            format!("a duration such as 300ms, 1m30s or 24h{range}")
+        }
+    };
+    format!("-{} takes {takes}", flag.name)
+}
+
+fn range_text(range: &RangeInclusive<i64>, text: impl Fn(&i64) -> String) -> String {
+    match (range.start(), range.end()) {
+        (&i64::MIN, &i64::MAX) => String::new(),
+        (1, &i64::MAX) => " above 0".to_owned(),
+        (start, &i64::MAX) => format!(", at least {}", text(start)),
+        (start, end) => format!(" from {} to {}", text(start), text(end)),
+    }
+}
+
+/// The README's options: one Markdown table for each group of flags under a bold heading, ending in a newline.
+pub fn markdown_table() -> String {
+    let mut out = String::new();
+    for &group in Group::ALL {
+        let gap = if out.is_empty() { "" } else { "\n" };
+        let _ = write!(
+            out,
+            "{gap}**{}**\n\n| flag | type | default | meaning |\n|---|---|---|---|\n",
+            group.title()
+        );
+        for flag in FLAGS.iter().filter(|flag| flag.group == group) {
+            push_row(&mut out, flag);
+        }
+    }
+    out
+}
+
+fn push_row(out: &mut String, flag: &Flag) {
+    let default = match &flag.kind {
+        Kind::Bool(default) => format!("`{default}`"),
+        Kind::Int(default, _) => format!("`{default}`"),
+        Kind::Text(default, _) if default.is_empty() => String::new(),
+        Kind::Text(default, _) => format!("`{default}`"),
+        Kind::Duration(default, _) => format!("`{}`", duration::text(*default)),
+    };
+    let _ = writeln!(
+        out,
+        "| `-{}` | {} | {default} | {} |",
+        flag.name,
+        type_word(&flag.kind),
+        flag.help
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::table::find;
+
+    /// The flags of the original Go metrics-server, exactly as it prints them.
+    const ORIGINAL: &str = "
+  -debug
+    \tenable debug log level
+  -extra-labels string
+    \tcoma separated metrics extra labels (extra-labels=label1:value2,label2:value2)
+  -extra-labels-file-path string
+    \tread file with key=value labels (same as the java properties format)
+  -loki-address string
+    \tloki https endpoint
+  -loki-ca-path string
+    \tpath to loki ca certificate
+  -loki-cert-path string
+    \tpath to loki certificate
+  -loki-key-path string
+    \tpath to loki key
+  -metric-clean-up
+    \tenable clean up metric via metric-ttl time after creation
+  -metric-ttl duration
+    \tenable metric clean up via specified amount of time from http endpoint (default 24h0m0s)
+  -opensearch-bulk-period duration
+    \tbulk push period (default 5s)
+  -opensearch-bulk-size-bytes int
+    \tbulk buffer size in bytes (default 20000)
+  -pyroscope-url string
+    \tpyroscope profiler address, e.g http://localhost:4040
+  -remote string
+    \tsend metrics to global metrics-server via UDP (remote=127.0.0.1:9999)
+  -scylladb-hosts string
+    \tcomma separated scylladb hosts
+  -scylladb-table string
+    \tscylladb table to write raw data (default \"tracking.metrics\")
+  -shutdown-delay duration
+    \tdelay for graceful shutdown in case of kill signal or shutdown metric was received
+  -socket string
+    \tprometheus exporter tcp socket (default \":9099\")
+  -udp string
+    \tcollector udp socket (default \":9999\")
+  -uds string
+    \tpath to collector unix domain socket file (default \"./metric-server.sock\")
+  -uds-pool string
+    \tcomma separated list of unix domain sockets
+";
+
+    #[test]
+    fn usage_holds_the_original_flags_word_for_word() {
+        let usage = usage("./metrics-server");
+        assert!(usage.starts_with("Usage of ./metrics-server:\n  -"), "{usage}");
+        let entries: Vec<&str> = ORIGINAL.trim_matches('\n').split("\n  -").collect();
+        assert_eq!(entries.len(), 20);
+        for entry in entries {
+            let entry = entry.trim_start_matches("  -");
+            assert!(usage.contains(&format!("\n  -{entry}\n")), "{entry}");
+        }
+    }
+
+    #[test]
+    fn usage_prints_new_flags_in_the_same_way() {
+        let usage = usage("x");
+        for entry in [
+            "\n  -source-labels\n    \tadd the labels data_source and source_app to every metric (default true)\n",
+            "\n  -workers int\n    \tthreads that receive and count (0: min(4, available cores))\n",
+            "\n  -uds-mode string\n    \toctal file mode of the unix domain sockets (default \"0777\")\n",
+            " (default 200µs)\n",
+            "\n  -version\n    \tprint the version and exit\n",
+        ] {
+            assert!(usage.contains(entry), "{entry}");
+        }
+    }
+
+    #[test]
+    fn usage_is_sorted_by_name_and_complete() {
+        let usage = usage("x");
+        let names: Vec<&str> = usage
+            .lines()
+            .filter_map(|line| line.strip_prefix("  -"))
+            .filter_map(|line| line.split(' ').next())
+            .collect();
+        assert!(names.is_sorted(), "{names:?}");
+        assert_eq!(names.len(), FLAGS.len());
+    }
+
+    #[test]
+    fn says_what_a_flag_takes() {
+        let cases = [
+            ("labels-max", "-labels-max takes a whole number from 1 to 1000"),
+            ("memory-max", "-memory-max takes a whole number, at least 1048576"),
+            ("opensearch-bulk-size-bytes", "-opensearch-bulk-size-bytes takes a whole number"),
+            ("pin", "-pin takes auto, on or off"),
+            ("metric-ttl", "-metric-ttl takes a duration such as 300ms, 1m30s or 24h"),
+            (
+                "scrape-timeout",
+                "-scrape-timeout takes a duration such as 300ms, 1m30s or 24h above 0",
+            ),
+            (
+                "udp-batch-wait",
+                "-udp-batch-wait takes a duration such as 300ms, 1m30s or 24h from 0s to 100ms",
+            ),
+        ];
+        for (name, line) in cases {
+            assert_eq!(find(name).map(takes_line).as_deref(), Some(line));
+        }
+    }
+
+    #[test]
+    fn markdown_has_one_row_for_each_flag() {
+        let table = markdown_table();
+        assert_eq!(table.lines().filter(|line| line.starts_with("| `-")).count(), FLAGS.len());
+        assert_eq!(table.matches("| flag |").count(), Group::ALL.len());
+        assert!(
+            table.contains("| `-udp` | string | `:9999` | collector udp socket |\n"),
+            "{table}"
+        );
+        assert!(table.contains("| `-shutdown-delay` | duration | `0s` | "), "{table}");
+        assert!(table.contains("| `-remote` | string |  | "), "{table}");
+    }
+}

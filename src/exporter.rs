@@ -1,0 +1,12 @@
+//! The exporter: everything between the registry and Prometheus.
+//!
+//! `http` serves, `scrape` makes a page and shares it among scrapes of the same moment, `own` adds the
+//! server's own families, `retire` drives expiry on a timer. Runs on the exporter thread and the HTTP
+//! threads; workers never wait for any of it.
+
+pub mod http;
+pub mod kernel;
+pub mod own;
+pub mod process;
+pub mod retire;
+pub mod scrape;

@@ -1,0 +1,54 @@
+//! Whether a client asked for gzip.
+
+/// Whether one of the `Accept-Encoding` values names gzip with a weight above 0.
+///
+/// `*` alone does not: it allows every coding, plain text among them, and asks for none. A weight that is
+/// no number counts as 0.
+pub fn asks_for_gzip<'a>(values: impl IntoIterator<Item = &'a str>) -> bool {
+    values.into_iter().flat_map(|value| value.split(',')).any(names_gzip)
+}
+
+fn names_gzip(item: &str) -> bool {
+    let mut parts = item.split(';').map(str::trim);
+    let coding = parts.next().unwrap_or("");
+    (coding.eq_ignore_ascii_case("gzip") || coding.eq_ignore_ascii_case("x-gzip"))
+        && parts.find_map(weight).is_none_or(|weight| weight > 0.0)
+}
+
+/// The number of a `q=` parameter; `None` for another parameter.
+fn weight(parameter: &str) -> Option<f32> {
+    let (name, number) = parameter.split_once('=')?;
+    name.trim().eq_ignore_ascii_case("q").then(|| number.trim().parse().unwrap_or(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_used_where_it_is_asked_for() {
+        let table: [(&[&str], bool); 18] = [
+            (&[], false),
+            (&[""], false),
+            (&["gzip"], true),
+            (&["GZIP"], true),
+            (&["x-gzip"], true),
+            (&["deflate, gzip;q=1.0"], true),
+            (&["gzip, deflate, br"], true),
+            (&["br;q=1.0,gzip;q=0.001"], true),
+            (&["br", "gzip"], true),
+            (&["gzip ; q = 0.5"], true),
+            (&["gzip;level=9"], true),
+            (&["identity"], false),
+            (&["gzip;q=0"], false),
+            (&["gzip;q=0.000, br"], false),
+            (&["gzip;Q=0"], false),
+            (&["gzip;q=much"], false),
+            (&["*"], false),
+            (&["br, zstd, gzipped"], false),
+        ];
+        for (values, expected) in table {
+            assert_eq!(asks_for_gzip(values.iter().copied()), expected, "{values:?}");
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The server's own families, as text, each ready to be put in its place on the page.
+//!
+//! Names, types and help come from the tables of `stats` and `process`; this file knows where the
+//! numbers are. Runs on an HTTP thread, once per page.
+
+use std::collections::BTreeMap;
+
+use crate::exporter::http::stats::HttpStats;
+use crate::exporter::kernel::Reading;
+use crate::exporter::process;
+use crate::exporter::retire::{PASS_BOUNDS_SECONDS, Passes};
+use crate::exposition::page::Page;
+use crate::ingest::Stats;
+use crate::metric::{Coercion, Kind, Op, OpType, Rejection};
+use crate::registry::birth::Births;
+use crate::stats::{Count, Own, Transport, WorkerStats};
+
+/// Where the numbers are.
+#[derive(Debug)]
+pub struct Sources<'a> {
+    /// Of workers.
+    pub stats: &'a Stats,
+    /// Of sockets, by worker; empty without UDP.
+    pub kernel: &'a [Reading],
+    /// Of the registry's bounds.
+    pub births: &'a Births,
+    /// Series by kind: counters, gauges, histograms.
+    pub series: [u64; 3],
+    /// Of expiry.
+    pub passes: &'a Passes,
+    /// Of the HTTP server.
+    pub http: &'a HttpStats,
+    /// The last page: nanoseconds it took and bytes it had as sent.
+    pub last_page: (u64, u64),
+    /// Log lines that were dropped.
+    pub log_suppressed: u64,
+}
+
+/// The families' text by name, in the page's order.
+pub type Texts = BTreeMap<&'static str, Vec<u8>>;
+
+/// All of them, with the numbers of now.
+pub fn texts(sources: &Sources<'_>) -> Texts {
+    let mut own = OwnPage { texts: Texts::new() };
+    own.messages(sources.stats);
+    own.transports(sources);
+    own.registry(sources);
+    own.server(sources);
+    own.sinks();
+    own.process();
+    own.http(sources.http);
+    own.texts
+}
+
+struct OwnPage {
+    texts: Texts,
+}
+
+impl OwnPage {
+    fn family(
+        &mut self,
+        (name, kind, help): (&'static str, Kind, &str),
+        write: impl FnOnce(&mut Page<&mut dyn FnMut(&mut Vec<u8>)>),
+    ) {
+        let text = self.texts.entry(name).or_default();
+        let mut keep = |piece: &mut Vec<u8>| text.append(piece);
+        let mut page: Page<&mut dyn FnMut(&mut Vec<u8>)> = Page::new(&mut keep);
+        page.header(name, kind, help);
+        write(&mut page);
+        page.finish();
+    }
+
+    /// A family of ours with one label (or none) and a value for each of its label's values.
+    fn own<'a>(&mut self, own: Own, values: impl IntoIterator<Item = (&'a str, f64)>) {
+        let family = own.family();
+        self.family((family.name, family.kind, family.help), |page| {
+            for (label_value, value) in values {
+                let labels = match family.label {
+                    "" => String::new(),
+                    label => format!("{label}=\"{label_value}\""),
+                };
+                page.sample(family.name, "", labels.as_bytes(), value);
+            }
+        });
+    }
+
+    fn one(&mut self, own: Own, value: u64) {
+        self.own(own, [("", value as f64)]);
+    }
+
+    /// Sums of counters that each worker has one of.
+    fn sum(&mut self, own: Own, stats: &Stats, count: fn(&WorkerStats) -> &Count) {
+        self.one(own, stats.iter().map(|worker| count(worker).get()).sum());
+    }
+
+    /// Sums of counters that each worker has one of per label value.
+    fn sums<'a, const N: usize>(
+        &mut self,
+        own: Own,
+        stats: &Stats,
+        names: impl IntoIterator<Item = &'a str>,
+        counts: fn(&WorkerStats) -> &[Count; N],
+    ) {
+        let sum = |index: usize| stats.iter().map(|worker| counts(worker)[index].get()).sum::<u64>();
+        // Sorted, as all series on the page are.
+        let mut values: Vec<_> = names
+            .into_iter()
+            .enumerate()
+            .map(|(index, name)| (name, sum(index) as f64))
+            .collect();
+        values.sort_by_key(|&(name, _)| name);
+        self.own(own, values);
+    }
+
+    fn by_worker(&mut self, own: Own, values: impl Iterator<Item = f64>) {
+        let numbered: Vec<(String, f64)> =
+            values.enumerate().map(|(worker, value)| (worker.to_string(), value)).collect();
+        self.own(own, numbered.iter().map(|(worker, value)| (worker.as_str(), *value)));
+    }
+
+    fn messages(&mut self, stats: &Stats) {
+        self.sums(Own::Processed, stats, OpType::NAMES, |worker| &worker.op_types);
+        self.sum(Own::Framed, stats, |worker| &worker.framed);
+        let ops = Op::ALL.map(Op::as_str);
+        self.sums(Own::Accepted, stats, ops, |worker| &worker.accepted);
+        let reasons = Rejection::ALL.iter().map(|reason| reason.as_str());
+        self.sums(Own::Rejected, stats, reasons, |worker| &worker.rejected);
+        let coercions = Coercion::ALL.iter().map(|reason| reason.as_str());
+        self.sums(Own::Coerced, stats, coercions, |worker| &worker.coerced);
+        self.sum(Own::Garbage, stats, |worker| &worker.garbage_bytes);
+        self.sum(Own::Panics, stats, |worker| &worker.panics);
+    }
+
+    fn transports(&mut self, sources: &Sources<'_>) {
+        let Sources { stats, kernel, .. } = sources;
+        self.sum(Own::Datagrams, stats, |worker| &worker.datagrams);
+        self.sum(Own::Truncated, stats, |worker| &worker.truncated);
+        self.sums(Own::ReceivedBytes, stats, Transport::NAMES, |worker| &worker.bytes);
+        self.by_worker(Own::KernelDrops, kernel.iter().map(|socket| socket.drops as f64));
+        self.by_worker(Own::QueueBytes, kernel.iter().map(|socket| socket.queued_bytes.into()));
+        self.by_worker(Own::BufferBytes, kernel.iter().map(|socket| socket.buffer_bytes.into()));
+        self.by_worker(Own::Connections, stats.iter().map(|worker| worker.connections.get() as f64));
+        self.sum(Own::ConnectionsAccepted, stats, |worker| &worker.connections_accepted);
+        self.sum(Own::ConnectionsHandedOver, stats, |worker| &worker.connections_handed_over);
+        self.sum(Own::ConnectionsRefused, stats, |worker| &worker.connections_refused);
+        self.sum(Own::AcceptErrors, stats, |worker| &worker.accept_errors);
+        self.sum(Own::PartialBytes, stats, |worker| &worker.partial_bytes);
+        let unread = stats.iter().map(|worker| worker.unread_ns_max.get() as f64 / 1e9);
+        self.by_worker(Own::UnreadMax, unread);
+        self.by_worker(Own::Wakeups, stats.iter().map(|worker| worker.wakeups.get() as f64));
+    }
+
+    fn registry(&mut self, sources: &Sources<'_>) {
+        let [counters, gauges, histograms] = sources.series.map(|count| count as f64);
+        let kinds = [Kind::Counter, Kind::Gauge, Kind::Histogram].map(Kind::as_str);
+        self.own(Own::Series, kinds.into_iter().zip([counters, gauges, histograms]));
+        self.one(Own::ExposedLines, sources.births.lines());
+        self.one(Own::ExposedLinesLimit, sources.births.bounds().lines_max);
+        self.one(Own::Memory, sources.births.bytes());
+        self.one(Own::MemoryLimit, sources.births.bounds().memory_max_bytes);
+        let [inc, set, obs] = sources.passes.deleted.map(|count| count as f64);
+        self.own(Own::Deleted, [("inc", inc), ("obs", obs), ("set", set)]);
+        self.one(Own::StaledLength, sources.passes.watched);
+        let family = Own::CleanUpDuration.family();
+        self.family((family.name, family.kind, family.help), |page| {
+            let Passes { counts, seconds, .. } = sources.passes;
+            page.histogram(family.name, b"", &PASS_BOUNDS_SECONDS, counts, *seconds);
+        });
+    }
+
+    fn server(&mut self, sources: &Sources<'_>) {
+        self.own(Own::BuildInfo, [(env!("CARGO_PKG_VERSION"), 1.0)]);
+        let (nanoseconds, bytes) = sources.last_page;
+        self.own(Own::ScrapeDuration, [("", nanoseconds as f64 / 1e9)]);
+        self.one(Own::ScrapeSize, bytes);
+        self.one(Own::LogSuppressed, sources.log_suppressed);
+        self.one(Own::HttpRestarts, sources.http.restarts());
+    }
+
+    /// Families of sinks, which stand at 0 without any.
+    fn sinks(&mut self) {
+        self.own(Own::Forwarded, OpType::NAMES.into_iter().map(|name| (name, 0.0)));
+        self.one(Own::IndexConnections, 0);
+        let family = Own::IndexBulkInsert.family();
+        self.family((family.name, family.kind, family.help), |page| {
+            for (status, by) in
+                [("failed", "size"), ("failed", "time"), ("success", "size"), ("success", "time")]
+            {
+                let labels = format!("status=\"{status}\",type=\"{by}\"");
+                page.sample(family.name, "", labels.as_bytes(), 0.0);
+            }
+        });
+    }
+
+    fn process(&mut self) {
+        for process::Family { name, kind, help, value } in process::read() {
+            self.family((name, kind, help), |page| page.sample(name, "", b"", value));
+        }
+    }
+
+    fn http(&mut self, http: &HttpStats) {
+        let name = "promhttp_metric_handler_requests_in_flight";
+        let help = "Current number of scrapes being served.";
+        self.family((name, Kind::Gauge, help), |page| {
+            page.sample(name, "", b"", http.in_flight() as f64);
+        });
+        let name = "promhttp_metric_handler_requests_total";
+        let help = "Total number of scrapes by HTTP status code.";
+        self.family((name, Kind::Counter, help), |page| {
+            for (code, count) in http.requests() {
+                let labels = format!("code=\"{code}\"");
+                page.sample(name, "", labels.as_bytes(), count as f64);
+            }
+        });
+    }
+}

@@ -1,0 +1,78 @@
+//! The timer of expiry, and what its passes add up to.
+//!
+//! A series is gone at most min(ttl/10, 1 s) after its deadline: passes come twice as often, and while
+//! owners have been asked the next pass comes at once, since their answers take a batch at most.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::clock;
+use crate::ingest::Control;
+use crate::registry::directory::Directory;
+use crate::registry::expiry::Expiry;
+
+/// Upper bounds of the original's histogram of passes, in seconds: 0.1 and fourteen powers of ten.
+pub const PASS_BOUNDS_SECONDS: [f64; 15] =
+    [0.1, 1., 10., 100., 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13];
+
+/// Wait for answers of owners.
+const ANSWER_WAIT: Duration = Duration::from_millis(2);
+/// Passes come at least this far apart, however short the ttl.
+const PERIOD_MIN: Duration = Duration::from_millis(5);
+
+/// Sums over all passes.
+#[derive(Clone, Debug, Default)]
+pub struct Passes {
+    /// Series that died: counters, gauges, histograms.
+    pub deleted: [u64; 3],
+    /// Series watched after the last pass.
+    pub watched: u64,
+    /// Passes by the bucket of their time, and one for those above.
+    pub counts: [u64; PASS_BOUNDS_SECONDS.len() + 1],
+    /// Time of all passes.
+    pub seconds: f64,
+}
+
+/// The exporter's side of retirement on a timer.
+#[derive(Debug)]
+pub struct Retire {
+    expiry: Mutex<Expiry>,
+    period: Duration,
+    passes: Mutex<Passes>,
+    control: Arc<Control>,
+}
+
+impl Retire {
+    /// Over an expiry with this ttl.
+    pub fn new(expiry: Expiry, ttl: Duration, control: Arc<Control>) -> Self {
+        let period = (ttl / 20).clamp(PERIOD_MIN, Duration::from_millis(500));
+        Self { expiry: Mutex::new(expiry), period, passes: Mutex::default(), control }
+    }
+
+    /// One pass; returns when the next is due. Holds the directory while it runs.
+    pub fn pass(&self, directory: &Mutex<Directory>) -> Duration {
+        let began_ns = clock::now_ns();
+        let (pass, watched) = {
+            let mut directory = directory.lock();
+            let pass = self.expiry.lock().pass(&mut directory, began_ns);
+            (pass, directory.series().iter().sum())
+        };
+        pass.wake.iter().for_each(|&worker| self.control.wake(worker));
+        let seconds = Duration::from_nanos(clock::now_ns() - began_ns).as_secs_f64();
+        let mut passes = self.passes.lock();
+        for (sum, died) in passes.deleted.iter_mut().zip(pass.died) {
+            *sum += died;
+        }
+        passes.watched = watched;
+        passes.counts[PASS_BOUNDS_SECONDS.partition_point(|&bound| bound < seconds)] += 1;
+        passes.seconds += seconds;
+        if pass.outstanding > 0 { ANSWER_WAIT } else { self.period }
+    }
+
+    /// The sums so far.
+    pub fn passes(&self) -> Passes {
+        self.passes.lock().clone()
+    }
+}

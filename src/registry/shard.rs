@@ -1,0 +1,250 @@
+//! A worker's half of the registry: the series it has seen, and its own cell in each.
+//!
+//! Runs on one ingest worker. Counting takes no lock and writes no line that another core writes;
+//! a series that this worker has not seen goes through `#[cold] adopt`.
+
+use std::sync::Arc;
+
+use ahash::RandomState;
+use hashbrown::HashTable;
+
+use crate::metric::{Kind, Rejection, Sample};
+use crate::registry::birth::{Births, Candidate, Family, Newcomer, Series};
+use crate::registry::exchange::{Exchange, GivenUp, Request};
+use crate::registry::label_text::{self, Constant};
+use crate::registry::slab::{Slab, Slot};
+use crate::registry::cell;
+
+/// Remembered families past which the worker forgets them all and asks the index anew.
+const FAMILIES_MAX: usize = 65_536;
+
+/// A series as its worker remembers it: its number stays valid while the generation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeriesId {
+    index: u32,
+    generation: u32,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// `None` in a vacant entry.
+    series: Option<Arc<Series>>,
+    slot: Slot,
+    /// Bumped when the entry is given up, so that whoever remembers its number learns of it.
+    generation: u32,
+}
+
+/// The worker's half.
+#[derive(Debug)]
+pub struct Shard {
+    worker: usize,
+    births: Arc<Births>,
+    exchange: Arc<Exchange>,
+    slab: Slab,
+    entries: Vec<Entry>,
+    vacant: Vec<u32>,
+    /// Numbers of entries by name and label text.
+    table: HashTable<u32>,
+    /// Families by name, so that refusals are local.
+    families: HashTable<Arc<Family>>,
+    family_hasher: RandomState,
+    labels_max: usize,
+    text: Vec<u8>,
+    label_names: String,
+}
+
+impl Shard {
+    /// An empty half.
+    pub fn new(
+        worker: usize,
+        births: Arc<Births>,
+        exchange: Arc<Exchange>,
+        labels_max: usize,
+    ) -> Self {
+        Self {
+            worker,
+            births,
+            exchange,
+            slab: Slab::new(worker),
+            entries: Vec::new(),
+            vacant: Vec::new(),
+            table: HashTable::new(),
+            families: HashTable::new(),
+            family_hasher: RandomState::new(),
+            labels_max,
+            text: Vec::new(),
+            label_names: String::new(),
+        }
+    }
+
+    /// Counts a sample of `kind` (that of its op) and tells where it went.
+    ///
+    /// # Errors
+    /// The reason for which the sample is refused; nothing is counted then.
+    pub fn count(
+        &mut self,
+        kind: Kind,
+        sample: &Sample<'_>,
+        constants: &[Constant],
+        now_ns: u64,
+    ) -> Result<SeriesId, Rejection> {
+        self.text.clear();
+        let labels = label_text::write(&mut self.text, sample.labels, constants);
+        if labels > self.labels_max {
+            return Err(Rejection::TooManyLabels);
+        }
+        let hash = self.births.hash(sample.name, &self.text);
+        let found = self.table.find(hash, |&index| {
+            self.entries[index as usize].series.as_deref().is_some_and(|series| {
+                *series.text == *self.text && *series.family.name == *sample.name
+            })
+        });
+        let Some(&index) = found else {
+            return self.adopt(kind, sample, constants, hash, now_ns);
+        };
+        let entry = &self.entries[index as usize];
+        let Some(series) = &entry.series else { return Err(Rejection::Panic) };
+        if series.family.kind != kind {
+            return Err(Rejection::TypeConflict);
+        }
+        self.add(entry, &series.family, sample.value, now_ns);
+        Ok(SeriesId { index, generation: entry.generation })
+    }
+
+    /// Counts another value into a series that [`Self::count`] has told; `false` if it is gone since.
+    #[inline]
+    pub fn count_again(&self, id: SeriesId, value: f64, now_ns: u64) -> bool {
+        let entry = &self.entries[id.index as usize];
+        match &entry.series {
+            Some(series) if entry.generation == id.generation => {
+                self.add(entry, &series.family, value, now_ns);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    #[inline]
+    fn add(&self, entry: &Entry, family: &Family, value: f64, now_ns: u64) {
+        let cell = self.slab.words(entry.slot, family.cell_words());
+        match family.kind {
+            Kind::Counter => cell::add(cell, value, now_ns),
+            Kind::Gauge => cell::set(cell, value, now_ns),
+            Kind::Histogram => cell::observe(cell, &family.bounds, value, now_ns),
+        }
+    }
+
+    /// A series that this worker has not seen: refused from what it remembers of the family, or
+    /// found or born under the lock of births.
+    #[cold]
+    fn adopt(
+        &mut self,
+        kind: Kind,
+        sample: &Sample<'_>,
+        constants: &[Constant],
+        hash: u64,
+        now_ns: u64,
+    ) -> Result<SeriesId, Rejection> {
+        self.label_names.clear();
+        label_text::write_names(&mut self.label_names, sample.labels, constants);
+        let wanted = Candidate {
+            name: sample.name,
+            text: &self.text,
+            hash,
+            kind,
+            label_names: &self.label_names,
+            help: sample.help,
+            buckets: sample.buckets,
+        };
+        let family_hash = self.family_hasher.hash_one(sample.name);
+        let known = self.families.find_entry(family_hash, |family| *family.name == *sample.name);
+        match known {
+            Ok(entry) if entry.get().is_dead() => drop(entry.remove()),
+            Ok(entry) => {
+                let family = entry.get();
+                if family.kind != kind {
+                    return Err(Rejection::TypeConflict);
+                }
+                self.births.same_labels(family, &wanted)?;
+            }
+            Err(_) => {}
+        }
+        let series = self.births.adopt(&wanted)?;
+        self.remember_family(family_hash, &series.family);
+        Ok(self.own(series, hash, sample.value, now_ns))
+    }
+
+    fn remember_family(&mut self, hash: u64, family: &Arc<Family>) {
+        if self.families.len() >= FAMILIES_MAX {
+            self.families.clear();
+        }
+        let hasher = &self.family_hasher;
+        self.families
+            .entry(hash, |known| known.name == family.name, |known| hasher.hash_one(&*known.name))
+            .or_insert_with(|| Arc::clone(family));
+    }
+
+    /// Takes a cell for an adopted series, counts the first sample and shows it to the exporter.
+    fn own(&mut self, series: Arc<Series>, hash: u64, value: f64, now_ns: u64) -> SeriesId {
+        let words = series.family.cell_words();
+        let slot = self.slab.allocate(words);
+        let index = self.vacant.pop().unwrap_or_else(|| {
+            self.entries.push(Entry { series: None, slot, generation: 0 });
+            u32::try_from(self.entries.len() - 1).expect("series are bounded by -lines-max")
+        });
+        let entry = &mut self.entries[index as usize];
+        entry.slot = slot;
+        entry.series = Some(Arc::clone(&series));
+        let generation = entry.generation;
+        self.add(&self.entries[index as usize], &series.family, value, now_ns);
+        let (entries, births) = (&self.entries, &self.births);
+        self.table.insert_unique(hash, index, |&index| {
+            entries[index as usize]
+                .series
+                .as_deref()
+                .map_or(0, |series| births.hash(&series.family.name, &series.text))
+        });
+        self.births.announce(Newcomer { series, cell: self.slab.share(slot, words) });
+        SeriesId { index, generation }
+    }
+
+    /// Does what the exporter asked for. Run between batches.
+    #[inline]
+    pub fn attend(&mut self) {
+        for request in self.exchange.requests(self.worker) {
+            match request {
+                Request::GiveUp(series) => self.give_up(&series),
+                Request::Reuse { slot, words } => self.slab.free(slot, words),
+            }
+        }
+    }
+
+    /// Drops the key of a series and answers; later samples of it are adopted anew.
+    #[cold]
+    fn give_up(&mut self, series: &Arc<Series>) {
+        let hash = self.births.hash(&series.family.name, &series.text);
+        let mine = self.table.find_entry(hash, |&index| {
+            self.entries[index as usize].series.as_ref().is_some_and(|own| Arc::ptr_eq(own, series))
+        });
+        // Not found cannot happen: each announced cell is asked for once. Nothing is lost if it does.
+        let Ok(found) = mine else { return };
+        let (index, _) = found.remove();
+        let entry = &mut self.entries[index as usize];
+        entry.series = None;
+        entry.generation = entry.generation.wrapping_add(1);
+        let slot = entry.slot;
+        self.vacant.push(index);
+        let cell = self.slab.share(slot, series.family.cell_words());
+        self.exchange.answer(GivenUp { series: Arc::clone(series), cell, slot });
+    }
+
+    /// Series that this worker counts.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether it counts none.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+}

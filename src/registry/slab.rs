@@ -1,0 +1,162 @@
+//! Where a worker's cells live: chunks of words with one writer each.
+//!
+//! Cells lie side by side inside a chunk, since they have the same writer; only the chunk's ends are
+//! padded against what other threads own. Owned by one worker; readers hold the chunk by `Arc`.
+
+use std::sync::Arc;
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// Words of a chunk: 32 KiB, a handful of pages, so that a small server stays small.
+const CHUNK_WORDS: usize = if cfg!(any(loom, shuttle)) { 64 } else { 4096 };
+/// Words at either end that no cell uses: 128 bytes, two cache lines, which the prefetcher pulls as a
+/// pair. The first holds the owner's number, written before the chunk is shared.
+const PAD_WORDS: usize = 16;
+/// The largest cell: two words, 1,024 bounds and the bucket above them is the default bound of
+/// buckets; larger cells get a chunk of their own.
+const CELL_WORDS_MAX: usize = CHUNK_WORDS - 2 * PAD_WORDS;
+
+/// Words of one writer.
+pub type Chunk = [AtomicU64];
+
+/// A cell as others see it: its chunk and its place in it.
+#[derive(Clone, Debug)]
+pub struct CellRef {
+    chunk: Arc<Chunk>,
+    at: u32,
+    words: u32,
+}
+
+impl CellRef {
+    /// The number of the worker that owns the cell.
+    pub fn worker(&self) -> usize {
+        let number = self.chunk[0].load(Ordering::Relaxed);
+        usize::try_from(number).unwrap_or(usize::MAX)
+    }
+
+    /// Whether both are the same place.
+    pub fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.chunk, &other.chunk) && self.at == other.at
+    }
+
+    /// The words.
+    pub fn words(&self) -> &[AtomicU64] {
+        &self.chunk[self.at as usize..][..self.words as usize]
+    }
+}
+
+/// A cell's place in its owner's slab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Slot {
+    chunk: u32,
+    at: u32,
+}
+
+/// A worker's chunks, and the free places in them.
+#[derive(Debug)]
+pub struct Slab {
+    worker: u64,
+    chunks: Vec<Arc<Chunk>>,
+    /// The chunk that is being filled and its first unused word.
+    filling: Option<Slot>,
+    /// Places handed back, by their size in words. A handful of sizes: one per bucket layout.
+    free: Vec<(u32, Vec<Slot>)>,
+}
+
+impl Slab {
+    /// An empty slab of the worker with this number.
+    pub fn new(worker: usize) -> Self {
+        Self { worker: worker as u64, chunks: Vec::new(), filling: None, free: Vec::new() }
+    }
+
+    /// A zeroed cell of `words` words.
+    pub fn allocate(&mut self, words: usize) -> Slot {
+        let size = size(words);
+        let free = self.free.iter_mut().find(|(of, _)| *of == size);
+        if let Some(slot) = free.and_then(|(_, slots)| slots.pop()) {
+            for word in self.words(slot, words) {
+                word.store(0, Ordering::Relaxed);
+            }
+            return slot;
+        }
+        match self.filling {
+            Some(slot) if slot.at as usize + words + PAD_WORDS <= CHUNK_WORDS => {
+                self.filling = Some(Slot { at: slot.at + size, ..slot });
+                slot
+            }
+            _ => self.grow(words),
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self, words: usize) -> Slot {
+        let total = CHUNK_WORDS.max(words + 2 * PAD_WORDS);
+        let chunk: Arc<Chunk> = (0..total).map(|_| AtomicU64::new(0)).collect();
+        chunk[0].store(self.worker, Ordering::Relaxed); // shared later, through a lock
+        self.chunks.push(chunk);
+        let slot = Slot { chunk: size(self.chunks.len() - 1), at: size(PAD_WORDS) };
+        if words <= CELL_WORDS_MAX {
+            self.filling = Some(Slot { at: slot.at + size(words), ..slot });
+        }
+        slot
+    }
+
+    /// Takes a place back. Nobody reads it any more: the exporter has folded it.
+    pub fn free(&mut self, slot: Slot, words: usize) {
+        let size = size(words);
+        match self.free.iter_mut().find(|(of, _)| *of == size) {
+            Some((_, slots)) => slots.push(slot),
+            None => self.free.push((size, vec![slot])),
+        }
+    }
+
+    /// The words of a cell.
+    #[inline]
+    pub fn words(&self, slot: Slot, words: usize) -> &[AtomicU64] {
+        &self.chunks[slot.chunk as usize][slot.at as usize..][..words]
+    }
+
+    /// The cell as others see it.
+    pub fn share(&self, slot: Slot, words: usize) -> CellRef {
+        let chunk = Arc::clone(&self.chunks[slot.chunk as usize]);
+        CellRef { chunk, at: slot.at, words: size(words) }
+    }
+}
+
+/// Sizes and places fit 32 bits: `-buckets-max` and a chunk bound them.
+fn size(words: usize) -> u32 {
+    u32::try_from(words).expect("cells are bounded by -buckets-max, chunks by memory")
+}
+
+#[cfg(test)]
+#[cfg(not(any(loom, shuttle)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_do_not_overlap_and_come_back_zeroed() {
+        let mut slab = Slab::new(0);
+        let slots: Vec<_> = (0..5000).map(|i| (slab.allocate(2 + i % 5), 2 + i % 5)).collect();
+        for &(slot, words) in &slots {
+            for word in slab.words(slot, words) {
+                assert_eq!(word.fetch_add(1, Ordering::Relaxed), 0, "a word has two cells");
+            }
+        }
+        let (slot, words) = slots[17];
+        slab.free(slot, words);
+        let again = slab.allocate(words);
+        assert_eq!(again, slot, "a free place is used again");
+        assert!(slab.words(again, words).iter().all(|word| word.load(Ordering::Relaxed) == 0));
+    }
+
+    #[test]
+    fn a_cell_larger_than_a_chunk_gets_its_own() {
+        let mut slab = Slab::new(0);
+        let small = slab.allocate(3);
+        let large = slab.allocate(2 * CHUNK_WORDS);
+        assert_eq!(slab.words(large, 2 * CHUNK_WORDS).len(), 2 * CHUNK_WORDS);
+        let next = slab.allocate(3);
+        assert_eq!(next.chunk, small.chunk, "the chunk in use goes on being filled");
+        assert_eq!(slab.share(next, 3).words().len(), 3);
+    }
+}

@@ -1,0 +1,297 @@
+//! What the flags ask for, opened: sockets first, so that what cannot be had is told before any thread
+//! starts; then the parts that threads are made of.
+
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
+use std::os::fd::AsFd;
+use std::sync::{Arc, Barrier};
+
+use anyhow::Context;
+use crossbeam::utils::CachePadded;
+use mio::{Poll, Waker};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::config::{Config, GoAddr, ListenUnix, ShutdownFrom, source_app};
+use crate::exporter::http::HttpServer;
+use crate::exporter::http::stats::HttpStats;
+use crate::exporter::kernel::Kernel;
+use crate::exporter::retire::Retire;
+use crate::exporter::scrape::Scrape;
+use crate::ingest::dispatch::{self, Dispatch, Shared};
+use crate::ingest::log_slots::LogSlots;
+use crate::ingest::udp::{self, UdpSource};
+use crate::ingest::unix::{HandOver, UnixSources};
+use crate::ingest::worker::{WAKER, Worker};
+use crate::ingest::{Control, Listener, Settings, Stats};
+use crate::registry::birth::{Births, Bounds};
+use crate::registry::exchange::Exchange;
+use crate::registry::expiry::Expiry;
+use crate::registry::label_text;
+use crate::registry::shard::Shard;
+use crate::server::unix_path::{self, BoundPath};
+use crate::stats::{self, WorkerStats};
+use crate::sys::{limits, socket};
+use crate::wire::json;
+
+/// Connections that may wait at the HTTP port.
+const HTTP_BACKLOG: i32 = 1024;
+
+/// Open sockets.
+#[derive(Debug)]
+pub struct Bound {
+    main: Arc<Waker>,
+    http: Option<TcpListener>,
+    udp: Vec<UdpSocket>,
+    unix: Vec<(String, BoundPath)>,
+    /// All workers' counters.
+    pub stats: Stats,
+}
+
+/// What threads are made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// One per ingest thread.
+    pub workers: Vec<Worker<Dispatch>>,
+    /// The page.
+    pub scrape: Arc<Scrape>,
+    /// The HTTP server, accepting but not answering yet.
+    pub http: Arc<HttpServer>,
+    /// Main's word to workers.
+    pub control: Arc<Control>,
+    /// Workers' words to the log.
+    pub log: Arc<LogSlots>,
+}
+
+impl Bound {
+    /// Opens all sockets.
+    ///
+    /// # Errors
+    /// Names flag, value and cause.
+    pub fn open(config: &Config, main: Arc<Waker>) -> anyhow::Result<Self> {
+        limits::raise_descriptors().context("cannot raise the limit of descriptors")?;
+        let workers = config.ingest.workers;
+        let stats = (0..workers).map(|_| CachePadded::new(WorkerStats::default())).collect();
+        let http = bind_http(&config.http.addr)
+            .with_context(|| format!("-socket {:?}: cannot listen", config.http.text))?;
+        let mut bound = Self { main, http: None, udp: Vec::new(), unix: Vec::new(), stats };
+        if let Some(udp) = &config.ingest.udp {
+            bound.udp = first_of(&udp.addr, |address| {
+                udp::bind(address, workers, config.ingest.rcvbuf_bytes)
+            })
+            .with_context(|| format!("-udp {:?}: cannot listen", udp.text))?;
+            let port = bound.udp[0].local_addr()?.port();
+            log::info!("Listen udp {}:{port} for metric collection", udp.addr.host);
+            bound.warn_of_buffer(config.ingest.rcvbuf_bytes)?;
+        }
+        for unix in &config.ingest.unix {
+            bound.open_unix(unix, config.ingest.uds_mode)?;
+        }
+        let port = http.local_addr()?.port();
+        let host = if config.http.addr.host.is_empty() { "0.0.0.0" } else { &config.http.addr.host };
+        log::info!("Expose metrics on http://{host}:{port}/metrics");
+        bound.http = Some(http);
+        Ok(bound)
+    }
+
+    fn open_unix(&mut self, unix: &ListenUnix, mode: u32) -> anyhow::Result<()> {
+        match unix_path::bind(&unix.path, mode) {
+            Ok(listener) => {
+                log::info!("Listen uds {} for metric collection", unix.path);
+                self.unix.push((unix.path.clone(), listener));
+                Ok(())
+            }
+            // Nobody asked for the default path by name: a read-only directory is no reason to fail.
+            Err(error) if unix.is_default => {
+                log::warn!("-{} {:?} (default): {error:#}; no unix socket", unix.flag, unix.path);
+                Ok(())
+            }
+            Err(error) => {
+                Err(error.context(format!("-{} {:?}: cannot listen", unix.flag, unix.path)))
+            }
+        }
+    }
+
+    fn warn_of_buffer(&self, wanted_bytes: usize) -> anyhow::Result<()> {
+        // The kernel doubles what is asked for, to make room for its own data.
+        let granted = socket::memory(self.udp[0].as_fd())?.buffer_bytes as usize / 2;
+        if granted < wanted_bytes {
+            log::warn!(
+                "-udp-rcvbuf {wanted_bytes}: the kernel granted {granted}; bursts may be dropped. \
+                 To allow it: sysctl -w net.core.rmem_max={wanted_bytes}"
+            );
+        }
+        Ok(())
+    }
+
+    /// Removes unix socket files that are ours.
+    pub fn unlink(&mut self) {
+        self.unix.iter_mut().for_each(|(_, bound)| bound.unlink());
+    }
+
+    /// Makes workers and exporter over what is open. To be called once.
+    ///
+    /// # Errors
+    /// Those of `epoll_create(2)`, `dup(2)` and of starting the HTTP library.
+    pub fn take_parts(&mut self, config: &Config) -> anyhow::Result<Parts> {
+        let workers = config.ingest.workers;
+        let polls = (0..workers).map(|_| Poll::new()).collect::<Result<Vec<_>, _>>()?;
+        let wakers = polls
+            .iter()
+            .map(|poll| Waker::new(poll.registry(), WAKER))
+            .collect::<Result<Vec<_>, _>>()?;
+        let control = Arc::new(Control::new(wakers, Arc::clone(&self.main)));
+        let log = Arc::new(LogSlots::new(config.debug));
+        let births = Arc::new(Births::new(bounds(config), stats::is_reserved));
+        let exchange = Arc::new(Exchange::new(workers));
+        let kernel = Kernel::new(
+            self.udp.iter().map(UdpSocket::try_clone).collect::<Result<Vec<_>, _>>()?,
+        );
+        let retire = config.expiry.map(|ttl| {
+            let ttl_ns = u64::try_from(ttl.as_nanos()).unwrap_or(u64::MAX);
+            Retire::new(Expiry::new(ttl_ns, Arc::clone(&exchange)), ttl, Arc::clone(&control))
+        });
+        let http_stats = Arc::new(HttpStats::default());
+        let scrape = Arc::new(Scrape::new(
+            Arc::clone(&births),
+            Arc::clone(&self.stats),
+            kernel,
+            retire,
+            Arc::clone(&http_stats),
+            crate::logger::suppressed,
+        ));
+        let listener = self.http.take().context("sockets are taken already")?;
+        let limit = config.http.scrape_timeout;
+        let http = HttpServer::start(listener, super::pages(&scrape), http_stats, limit)
+            .context("cannot start the HTTP server")?;
+        let shared = Shared {
+            listeners: self.listeners(config),
+            stats: Arc::clone(&self.stats),
+            log: Arc::clone(&log),
+            control: Arc::clone(&control),
+            shutdown_from: shutdown_from(config.shutdown_from),
+            message_max_bytes: config.limits.message_max_bytes,
+            labels_max: config.limits.labels_max,
+        };
+        let shard = |number| {
+            let (births, exchange) = (Arc::clone(&births), Arc::clone(&exchange));
+            Shard::new(number, births, exchange, config.limits.labels_max)
+        };
+        let handlers =
+            (0..workers).map(|number| Dispatch::new(number, shard(number), shared.clone()));
+        let workers = self.workers(config, polls, &control, handlers.collect())?;
+        Ok(Parts { workers, scrape, http: Arc::new(http), control, log })
+    }
+
+    fn workers(
+        &mut self,
+        config: &Config,
+        polls: Vec<Poll>,
+        control: &Arc<Control>,
+        handlers: Vec<Dispatch>,
+    ) -> anyhow::Result<Vec<Worker<Dispatch>>> {
+        let settings = Settings {
+            batch_wait: config.ingest.batch_wait,
+            message_max_bytes: config.limits.message_max_bytes,
+            connections_max: config.ingest.connections_max,
+            partials_max_bytes: config.ingest.partials_max_bytes,
+        };
+        let hand_over = HandOver::new(polls.len());
+        let first_unix = usize::from(!self.udp.is_empty());
+        let mut listeners = Vec::new();
+        for (index, (_, bound)) in self.unix.iter().enumerate() {
+            let listener = mio::net::UnixListener::from_std(bound.listener.try_clone()?);
+            listeners.push((Arc::new(listener), first_unix + index));
+        }
+        let mut sockets = std::mem::take(&mut self.udp).into_iter();
+        let workers = polls.into_iter().zip(handlers).enumerate().map(|(number, (poll, handler))| {
+            let shared = (Arc::clone(&self.stats), Arc::clone(control), Arc::clone(&hand_over));
+            let padding = json::PADDING;
+            Worker {
+                number,
+                poll,
+                udp: sockets.next().map(|socket| UdpSource::new(socket, 0)),
+                unix: UnixSources::new(number, listeners.clone(), shared, &settings, padding),
+                handler,
+                stats: Arc::clone(&self.stats),
+                control: Arc::clone(control),
+                barrier: Arc::new(Barrier::new(1)), // the server sets the common one
+                settings,
+            }
+        });
+        Ok(workers.collect())
+    }
+
+    /// UDP first, then the unix sockets that could be bound.
+    fn listeners(&self, config: &Config) -> Arc<[Listener]> {
+        let udp = (!self.udp.is_empty()).then(|| config.ingest.udp.as_ref()).flatten();
+        let udp = udp.map(|udp| listener(config, &udp.text, false));
+        let unix = self.unix.iter().map(|(path, _)| listener(config, path, true));
+        udp.into_iter().chain(unix).collect()
+    }
+}
+
+fn listener(config: &Config, data_source: &str, unix: bool) -> Listener {
+    let app = source_app(data_source);
+    let mut pairs: Vec<(&str, &str)> =
+        config.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    if config.source_labels {
+        pairs.extend([("data_source", data_source), ("source_app", app.as_str())]);
+    }
+    Listener {
+        data_source: data_source.to_owned(),
+        unix,
+        constants: label_text::constants(pairs),
+    }
+}
+
+fn bounds(config: &Config) -> Bounds {
+    Bounds {
+        buckets_max: config.limits.buckets_max,
+        lines_max: config.limits.lines_max as u64,
+        name_lines_max: config.limits.name_lines_max as u64,
+        memory_max_bytes: config.limits.memory_max_bytes as u64,
+        mixed_label_sets: config.limits.mixed_label_sets,
+    }
+}
+
+fn shutdown_from(from: ShutdownFrom) -> dispatch::ShutdownFrom {
+    dispatch::ShutdownFrom {
+        unix: from != ShutdownFrom::None,
+        udp: from == ShutdownFrom::Any,
+    }
+}
+
+/// Binds to the first address that works: all of them, IPv6 and IPv4, for an empty host.
+fn first_of<T>(
+    address: &GoAddr,
+    mut bind: impl FnMut(SocketAddr) -> std::io::Result<T>,
+) -> anyhow::Result<T> {
+    let host = if address.host.is_empty() { "::" } else { &address.host };
+    let mut addresses: Vec<SocketAddr> =
+        (host, address.port).to_socket_addrs().context("no such host")?.collect();
+    if address.host.is_empty() {
+        addresses.push(([0, 0, 0, 0], address.port).into());
+    }
+    let mut last = None;
+    for address in addresses {
+        match bind(address) {
+            Ok(bound) => return Ok(bound),
+            // A taken port is no reason to try the other family beside it.
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => return Err(error.into()),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.map_or_else(|| anyhow::anyhow!("the host has no address"), Into::into))
+}
+
+fn bind_http(address: &GoAddr) -> anyhow::Result<TcpListener> {
+    first_of(address, |address| {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(!address.ip().is_unspecified())?;
+        }
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(HTTP_BACKLOG)?;
+        Ok(socket.into())
+    })
+}

@@ -1,0 +1,60 @@
+//! Prints what workers have left in the log slots: each reason at most once per interval, with how many
+//! messages it stands for. Runs on main.
+
+use std::time::{Duration, Instant};
+
+use crate::ingest::Stats;
+use crate::ingest::log_slots::LogSlots;
+use crate::metric::Rejection;
+
+/// Messages shown at once with `-debug`, before main looks at its other duties.
+const DEBUG_LINES: usize = 256;
+
+/// When each reason was printed last, and its count then.
+#[derive(Debug)]
+pub struct Printer {
+    interval: Duration,
+    printed: Vec<Option<(Instant, u64)>>,
+    due: Option<Instant>,
+}
+
+impl Printer {
+    /// Prints each reason at most once per interval.
+    pub fn new(interval: Duration) -> Self {
+        Self { interval, printed: vec![None; Rejection::COUNT], due: None }
+    }
+
+    /// When something that waits may be printed.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Prints what is due.
+    pub fn print(&mut self, log: &LogSlots, stats: &Stats) {
+        let now = Instant::now();
+        self.due = None;
+        for &reason in Rejection::ALL {
+            if !log.waits(reason) {
+                continue;
+            }
+            let (due, before) = match self.printed[reason as usize] {
+                Some((last, count)) => (last + self.interval, count),
+                None => (now, 0),
+            };
+            if due > now {
+                self.due = Some(self.due.map_or(due, |other| other.min(due)));
+                continue;
+            }
+            let count = stats.iter().map(|worker| worker.rejected[reason as usize].get()).sum();
+            let excerpt = log.take(reason);
+            let text = reason.as_str();
+            log::warn!("{} messages rejected, reason={text}, one of them {excerpt}", count - before);
+            self.printed[reason as usize] = Some((now, count));
+        }
+        for _ in 0..DEBUG_LINES {
+            let Some(message) = log.next_debug() else { return };
+            log::debug!("message {message}");
+        }
+        self.due = Some(now); // more wait
+    }
+}

@@ -1,0 +1,244 @@
+//! What the server counts about itself: the books.
+//!
+//! Each worker has a block of counters of its own, written by it alone with a plain load and store,
+//! and read by the exporter. What the families are called and mean stands in one table,
+//! [`FAMILIES`], that the page, the README and the tests share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::metric::{Coercion, Coercions, Kind, Op, OpType, Rejection};
+
+/// A counter with one writer.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU64);
+
+impl Count {
+    /// Adds; to be called by the one writer only.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+    }
+
+    /// Sets; to be called by the one writer only.
+    #[inline]
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
+    /// Raises to `n` if it is lower; to be called by the one writer only.
+    #[inline]
+    pub fn raise(&self, n: u64) {
+        if n > self.get() {
+            self.set(n);
+        }
+    }
+
+    /// The number now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Where bytes came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Datagrams over UDP.
+    Udp,
+    /// Streams over unix sockets.
+    Unix,
+}
+
+impl Transport {
+    /// Label values, in the order of their index.
+    pub const NAMES: [&'static str; 2] = ["udp", "unix"];
+}
+
+/// One worker's counters. Pad it to lines of its own (`CachePadded`).
+#[derive(Debug, Default)]
+pub struct WorkerStats {
+    /// Datagrams read whole or cut.
+    pub datagrams: Count,
+    /// Bytes read, by [`Transport`].
+    pub bytes: [Count; Transport::NAMES.len()],
+    /// Objects framed: accepted and rejected.
+    pub framed: Count,
+    /// Framed objects by how they named their op.
+    pub op_types: [Count; OpType::COUNT],
+    /// Samples that counted, by op.
+    pub accepted: [Count; Op::ALL.len()],
+    /// Objects that did not, by reason.
+    pub rejected: [Count; Rejection::COUNT],
+    /// Accepted samples that were put right, by what.
+    pub coerced: [Count; Coercion::COUNT],
+    /// Bytes outside objects that are no blanks or line ends.
+    pub garbage_bytes: Count,
+    /// Datagrams longer than their slot: read, not parsed.
+    pub truncated: Count,
+    /// Unix connections that this worker holds.
+    pub connections: Count,
+    /// Unix connections accepted.
+    pub connections_accepted: Count,
+    /// Unix connections handed over to a worker with fewer.
+    pub connections_handed_over: Count,
+    /// Unix connections closed at once: the bound of connections was reached.
+    pub connections_refused: Count,
+    /// Times that accept failed for lack of descriptors or memory.
+    pub accept_errors: Count,
+    /// Bytes of partial messages that this worker keeps.
+    pub partial_bytes: Count,
+    /// Longest time in ns between taking queued data and looking at the queue again.
+    pub unread_ns_max: Count,
+    /// Times the worker woke up.
+    pub wakeups: Count,
+    /// Panics caught.
+    pub panics: Count,
+}
+
+impl WorkerStats {
+    /// Books a framed object that counted.
+    #[inline]
+    pub fn accept(&self, op: Op, coercions: Coercions) {
+        self.framed.add(1);
+        self.op_types[OpType::Known(op).index()].add(1);
+        self.accepted[op as usize].add(1);
+        if coercions != Coercions::default() {
+            coercions.iter().for_each(|coercion| self.coerced[coercion as usize].add(1));
+        }
+    }
+
+    /// Books a framed object that was refused.
+    pub fn reject(&self, op_type: OpType, reason: Rejection) {
+        self.framed.add(1);
+        self.op_types[op_type.index()].add(1);
+        self.rejected[reason as usize].add(1);
+    }
+}
+
+/// A family of the server's own.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnFamily {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// Its label; empty for none. Values come from fixed sets and the numbers of workers.
+    pub label: &'static str,
+    /// Its help.
+    pub help: &'static str,
+}
+
+macro_rules! families {
+    ($($id:ident $kind:ident $name:literal $label:literal $help:literal)*) => {
+        /// Each family of [`FAMILIES`] by a name for code.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "each is described by the help text beside it")]
+        pub enum Own { $($id,)* }
+
+        /// Every `metrics_server_*` family on the page, with its meaning. All stand from the start.
+        pub const FAMILIES: &[OwnFamily] = &[
+            $(OwnFamily { name: $name, kind: Kind::$kind, label: $label, help: $help },)*
+        ];
+    };
+}
+
+families! {
+    BuildInfo Gauge "metrics_server_build_info" "version" "Always 1; its label tells what is running."
+    Datagrams Counter "metrics_server_datagrams_received_total" "" "UDP datagrams read from the kernel."
+    Truncated Counter "metrics_server_datagrams_truncated_total" "" "UDP datagrams longer than the largest there can be, read but not parsed."
+    Deleted Counter "metrics_server_deleted_metrics_total" "type" "Series deleted after -metric-ttl without a sample, by op that counted into them."
+    ExposedLines Gauge "metrics_server_exposed_lines" "" "Lines that user series take on the page; new series are refused past -lines-max."
+    ExposedLinesLimit Gauge "metrics_server_exposed_lines_limit" "" "The bound of -lines-max."
+    Forwarded Counter "metrics_server_forwarded_metrics_total" "type" "Messages forwarded with -remote, by op."
+    Garbage Counter "metrics_server_garbage_bytes_total" "" "Bytes received outside messages that are neither blanks nor line ends."
+    HttpRestarts Counter "metrics_server_http_restarts_total" "" "Times the HTTP listener had to be rebuilt."
+    IndexBulkInsert Counter "metrics_server_index_bulk_insert_total" "status,type" "Bulk requests to OpenSearch."
+    IndexConnections Gauge "metrics_server_index_connections" "" "OpenSearch indices in use."
+    LogSuppressed Counter "metrics_server_log_suppressed_total" "" "Log lines of threads other than main that found their queue full."
+    Memory Gauge "metrics_server_memory_accounted_bytes" "" "Bytes of label text, cells and tables; new series are refused past -memory-max."
+    MemoryLimit Gauge "metrics_server_memory_limit_bytes" "" "The bound of -memory-max."
+    Accepted Counter "metrics_server_messages_accepted_total" "op" "Messages that counted, by op."
+    Coerced Counter "metrics_server_messages_coerced_total" "reason" "Accepted messages in which something was put right, by what."
+    Framed Counter "metrics_server_messages_framed_total" "" "Messages found in what was received; accepted and rejected add up to it."
+    Rejected Counter "metrics_server_messages_rejected_total" "reason" "Messages that did not count, by reason."
+    Panics Counter "metrics_server_panics_total" "" "Faults of the server that were caught; the message at hand was rejected."
+    Processed Counter "metrics_server_processed_metrics_total" "type" "Messages found, whatever became of them, by op."
+    ReceivedBytes Counter "metrics_server_received_bytes_total" "transport" "Bytes read from the kernel."
+    ScrapeDuration Gauge "metrics_server_scrape_duration_seconds" "" "Time that the last page before this one took to make."
+    ScrapeSize Gauge "metrics_server_scrape_size_bytes" "" "Size of the last page before this one, as sent."
+    Series Gauge "metrics_server_series" "type" "User series on the page, by type."
+    CleanUpDuration Histogram "metrics_server_staled_clean_up_duration_seconds" "" "Time that one pass over idle series took."
+    StaledLength Gauge "metrics_server_staled_storage_length" "" "Series watched by -metric-clean-up."
+    KernelDrops Counter "metrics_server_udp_kernel_drops_total" "worker" "Datagrams that the kernel dropped for want of room in the worker's socket."
+    QueueBytes Gauge "metrics_server_udp_receive_queue_bytes" "worker" "Bytes charged for datagrams that wait in the worker's socket."
+    BufferBytes Gauge "metrics_server_udp_receive_buffer_bytes" "worker" "Receive buffer that the kernel granted the worker's socket, as it charges it."
+    AcceptErrors Counter "metrics_server_unix_accept_errors_total" "" "Times that accepting a unix connection failed for want of descriptors or memory."
+    Connections Gauge "metrics_server_unix_connections" "worker" "Open unix connections."
+    ConnectionsAccepted Counter "metrics_server_unix_connections_accepted_total" "" "Unix connections accepted."
+    ConnectionsHandedOver Counter "metrics_server_unix_connections_handed_over_total" "" "Unix connections handed to a worker that had fewer."
+    ConnectionsRefused Counter "metrics_server_unix_connections_refused_total" "" "Unix connections closed at once, past -uds-connections-max."
+    PartialBytes Gauge "metrics_server_unix_partial_bytes" "" "Bytes kept of messages that have not arrived whole."
+    UnreadMax Gauge "metrics_server_worker_unread_seconds_max" "worker" "Longest time that a worker left queued data unread."
+    Wakeups Counter "metrics_server_worker_wakeups_total" "worker" "Times that a worker woke up."
+}
+
+impl Own {
+    /// The family's entry in the table.
+    pub fn family(self) -> &'static OwnFamily {
+        &FAMILIES[self as usize]
+    }
+}
+
+/// Families that are ours without our prefix.
+const FOREIGN: [&str; 9] = [
+    "process_cpu_seconds_total",
+    "process_max_fds",
+    "process_open_fds",
+    "process_resident_memory_bytes",
+    "process_start_time_seconds",
+    "process_virtual_memory_bytes",
+    "process_virtual_memory_max_bytes",
+    "promhttp_metric_handler_requests_in_flight",
+    "promhttp_metric_handler_requests_total",
+];
+
+/// Whether a user's family may not have this name: all of `metrics_server_*` and whatever else we serve.
+pub fn is_reserved(name: &str) -> bool {
+    name.starts_with("metrics_server_") || FOREIGN.contains(&name)
+}
+
+/// The metrics table of the README, in Markdown.
+pub fn markdown_table() -> String {
+    let mut table = String::from("| family | type | label | meaning |\n|---|---|---|---|\n");
+    for OwnFamily { name, kind, label, help } in FAMILIES {
+        let label = if label.is_empty() { String::new() } else { format!("`{label}`") };
+        table += &format!("| `{name}` | {} | {label} | {help} |\n", kind.as_str());
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_names_are_unique_and_reserved() {
+        let mut names: Vec<_> = FAMILIES.iter().map(|family| family.name).collect();
+        assert!(names.iter().all(|name| is_reserved(name)));
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), FAMILIES.len());
+        assert!(!is_reserved("go_goroutines"));
+        assert!(!is_reserved("process_foo"));
+    }
+
+    #[test]
+    fn the_books_of_one_block_close() {
+        let stats = WorkerStats::default();
+        stats.accept(Op::Inc, Coercions::default());
+        stats.reject(OpType::Other, Rejection::Op);
+        let rejected: u64 = stats.rejected.iter().map(Count::get).sum();
+        let accepted: u64 = stats.accepted.iter().map(Count::get).sum();
+        assert_eq!(stats.framed.get(), accepted + rejected);
+        assert_eq!(stats.op_types.iter().map(Count::get).sum::<u64>(), 2);
+    }
+}

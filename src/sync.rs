@@ -1,0 +1,48 @@
+//! The primitives under the registry's concurrent protocols, so that a model checker can stand in
+//! for them: `--cfg loom` (weak memory, small models) or `--cfg shuttle` (random schedules, real code).
+
+#[cfg(not(any(loom, shuttle)))]
+pub use parking_lot::{Mutex, MutexGuard};
+#[cfg(not(any(loom, shuttle)))]
+pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+#[cfg(loom)]
+pub use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+#[cfg(shuttle)]
+pub use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+#[cfg(any(loom, shuttle))]
+pub use modelled::{Mutex, MutexGuard};
+
+/// The checkers' mutexes poison like std's; ours does not, so they get `parking_lot`'s signature.
+#[cfg(any(loom, shuttle))]
+mod modelled {
+    #[cfg(loom)]
+    use loom::sync as checker;
+    #[cfg(shuttle)]
+    use shuttle::sync as checker;
+
+    pub use checker::MutexGuard;
+
+    /// A mutex without poison.
+    #[derive(Debug)]
+    pub struct Mutex<T>(checker::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        /// A mutex around `value`.
+        pub fn new(value: T) -> Self {
+            Self(checker::Mutex::new(value))
+        }
+
+        /// Waits for the lock.
+        pub fn lock(&self) -> MutexGuard<'_, T> {
+            self.0.lock().unwrap_or_else(|poison| poison.into_inner())
+        }
+    }
+
+    impl<T: Default> Default for Mutex<T> {
+        fn default() -> Self {
+            Self::new(T::default())
+        }
+    }
+}

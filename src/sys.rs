@@ -1,0 +1,12 @@
+//! The system calls that no safe crate offers in the shape we need; the only module with `unsafe`.
+//!
+//! Each file is one call or one family of calls behind a safe function. Knows nothing of metrics.
+
+#![allow(unsafe_code, reason = "the one place where system calls are made by hand")]
+
+pub mod cpu;
+pub mod epoll;
+pub mod limits;
+pub mod recv;
+pub mod socket;
+pub mod tcp;

@@ -1,0 +1,158 @@
+//! One batch of datagrams by one `recvmmsg(2)`.
+//!
+//! ```text
+//! slot 0                                        slot 1
+//! | datagram (up to 65,536 bytes) | 64 padding | datagram …
+//! ```
+//!
+//! 65,536 bytes hold the largest datagram there is (65,527 over IPv6); the padding lets the JSON
+//! parser read past the end in place. Only pages that datagrams have touched are ever resident.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+
+/// Datagrams taken by one call at most. 64 in place of 32 costs nothing when fewer wait.
+pub const BATCH: usize = 64;
+/// Bytes of one datagram at most.
+const DATAGRAM_BYTES_MAX: usize = 65_536;
+/// Readable bytes behind each datagram.
+pub const PADDING: usize = 64;
+const SLOT_BYTES: usize = DATAGRAM_BYTES_MAX + PADDING;
+
+/// A received batch. Yields only what arrived.
+#[derive(Debug)]
+pub struct Datagrams {
+    /// `BATCH` slots, zeroed once; the vectors below point into it, so it is never reallocated.
+    slots: Box<[u8]>,
+    /// One vector per slot. Kept here since the headers point at them.
+    #[expect(dead_code, reason = "owned for the headers, which hold pointers to them")]
+    vectors: Box<[libc::iovec]>,
+    headers: Box<[libc::mmsghdr]>,
+    received: usize,
+}
+
+// SAFETY: the pointers in `vectors` and `headers` are to this value's own heap blocks, which move with
+// it between threads and are used by `&mut self` alone.
+unsafe impl Send for Datagrams {}
+
+/// One datagram of a batch.
+#[derive(Debug)]
+pub struct Datagram<'a> {
+    /// The bytes and `PADDING` more.
+    pub padded: &'a mut [u8],
+    /// How many of them are the datagram.
+    pub len: usize,
+    /// Whether the datagram was longer than its slot.
+    pub truncated: bool,
+}
+
+impl Datagrams {
+    /// An empty batch: 4 MiB of address space, resident as far as datagrams fill it.
+    pub fn new() -> Self {
+        let mut slots = vec![0_u8; BATCH * SLOT_BYTES].into_boxed_slice();
+        let mut vectors: Box<[libc::iovec]> = slots
+            .chunks_exact_mut(SLOT_BYTES)
+            .map(|slot| libc::iovec {
+                iov_base: slot.as_mut_ptr().cast(),
+                iov_len: DATAGRAM_BYTES_MAX,
+            })
+            .collect();
+        let headers = vectors
+            .iter_mut()
+            .map(|vector| {
+                // SAFETY: all zeroes are a valid mmsghdr: null pointers with lengths of 0.
+                let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
+                header.msg_hdr.msg_iov = ptr::from_mut(vector);
+                header.msg_hdr.msg_iovlen = 1;
+                header
+            })
+            .collect();
+        Self { slots, vectors, headers, received: 0 }
+    }
+
+    /// Takes what waits in the socket, up to a whole batch, without blocking; returns how many.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing waits; otherwise those of `recvmmsg(2)`.
+    pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
+        self.received = 0;
+        let count = libc::c_uint::try_from(self.headers.len()).unwrap_or(0);
+        // SAFETY: each header has one vector to its own slot of DATAGRAM_BYTES_MAX bytes, all owned by
+        // `self` and borrowed mutably; names and control buffers are null with length 0.
+        let result = unsafe {
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                self.headers.as_mut_ptr(),
+                count,
+                libc::MSG_DONTWAIT,
+                ptr::null_mut(),
+            )
+        };
+        match usize::try_from(result) {
+            Ok(received) => {
+                self.received = received;
+                Ok(received)
+            }
+            Err(_) => Err(io::Error::last_os_error()),
+        }
+    }
+
+    /// The datagrams of the last [`Self::receive`].
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = Datagram<'_>> {
+        let slots = self.slots.chunks_exact_mut(SLOT_BYTES);
+        slots.zip(&self.headers[..self.received]).map(|(slot, header)| {
+            let len = (header.msg_len as usize).min(DATAGRAM_BYTES_MAX);
+            let truncated = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
+            Datagram { padded: &mut slot[..len + PADDING], len, truncated }
+        })
+    }
+}
+
+impl Default for Datagrams {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn a_batch_yields_what_arrived_and_nothing_else() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        sender.connect(receiver.local_addr().unwrap()).unwrap();
+        let mut datagrams = Datagrams::new();
+        let empty = datagrams.receive(receiver.as_fd()).unwrap_err();
+        assert_eq!(empty.kind(), io::ErrorKind::WouldBlock);
+        for round in 0..3_u8 {
+            let sent: Vec<Vec<u8>> =
+                (0..=round).map(|i| vec![b'a' + i; usize::from(i) * 1000]).collect();
+            for datagram in &sent {
+                sender.send(datagram).unwrap();
+            }
+            assert_eq!(datagrams.receive(receiver.as_fd()).unwrap(), sent.len());
+            let got: Vec<Vec<u8>> =
+                datagrams.iter_mut().map(|datagram| datagram.padded[..datagram.len].to_vec()).collect();
+            assert_eq!(got, sent);
+        }
+    }
+
+    #[test]
+    fn the_largest_datagram_fits_whole() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let largest = vec![7_u8; 65_507];
+        sender.send_to(&largest, receiver.local_addr().unwrap()).unwrap();
+        let mut datagrams = Datagrams::new();
+        datagrams.receive(receiver.as_fd()).unwrap();
+        let datagram = datagrams.iter_mut().next().unwrap();
+        assert!(!datagram.truncated);
+        assert_eq!(datagram.len, largest.len());
+        assert_eq!(datagram.padded.len(), datagram.len + PADDING);
+    }
+}

@@ -1,0 +1,185 @@
+//! Text inside the page: escaping of help and label values, and the order of rendered labels.
+//!
+//! Pure functions over bytes; they know nothing of families and series.
+
+use std::cmp::Ordering;
+
+/// Appends a help text: `\` and newline are escaped, nothing else.
+pub fn write_help(out: &mut Vec<u8>, text: &str) {
+    write_escaped(out, text.as_bytes(), |rest| memchr::memchr2(b'\\', b'\n', rest));
+}
+
+/// Appends a label value without its quotes: `\`, `"` and newline are escaped, nothing else.
+pub fn write_label_value(out: &mut Vec<u8>, text: &str) {
+    write_escaped(out, text.as_bytes(), |rest| memchr::memchr3(b'\\', b'"', b'\n', rest));
+}
+
+/// Copies runs without special bytes whole; `next_special` finds where a run ends.
+fn write_escaped(
+    out: &mut Vec<u8>,
+    mut rest: &[u8],
+    next_special: impl Fn(&[u8]) -> Option<usize>,
+) {
+    while let Some(at) = next_special(rest) {
+        out.extend_from_slice(&rest[..at]);
+        out.push(b'\\');
+        out.push(if rest[at] == b'\n' { b'n' } else { rest[at] });
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+}
+
+/// Compares two rendered label texts (`a="x",b="y"`, as [`write_label_value`] escapes values) that have the
+/// same label names in the same order: by the unescaped values, one after the other, as bytes.
+///
+/// Where the two texts first differ, both stand in the same label at the same place of its value, so the
+/// bytes meant there decide, or that one value has ended. The rendered bytes themselves would not do: a
+/// closing quote is larger than a space, and an escaped newline larger than a letter.
+pub fn cmp_escaped(a: &[u8], b: &[u8]) -> Ordering {
+    let at = common_prefix(a, b);
+    let escaped = ends_in_open_escape(&a[..at]);
+    byte_meant(a, at, escaped).cmp(&byte_meant(b, at, escaped))
+}
+
+fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    const STEP: usize = 16;
+    let whole =
+        a.chunks_exact(STEP).zip(b.chunks_exact(STEP)).take_while(|(x, y)| x == y).count() * STEP;
+    whole + a[whole..].iter().zip(&b[whole..]).take_while(|(x, y)| x == y).count()
+}
+
+/// Whether a backslash that escapes the next byte stands at the end: an odd number of them does.
+fn ends_in_open_escape(prefix: &[u8]) -> bool {
+    prefix.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
+}
+
+/// The byte of the unescaped value that `text[at..]` begins with; `None`, the smallest, where the value or
+/// the text ends. `escaped` says that a backslash stands before it.
+fn byte_meant(text: &[u8], at: usize, escaped: bool) -> Option<u8> {
+    match *text.get(at)? {
+        b'n' if escaped => Some(b'\n'),
+        byte if escaped => Some(byte),
+        b'\\' => byte_meant(text, at + 1, true),
+        b'"' => None,
+        byte => Some(byte),
+    }
+}
+
+/// The unescaped values of a rendered label text, in its order. Slow: for orders that
+/// [`cmp_escaped`] cannot tell, where label names differ.
+pub fn values(text: &[u8]) -> Vec<Vec<u8>> {
+    let mut values = Vec::new();
+    let mut rest = text;
+    while let Some(open) = memchr::memchr(b'"', rest) {
+        let mut value = Vec::new();
+        let mut at = open + 1;
+        let mut escaped = false;
+        while let Some(&byte) = rest.get(at) {
+            at += 1;
+            match byte {
+                b'"' if !escaped => break,
+                b'\\' if !escaped => escaped = true,
+                _ => {
+                    value.push(if escaped && byte == b'n' { b'\n' } else { byte });
+                    escaped = false;
+                }
+            }
+        }
+        values.push(value);
+        rest = &rest[at.min(rest.len())..];
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn help(text: &str) -> String {
+        let mut out = Vec::new();
+        write_help(&mut out, text);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn label_value(text: &str) -> String {
+        let mut out = Vec::new();
+        write_label_value(&mut out, text);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn rendered(values: &[String]) -> String {
+        let labels: Vec<_> = values
+            .iter()
+            .enumerate()
+            .map(|(i, value)| format!("l{i}=\"{}\"", label_value(value)))
+            .collect();
+        labels.join(",")
+    }
+
+    #[test]
+    fn help_escapes_backslash_and_newline_only() {
+        assert_eq!(
+            help("a \\ backslash, a\nnewline, \"quotes\", tab\there, café"),
+            "a \\\\ backslash, a\\nnewline, \"quotes\", tab\there, café"
+        );
+        assert_eq!(help(""), "");
+        assert_eq!(help("\n\\\n"), "\\n\\\\\\n");
+    }
+
+    #[test]
+    fn label_values_escape_quotes_as_well() {
+        assert_eq!(label_value("C:\\DIR \"x\"\n"), "C:\\\\DIR \\\"x\\\"\\n");
+        assert_eq!(label_value("tab\t cr\r nul\0"), "tab\t cr\r nul\0");
+        assert_eq!(label_value(""), "");
+    }
+
+    #[test]
+    fn an_ended_value_sorts_before_a_longer_one() {
+        let order =
+            ["", "\0", "\n", " ", "!", "\"", "#", "A", "\\", "\\\"", "\\\\", "\\n", "n", "\u{e9}"];
+        for (i, small) in order.iter().enumerate() {
+            for large in &order[i + 1..] {
+                let (small, large) = (
+                    rendered(&[(*small).to_owned(), "z".to_owned()]),
+                    rendered(&[(*large).to_owned(), String::new()]),
+                );
+                assert_eq!(
+                    cmp_escaped(small.as_bytes(), large.as_bytes()),
+                    Ordering::Less,
+                    "{small} {large}"
+                );
+                assert_eq!(cmp_escaped(large.as_bytes(), small.as_bytes()), Ordering::Greater);
+                assert_eq!(cmp_escaped(small.as_bytes(), small.as_bytes()), Ordering::Equal);
+            }
+        }
+        assert_eq!(cmp_escaped(b"", b""), Ordering::Equal);
+    }
+
+    #[test]
+    fn values_are_taken_apart_again() {
+        let text = rendered(&["a\"b".to_owned(), "n\\\n".to_owned(), String::new()]);
+        assert_eq!(values(text.as_bytes()), [&b"a\"b"[..], b"n\\\n", b""]);
+        assert!(values(b"").is_empty());
+    }
+
+    fn nasty_values() -> impl Strategy<Value = Vec<String>> {
+        proptest::collection::vec("[ !\"#\\\\\nn,=a\u{e9}]{0,24}", 3)
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_is_that_of_the_unescaped_values(a in nasty_values(), b in nasty_values()) {
+            prop_assert_eq!(cmp_escaped(rendered(&a).as_bytes(), rendered(&b).as_bytes()), a.cmp(&b));
+        }
+
+        #[test]
+        fn shared_beginnings_do_not_confuse_it(a in nasty_values(), cut in 0..25_usize, tail in nasty_values()) {
+            let mut b = a.clone();
+            b[1] = a[1].chars().take(cut).collect::<String>() + &tail[0];
+            b[2].clone_from(&tail[2]);
+            prop_assert_eq!(cmp_escaped(rendered(&a).as_bytes(), rendered(&b).as_bytes()), a.cmp(&b));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The labels of a message: merged, sorted, judged.
+//!
+//! Runs on an ingest worker inside the parser; it must not know which family they are for.
+
+use simd_json::{Node, StaticNode};
+
+use super::members::nodes;
+use crate::metric::{Coercion, Coercions, Label, Op, Rejection};
+use crate::wire::text;
+
+/// One label as it stands in a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found<'a> {
+    name: &'a str,
+    value: Node<'a>,
+    /// Where on the tape: later ones count.
+    at: usize,
+}
+
+impl Found<'_> {
+    /// Stands for nothing.
+    pub(super) const NONE: Self = Self { name: "", value: Node::Static(StaticNode::Null), at: 0 };
+}
+
+/// Adds the members of the label object at `object` to `found`.
+pub(super) fn collect<'a>(tape: &[Node<'a>], object: usize, found: &mut Vec<Found<'a>>) {
+    let end = object + nodes(&tape[object]);
+    let mut at = object + 1;
+    while let Some([Node::String(name), value]) = tape[..end].get(at..at + 2) {
+        found.push(Found { name, value: *value, at });
+        at += 1 + nodes(value);
+    }
+}
+
+/// Sorts what was found by name and leaves of each name the last that is not null.
+pub(super) fn settle(found: &mut Vec<Found<'_>>) {
+    found.sort_unstable_by(|a, b| a.name.cmp(b.name).then(a.at.cmp(&b.at)));
+    found.dedup_by(|later, kept| {
+        let same = later.name == kept.name;
+        if same && !matches!(later.value, Node::Static(StaticNode::Null)) {
+            *kept = *later;
+        }
+        same
+    });
+}
+
+/// Whether one of the settled labels is a number.
+pub(super) fn any_number(found: &[Found<'_>]) -> bool {
+    found.iter().any(|label| match label.value {
+        Node::Static(value) => !matches!(value, StaticNode::Bool(_) | StaticNode::Null),
+        _ => false,
+    })
+}
+
+/// Judges settled labels in the order of their names and writes them to `labels`.
+pub(super) fn judge<'a>(
+    found: &[Found<'a>],
+    op: Op,
+    labels: &mut Vec<Label<'a>>,
+    coercions: &mut Coercions,
+) -> Result<(), Rejection> {
+    for label in found {
+        check_name(label.name, op)?;
+        let value = match label.value {
+            Node::String(text) => text,
+            Node::Object { .. } | Node::Array { .. } => return Err(Rejection::LabelValue),
+            Node::Static(value) => {
+                coercions.insert(Coercion::LabelValue);
+                literal(value)
+            }
+        };
+        labels.push(Label { name: label.name, value });
+    }
+    Ok(())
+}
+
+/// Only what becomes a series has to have names that Prometheus takes.
+fn check_name(name: &str, op: Op) -> Result<(), Rejection> {
+    if op.kind().is_none() {
+        Ok(())
+    } else if !text::is_label_name(name) {
+        Err(Rejection::LabelName)
+    } else if op == Op::Obs && name == "le" {
+        Err(Rejection::ReservedLabel)
+    } else {
+        Ok(())
+    }
+}
+
+/// The text of a value that is no string; numbers have become strings before.
+fn literal(value: StaticNode) -> &'static str {
+    match value {
+        StaticNode::Bool(true) => "true",
+        StaticNode::Bool(false) => "false",
+        _ => "",
+    }
+}

@@ -1,0 +1,139 @@
+//! The tape of a message becomes a sample: the order of the checks is here.
+//!
+//! Runs on an ingest worker inside the parser; it must not know families or cells.
+
+use simd_json::{Node, StaticNode};
+
+use super::labels::{self, Found};
+use super::members::{Key, Members};
+use super::{Parsed, buckets};
+use crate::metric::{
+    BucketParams, Coercion, Coercions, Kind, Label, Op, OpType, Rejection, Sample,
+};
+use crate::wire::text;
+
+/// The memory that a sample borrows, empty.
+pub(super) struct Room<'r, 'a> {
+    pub(super) labels_max: usize,
+    pub(super) found: &'r mut Vec<Found<'a>>,
+    pub(super) labels: &'r mut Vec<Label<'a>>,
+    pub(super) custom: &'r mut Vec<f64>,
+}
+
+/// Why there is no sample.
+enum Fault {
+    Refused(Rejection),
+    LabelNumber,
+}
+
+impl From<Rejection> for Fault {
+    fn from(reason: Rejection) -> Self {
+        Self::Refused(reason)
+    }
+}
+
+/// What the tape says; `None` if a label is a number, whose text has to be had first.
+pub(super) fn interpret<'r, 'a: 'r>(
+    tape: &[Node<'a>],
+    mut coercions: Coercions,
+    room: Room<'r, 'a>,
+) -> Option<Parsed<'r>> {
+    let members = Members::walk(tape, room.found);
+    let (op_type, op) = op(&members, tape);
+    if members.any_folded() {
+        coercions.insert(Coercion::KeyCase);
+    }
+    let made = match op {
+        Some(op) => sample(op, &members, tape, &mut coercions, room),
+        None => Err(Fault::Refused(Rejection::Op)),
+    };
+    let result = match made {
+        Ok(sample) => Ok(sample),
+        Err(Fault::Refused(reason)) => Err(reason),
+        Err(Fault::LabelNumber) => return None,
+    };
+    Some(Parsed { op_type, coercions, result })
+}
+
+fn op(members: &Members, tape: &[Node<'_>]) -> (OpType, Option<Op>) {
+    match members.text(tape, Key::Op) {
+        None | Some("") => (OpType::Empty, None),
+        Some(text) => match Op::from_text(text) {
+            Some(op) => (OpType::Known(op), Some(op)),
+            None => (OpType::Other, None),
+        },
+    }
+}
+
+fn sample<'r, 'a: 'r>(
+    op: Op,
+    members: &Members,
+    tape: &[Node<'a>],
+    coercions: &mut Coercions,
+    room: Room<'r, 'a>,
+) -> Result<Sample<'r>, Fault> {
+    let name = members.text(tape, Key::Name).unwrap_or("");
+    let mut sample = Sample {
+        op,
+        name,
+        labels: &[],
+        help: members.text(tape, Key::Help).unwrap_or(""),
+        value: 0.0,
+        buckets: BucketParams::default(),
+        timestamp: members.text(tape, Key::Timestamp),
+        index: members.text(tape, Key::Index).unwrap_or(""),
+    };
+    if op == Op::Shutdown {
+        return Ok(sample);
+    }
+    if op.kind().is_some() && !text::is_metric_name(name) {
+        return Err(Rejection::Name.into());
+    }
+    let Room { labels_max, found, labels, custom } = room;
+    if labels_missing(members, tape) {
+        coercions.insert(Coercion::Labels);
+    }
+    labels::settle(found);
+    if found.len() > labels_max {
+        return Err(Rejection::TooManyLabels.into());
+    }
+    if labels::any_number(found) {
+        return Err(Fault::LabelNumber);
+    }
+    labels::judge(found, op, labels, coercions)?;
+    sample.labels = labels;
+    sample.value = value(op, members.get(tape, Key::Value), coercions)?;
+    if op.kind() == Some(Kind::Histogram) {
+        sample.buckets = buckets::read(tape, members, custom, coercions)?;
+    }
+    Ok(sample)
+}
+
+/// Whether `labels` was sent, but its counting value is no object.
+fn labels_missing(members: &Members, tape: &[Node<'_>]) -> bool {
+    match members.get(tape, Key::Labels) {
+        None => members.labels_null,
+        Some(value) => !matches!(value, Node::Object { .. }),
+    }
+}
+
+fn value(op: Op, node: Option<Node<'_>>, coercions: &mut Coercions) -> Result<f64, Rejection> {
+    let Some(node) = node else { return Ok(0.0) };
+    let value = number(node, coercions).ok_or(Rejection::Value)?;
+    if op == Op::Inc && value < 0.0 { Err(Rejection::NegativeIncrement) } else { Ok(value) }
+}
+
+/// A finite number, or a string that is one by JSON's grammar.
+pub(super) fn number(node: Node<'_>, coercions: &mut Coercions) -> Option<f64> {
+    let number = match node {
+        Node::Static(StaticNode::I64(number)) => number as f64,
+        Node::Static(StaticNode::U64(number)) => number as f64,
+        Node::Static(StaticNode::F64(number)) => number,
+        Node::String(digits) => {
+            coercions.insert(Coercion::Number);
+            text::finite_number(digits)?
+        }
+        _ => return None,
+    };
+    number.is_finite().then_some(number)
+}

@@ -1,0 +1,111 @@
+//! The small grammars of the wire: names and JSON numbers.
+//!
+//! Pure functions on bytes, run by the ingest workers; they must not know where the text stands.
+
+/// Classes of bytes, one bit each.
+const LETTER: u8 = 1;
+const DIGIT: u8 = 2;
+const COLON: u8 = 4;
+
+const CLASSES: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => LETTER,
+            b'0'..=b'9' => DIGIT,
+            b':' => COLON,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
+}
+
+fn is_name(text: &str, first: u8, rest: u8) -> bool {
+    let class = |&byte: &u8| CLASSES[usize::from(byte)];
+    let bytes = text.as_bytes();
+    bytes.first().is_some_and(|byte| class(byte) & first != 0)
+        && bytes.iter().all(|byte| class(byte) & rest != 0)
+}
+
+/// Whether it may name a family: `[a-zA-Z_:][a-zA-Z0-9_:]*`.
+pub(super) fn is_metric_name(text: &str) -> bool {
+    is_name(text, LETTER | COLON, LETTER | DIGIT | COLON)
+}
+
+/// Whether it may name a label: `[a-zA-Z_][a-zA-Z0-9_]*`, not beginning with two underscores.
+pub(super) fn is_label_name(text: &str) -> bool {
+    is_name(text, LETTER, LETTER | DIGIT) && !text.starts_with("__")
+}
+
+/// Whether it is a number by JSON's grammar, and nothing else.
+pub(super) fn is_number(text: &[u8]) -> bool {
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let integer = digits(text);
+    if integer == 0 || (integer > 1 && text[0] == b'0') {
+        return false;
+    }
+    let mut rest = &text[integer..];
+    if let Some(fraction) = rest.strip_prefix(b".") {
+        let count = digits(fraction);
+        if count == 0 {
+            return false;
+        }
+        rest = &fraction[count..];
+    }
+    match rest {
+        [] => true,
+        [b'e' | b'E', b'+' | b'-', exponent @ ..] | [b'e' | b'E', exponent @ ..] => {
+            !exponent.is_empty() && digits(exponent) == exponent.len()
+        }
+        _ => false,
+    }
+}
+
+/// The number that the text is by JSON's grammar, if it is one that an `f64` can hold.
+pub(super) fn finite_number(text: &str) -> Option<f64> {
+    // JSON's grammar is part of what `parse` takes.
+    let number: f64 = is_number(text.as_bytes()).then(|| text.parse().ok())??;
+    number.is_finite().then_some(number)
+}
+
+/// How many digits are in front.
+fn digits(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| byte.is_ascii_digit()).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for name in ["a", "_", ":", "a:b", "A9_", "__x", "http_requests_total"] {
+            assert!(is_metric_name(name), "{name:?}");
+        }
+        for name in ["", "9a", "a-b", "a b", "a.b", "é", "a\n", "\0"] {
+            assert!(!is_metric_name(name), "{name:?}");
+            assert!(!is_label_name(name), "{name:?}");
+        }
+        assert!(is_label_name("_x9") && is_label_name("le") && is_label_name("_"));
+        assert!(!is_label_name("__x") && !is_label_name("a:b") && !is_label_name("__name__"));
+    }
+
+    #[test]
+    fn numbers() {
+        for text in ["0", "-0", "10", "0.5", "1e3", "1E+2", "-1.25e-7", "1e400", "0e0"] {
+            assert!(is_number(text.as_bytes()), "{text:?}");
+        }
+        for text in [
+            "", "-", "01", "+1", ".5", "1.", "1e", "1e+", "0x10", "NaN", " 1", "1 ", "1.5.2", "1_0",
+        ] {
+            assert!(!is_number(text.as_bytes()), "{text:?}");
+        }
+        assert_eq!(finite_number("1e400"), None);
+        assert_eq!(finite_number("-2.5e1"), Some(-25.0));
+        assert_eq!(finite_number("1e-400"), Some(0.0));
+    }
+}
