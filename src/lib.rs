@@ -1,7 +1,49 @@
-//! metrics-server.
+//! metrics-server: the daemon to which short-lived programs throw their metrics, and which Prometheus
+//! scrapes.
+//!
+//! # Bird's eye
+//!
+//! **Worker threads share nothing on the hot path.** A worker owns its sockets, its buffers and its own
+//! cells in every series it has seen. A cell has one writer, so counting is a plain load, add, store:
+//! no lock, no compare-and-swap, no line that another core writes. The exporter reads everybody's
+//! cells and sums. What all must agree on (a family's name, type, label names, buckets) is agreed
+//! once, at a series' birth, under one cold lock.
+//!
+//! ```text
+//!  PHP fleet        ingest-0                              exporter, http-0…3
+//!  ─UDP─▶ socket ─▶ recvmmsg ─▶ frame ─▶ parse ─▶ own cells ····▶ sum ─▶ text ─▶ /metrics
+//!  ─UDS─▶ stream ─▶ read     ─▶                │ series not seen         ▲
+//!                                              └─▶ birth (one lock) ─────┘ list of newcomers
+//!         ingest-N …                     main: signals, ends of threads, log lines
+//! ```
+//!
+//! # Floors
+//!
+//! A module names only modules on lower floors; `tests/tidy.rs` holds it to that.
+//!
+//! ```text
+//! 5  main        args → Config → Server → exit code
+//! 4  server      binds, starts, watches, drains and stops threads; the only file that starts one
+//! 3  ingest, exporter
+//! 2  exposition  directory → text
+//! 1  wire, registry, sys
+//! 0  metric, config, stats, clock, logger, text, sync
+//! ```
+//!
+//! # Invariants
+//!
+//! - Every object that is framed is booked once: accepted under its op, or rejected under a reason. Every
+//!   datagram is read, or dropped and counted by the kernel. A test asserts the sums.
+//! - A worker waits for its poll and for nothing else. It may drop, it may not block, and it writes no log.
+//! - `wire`, `registry` and `exposition` do no I/O and read no clock.
+//! - No input can make the page fail: what cannot be shown is refused at birth.
+//! - Deliberately absent: an async runtime on the ingest path, a map shared on it, a log line per message.
 
 pub mod clock;
+pub mod config;
+pub mod exporter;
 pub mod exposition;
+pub mod ingest;
 pub mod logger;
 pub mod metric;
 pub mod registry;
@@ -11,6 +53,3 @@ pub mod sync;
 pub mod sys;
 pub mod text;
 pub mod wire;
-pub mod config;
-pub mod exporter;
-pub mod ingest;

@@ -7,9 +7,6 @@ use metrics_server::config::{self, Invocation};
 use metrics_server::logger;
 use metrics_server::server::Server;
 
-/// What a shell reads as "you called it wrongly"; Go's flag package exits with it.
-const USAGE: u8 = 2;
-
 fn main() -> ExitCode {
     let mut args = std::env::args_os();
     let argv0 = args.next().unwrap_or_default().to_string_lossy().into_owned();
@@ -20,7 +17,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Invocation::Version) => {
-            say(&format!("metrics-server {}\n", env!("CARGO_PKG_VERSION")));
+            let text = format!("metrics-server {}\n", env!("CARGO_PKG_VERSION"));
+            drop(std::io::stdout().write_all(text.as_bytes()));
             ExitCode::SUCCESS
         }
         Ok(Invocation::Run(config)) if config.check_only => {
@@ -40,7 +38,7 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             say(&format!("{error}\n"));
-            if error.exit_code() == USAGE {
+            if error.wants_usage() {
                 say(&config::usage(&argv0));
             }
             ExitCode::from(error.exit_code())

@@ -29,8 +29,8 @@ pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Words, Us
     // lexopt's own syntax would take `-metric-ttl` for a bundle of short flags, so only its raw words are used.
     let Some(mut words) = parser.try_raw_args() else { return Ok(Words::Flags(Box::new(values))) };
     while let Some(word) = words.next_if(is_flag) {
-        let word = word.to_string_lossy();
-        let (name, inline) = split_word(&word)?;
+        let text = word.to_string_lossy();
+        let (name, inline) = split_word(&text)?;
         let Some(flag) = table::find(name) else {
             return if matches!(name, "h" | "help") {
                 Ok(Words::Help)
@@ -39,11 +39,11 @@ pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Words, Us
             };
         };
         match (&flag.kind, inline) {
-            (_, Some(value)) => set(flag, value, &mut values)?,
-            (Kind::Bool(_), None) => set(flag, "true", &mut values)?,
+            (_, Some(value)) => set(flag, value, word.to_str().is_some(), &mut values)?,
+            (Kind::Bool(_), None) => set(flag, "true", true, &mut values)?,
             (_, None) => {
-                let value = words.next().ok_or_else(|| UsageError::needs_argument(flag))?;
-                set(flag, &value.to_string_lossy(), &mut values)?;
+                let value = words.next().ok_or_else(|| UsageError::needs_argument(flag.name))?;
+                set(flag, &value.to_string_lossy(), value.to_str().is_some(), &mut values)?;
             }
         }
     }
@@ -65,12 +65,17 @@ fn split_word(word: &str) -> Result<(&str, Option<&str>), UsageError> {
     Ok(body.split_once('=').map_or((body, None), |(name, value)| (name, Some(value))))
 }
 
-fn set(flag: &'static Flag, text: &str, values: &mut Values) -> Result<(), UsageError> {
-    // Labels and paths made of bytes that are no UTF-8 would end up on the page of metrics.
-    if text.contains(char::REPLACEMENT_CHARACTER) {
-        return Err(UsageError::value(flag, text, "not valid UTF-8"));
+fn set(
+    flag: &'static Flag,
+    text: &str,
+    is_utf8: bool,
+    values: &mut Values,
+) -> Result<(), UsageError> {
+    // Other bytes in a label or a path would end up on the page of metrics.
+    if !is_utf8 {
+        return Err(UsageError::value(flag.name, text, "not valid UTF-8"));
     }
-    let refused = |bad: BadValue| UsageError::value(flag, text, bad.as_str());
+    let refused = |bad: BadValue| UsageError::value(flag.name, text, bad.as_str());
     match ((flag.slot)(values), &flag.kind) {
         (Slot::Bool(slot), _) => *slot = go::parse_bool(text).map_err(refused)?,
         (Slot::Text(slot), _) => text.clone_into(slot),

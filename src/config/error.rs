@@ -5,9 +5,8 @@
 use std::fmt;
 use std::path::Path;
 
-use super::go;
-use super::table::{Flag, Kind};
-use super::usage;
+use super::table::{self, Kind};
+use super::{go, usage};
 
 /// A command line that cannot be run. Its text is one message, sometimes of two lines, without a final newline.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,27 +50,36 @@ impl UsageError {
     }
 
     /// The last word was a flag that takes a value.
-    pub(super) fn needs_argument(flag: &Flag) -> Self {
-        Self::usage(format!("flag needs an argument: -{}\n{}", flag.name, usage::takes_line(flag)))
+    pub(super) fn needs_argument(name: &str) -> Self {
+        Self::explained(format!("flag needs an argument: -{name}"), name)
     }
 
     /// A value that the flag does not take, and why.
-    pub(super) fn value(flag: &Flag, value: &str, cause: &str) -> Self {
+    pub(super) fn value(name: &str, value: &str, cause: &str) -> Self {
         let value = go::quote(value);
-        let first = match flag.kind {
-            Kind::Bool(_) => format!("invalid boolean value {value} for -{}: {cause}", flag.name),
-            _ => format!("invalid value {value} for flag -{}: {cause}", flag.name),
+        let is_bool = table::find(name).is_some_and(|flag| matches!(flag.kind, Kind::Bool(_)));
+        let first = if is_bool {
+            format!("invalid boolean value {value} for -{name}: {cause}")
+        } else {
+            format!("invalid value {value} for flag -{name}: {cause}")
         };
-        Self::usage(format!("{first}\n{}", usage::takes_line(flag)))
+        Self::explained(first, name)
     }
 
     /// A file, named by a flag, that cannot be read or used.
-    pub(super) fn file(flag: &Flag, path: &Path, cause: &str) -> Self {
+    pub(super) fn file(name: &str, path: &Path, cause: &str) -> Self {
         let path = go::quote(&path.to_string_lossy());
         Self {
-            message: format!("invalid file {path} for flag -{}: {cause}", flag.name),
+            message: format!("invalid file {path} for flag -{name}: {cause}"),
             class: Class::File,
         }
+    }
+
+    /// Go's line, and below it what the flag takes.
+    fn explained(first: String, name: &str) -> Self {
+        let takes = table::find(name)
+            .map_or_else(String::new, |flag| format!("\n{}", usage::takes_line(flag)));
+        Self::usage(first + &takes)
     }
 }
 

@@ -104,11 +104,9 @@ pub(super) fn quote(text: &str) -> String {
             '\n' => quoted.push_str("\\n"),
             '\r' => quoted.push_str("\\r"),
             '\t' => quoted.push_str("\\t"),
-            c if c.is_ascii_control() => {
-                push_code(&mut quoted, format_args!("\\x{:02x}", u32::from(c)))
-            }
+            c if c.is_ascii_control() => push_code(&mut quoted, 'x', 2, c),
             c if c != ' ' && (c.is_control() || c.is_whitespace() || c == '\u{feff}') => {
-                push_code(&mut quoted, format_args!("\\u{:04x}", u32::from(c)));
+                push_code(&mut quoted, 'u', 4, c);
             }
             c => quoted.push(c),
         }
@@ -117,9 +115,9 @@ pub(super) fn quote(text: &str) -> String {
     quoted
 }
 
-fn push_code(out: &mut String, code: std::fmt::Arguments<'_>) {
+fn push_code(out: &mut String, kind: char, width: usize, c: char) {
     // Writing to a String cannot fail.
-    let _ = out.write_fmt(code);
+    let _ = write!(out, "\\{kind}{:0width$x}", u32::from(c));
 }
 
 #[cfg(test)]

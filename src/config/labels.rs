@@ -9,7 +9,6 @@ use std::path::Path;
 
 use super::error::UsageError;
 use super::go;
-use super::table::Flag;
 
 /// A file of labels has a few lines: past this many bytes it is another file, perhaps a device without an end.
 const FILE_MAX_BYTES: u64 = 1 << 20;
@@ -21,11 +20,7 @@ pub(super) type Labels = BTreeMap<String, String>;
 ///
 /// As in the original, only the text between an item's first and second colon is the value, and it is not
 /// trimmed; the names are.
-pub(super) fn add_from_flag(
-    flag: &Flag,
-    text: &str,
-    labels: &mut Labels,
-) -> Result<(), UsageError> {
+pub(super) fn add_from_flag(flag: &str, text: &str, labels: &mut Labels) -> Result<(), UsageError> {
     if text.is_empty() {
         return Ok(());
     }
@@ -43,7 +38,7 @@ pub(super) fn add_from_flag(
 
 /// Adds the labels of a file of `name=value` lines, over those that stand.
 pub(super) fn add_from_file(
-    flag: &Flag,
+    flag: &str,
     path: &Path,
     labels: &mut Labels,
 ) -> Result<(), UsageError> {
@@ -101,11 +96,10 @@ fn check_name(name: &str) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::table::find;
 
     fn from_flag(text: &str) -> Result<Vec<(String, String)>, UsageError> {
         let mut labels = Labels::new();
-        add_from_flag(find("extra-labels").expect("a flag"), text, &mut labels)?;
+        add_from_flag("extra-labels", text, &mut labels)?;
         Ok(labels.into_iter().collect())
     }
 
@@ -114,7 +108,7 @@ mod tests {
         let path = dir.path().join("labels.properties");
         std::fs::write(&path, text).expect("a file");
         let mut labels = Labels::new();
-        add_from_file(find("extra-labels-file-path").expect("a flag"), &path, &mut labels)?;
+        add_from_file("extra-labels-file-path", &path, &mut labels)?;
         Ok(labels.into_iter().collect())
     }
 
@@ -214,7 +208,7 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_read_is_an_error_and_no_loop() {
         let dir = tempfile::tempdir().expect("a directory");
-        let flag = find("extra-labels-file-path").expect("a flag");
+        let flag = "extra-labels-file-path";
         for (path, cause) in [
             (dir.path().join("missing"), "No such file"),
             (dir.path().to_path_buf(), "directory"),

@@ -4,23 +4,15 @@
 
 use super::error::UsageError;
 use super::go;
-use super::table::{Flag, Values, find};
+use super::table::Values;
 use super::{GoAddr, ListenUdp, ListenUnix};
 
 /// A unix socket's address holds 108 bytes, of which the kernel's interface takes one for the end.
 const PATH_MAX_BYTES: usize = 107;
 
-/// The table's entry of a flag that this module asks for by name.
-pub(super) fn flag(name: &'static str) -> &'static Flag {
-    let found = find(name);
-    assert!(found.is_some(), "no flag -{name} in the table");
-    // The assertion has spoken; the first flag only satisfies the type.
-    found.unwrap_or(&super::table::FLAGS[0])
-}
-
 /// The address of a flag, which must be there.
 pub(super) fn address(name: &'static str, text: &str) -> Result<GoAddr, UsageError> {
-    GoAddr::parse(text).map_err(|cause| UsageError::value(flag(name), text, cause))
+    GoAddr::parse(text).map_err(|cause| UsageError::value(name, text, cause))
 }
 
 /// The UDP listener; `None` where it is switched off.
@@ -55,15 +47,16 @@ fn twice(pool: &str, path: &str, first: &ListenUnix) -> UsageError {
         if first.is_default { "it is the default of -uds" } else { "it is listened on already" };
     let path = go::quote(path);
     UsageError::value(
-        flag("uds-pool"),
+        "uds-pool",
         pool,
         &format!("{path} is named twice: {owner} (flag -{})", first.flag),
     )
 }
 
-/// The path without the `./` that changes nothing.
+/// The path without the `./` that changes nothing; `./@x` is a file, `@x` is none.
 fn plain(path: &str) -> &str {
-    path.trim_start_matches("./")
+    let plain = path.trim_start_matches("./");
+    if plain.starts_with('@') { path } else { plain }
 }
 
 fn check_path(name: &'static str, text: &str, path: &str) -> Result<(), UsageError> {
@@ -78,7 +71,7 @@ fn check_path(name: &'static str, text: &str, path: &str) -> Result<(), UsageErr
     } else {
         return Ok(());
     };
-    Err(UsageError::value(flag(name), text, &cause))
+    Err(UsageError::value(name, text, &cause))
 }
 
 #[cfg(test)]
@@ -111,7 +104,7 @@ mod tests {
             (Some(""), "", &[]),
             (Some(""), "a.sock", &[("a.sock", "uds-pool", false)]),
             (Some(" x.sock"), "", &[(" x.sock", "uds", false)]),
-            (Some("@app"), "", &[("@app", "uds", false)]),
+            (Some("@app"), "./@app", &[("@app", "uds", false), ("./@app", "uds-pool", false)]),
             (
                 None,
                 "a.sock, b.sock,, ,",

@@ -20,15 +20,14 @@ pub fn usage(argv0: &str) -> String {
 }
 
 fn push_flag(out: &mut String, flag: &Flag) {
-    let word = match flag.kind {
-        Kind::Bool(_) => "",
-        _ => type_word(&flag.kind),
+    let word = match &flag.kind {
+        Kind::Bool(_) => String::new(),
+        kind => format!(" {}", type_word(kind)),
     };
-    let space = if word.is_empty() { "" } else { " " };
     let default = default_text(&flag.kind, go::quote)
         .map_or_else(String::new, |text| format!(" (default {text})"));
     // Writing to a String cannot fail.
-    let _ = writeln!(out, "  -{}{space}{word}\n    \t{}{default}", flag.name, flag.help);
+    let _ = writeln!(out, "  -{}{word}\n    \t{}{default}", flag.name, flag.help);
 }
 
 const fn type_word(kind: &Kind) -> &'static str {
@@ -97,7 +96,7 @@ fn push_row(out: &mut String, flag: &Flag) {
     let default = match &flag.kind {
         Kind::Bool(default) => format!("`{default}`"),
         Kind::Int(default, _) => format!("`{default}`"),
-        Kind::Text(default, _) if default.is_empty() => String::new(),
+        Kind::Text("", _) => String::new(),
         Kind::Text(default, _) => format!("`{default}`"),
         Kind::Duration(default, _) => format!("`{}`", duration::text(*default)),
     };

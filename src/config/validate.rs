@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::error::UsageError;
 use super::labels::{self, Labels};
-use super::listen::{self, flag};
+use super::listen;
 use super::table::{Nanos, Values};
 use super::{Config, HttpConfig, IngestConfig, Limits, Pin, Secret, ShutdownFrom, SinkFlags};
 
@@ -56,7 +56,7 @@ fn limits(values: &Values) -> Result<Limits, UsageError> {
         let text = values.uds_partials_max_bytes.to_string();
         let cause =
             format!("less than one message of -message-max-bytes {}", values.message_max_bytes);
-        return Err(UsageError::value(flag("uds-partials-max-bytes"), &text, &cause));
+        return Err(UsageError::value("uds-partials-max-bytes", &text, &cause));
     }
     Ok(Limits {
         message_max_bytes: size(values.message_max_bytes),
@@ -84,7 +84,7 @@ fn expiry(values: &Values) -> Result<Option<Duration>, UsageError> {
     if values.metric_ttl <= 0 {
         let text = super::duration::text(values.metric_ttl);
         return Err(UsageError::value(
-            flag("metric-ttl"),
+            "metric-ttl",
             &text,
             "with -metric-clean-up it must be above 0",
         ));
@@ -96,10 +96,10 @@ fn extra_labels(values: &Values) -> Result<Vec<(String, String)>, UsageError> {
     let mut labels = Labels::new();
     let path = &values.extra_labels_file_path;
     if !path.is_empty() {
-        labels::add_from_file(flag("extra-labels-file-path"), Path::new(path), &mut labels)?;
+        labels::add_from_file("extra-labels-file-path", Path::new(path), &mut labels)?;
     }
     // After the file, since the flag wins.
-    labels::add_from_flag(flag("extra-labels"), &values.extra_labels, &mut labels)?;
+    labels::add_from_flag("extra-labels", &values.extra_labels, &mut labels)?;
     Ok(labels.into_iter().collect())
 }
 
@@ -129,7 +129,7 @@ fn remote(text: &str) -> Result<Option<super::GoAddr>, UsageError> {
     }
     let addr = listen::address("remote", text)?;
     if addr.port == 0 {
-        return Err(UsageError::value(flag("remote"), text, "nothing can be sent to port 0"));
+        return Err(UsageError::value("remote", text, "nothing can be sent to port 0"));
     }
     Ok(Some(addr))
 }
@@ -152,7 +152,7 @@ fn pin(text: &str) -> Result<Pin, UsageError> {
         "auto" => Ok(Pin::Auto),
         "on" => Ok(Pin::On),
         "off" => Ok(Pin::Off),
-        _ => Err(UsageError::value(flag("pin"), text, "no such choice")),
+        _ => Err(UsageError::value("pin", text, "no such choice")),
     }
 }
 
@@ -161,7 +161,7 @@ fn shutdown_from(text: &str) -> Result<ShutdownFrom, UsageError> {
         "uds" => Ok(ShutdownFrom::Unix),
         "any" => Ok(ShutdownFrom::Any),
         "none" => Ok(ShutdownFrom::None),
-        _ => Err(UsageError::value(flag("shutdown-from"), text, "no such choice")),
+        _ => Err(UsageError::value("shutdown-from", text, "no such choice")),
     }
 }
 
@@ -169,7 +169,7 @@ fn mode(text: &str) -> Result<u32, UsageError> {
     let octal = !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
     let mode = if octal { u32::from_str_radix(text, 8).ok() } else { None };
     mode.filter(|mode| *mode <= 0o777)
-        .ok_or_else(|| UsageError::value(flag("uds-mode"), text, "no octal number from 0 to 0777"))
+        .ok_or_else(|| UsageError::value("uds-mode", text, "no octal number from 0 to 0777"))
 }
 
 /// A length of time; what is negative is none.

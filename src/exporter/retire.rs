@@ -62,8 +62,8 @@ impl Retire {
         pass.wake.iter().for_each(|&worker| self.control.wake(worker));
         let seconds = Duration::from_nanos(clock::now_ns() - began_ns).as_secs_f64();
         let mut passes = self.passes.lock();
-        for (sum, died) in passes.deleted.iter_mut().zip(pass.died) {
-            *sum += died;
+        for entry in &pass.died {
+            passes.deleted[entry.family().kind as usize] += 1;
         }
         passes.watched = watched;
         passes.counts[PASS_BOUNDS_SECONDS.partition_point(|&bound| bound < seconds)] += 1;

@@ -9,7 +9,6 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::metric::Kind;
 use crate::registry::birth::{Births, Family, Newcomer, Series};
 use crate::registry::cell::{self, Total};
 use crate::registry::slab::CellRef;
@@ -84,6 +83,11 @@ impl Entry {
     /// The label text.
     pub fn text(&self) -> &[u8] {
         &self.series.text
+    }
+
+    /// The family.
+    pub fn family(&self) -> &Family {
+        &self.series.family
     }
 
     /// The sum of base and cells, now.
@@ -230,12 +234,7 @@ impl Directory {
     pub fn series(&self) -> [u64; 3] {
         let mut counts = [0; 3];
         for view in self.views.values() {
-            let index = match view.family.kind {
-                Kind::Counter => 0,
-                Kind::Gauge => 1,
-                Kind::Histogram => 2,
-            };
-            counts[index] += view.entries.len() as u64;
+            counts[view.family.kind as usize] += view.entries.len() as u64;
         }
         counts
     }

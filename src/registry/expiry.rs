@@ -19,7 +19,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::metric::Kind;
 use crate::registry::directory::{Directory, Entry, View};
 use crate::registry::exchange::{Exchange, GivenUp, Request};
 use crate::sync::Ordering;
@@ -29,8 +28,8 @@ use crate::sync::Ordering;
 pub struct Pass {
     /// Workers with new requests: they must be woken.
     pub wake: BTreeSet<usize>,
-    /// Series that died: counters, gauges, histograms.
-    pub died: [u64; 3],
+    /// Series that died, as they stood last.
+    pub died: Vec<Entry>,
     /// Cells that are asked for and not yet answered.
     pub outstanding: usize,
 }
@@ -81,8 +80,7 @@ impl Expiry {
         series.asked.store(series.asked.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
         let idle = self.idle(entry.stamp_ns(), now_ns);
         if births.release(series, idle) {
-            view.entries.remove(position);
-            pass.died[kind_index(series.family.kind)] += 1;
+            pass.died.push(view.entries.remove(position));
         }
         view.due_ns = 0;
         let worker = cell.worker();
@@ -100,12 +98,11 @@ impl Expiry {
             let oldest = view.entries.iter().map(Entry::stamp_ns).min();
             view.due_ns = oldest.unwrap_or(0).saturating_add(self.ttl_ns);
             // Those on their base alone have nobody to ask.
-            let before = view.entries.len();
-            view.entries.retain(|entry| {
-                let stands = !entry.cells().is_empty() || !self.idle(entry.stamp_ns(), now_ns);
-                stands || !births.end(&entry.series)
-            });
-            pass.died[kind_index(view.family.kind)] += (before - view.entries.len()) as u64;
+            pass.died.extend(view.entries.extract_if(.., |entry| {
+                entry.cells().is_empty()
+                    && self.idle(entry.stamp_ns(), now_ns)
+                    && births.end(&entry.series)
+            }));
         }
     }
 
@@ -122,13 +119,5 @@ impl Expiry {
                 self.outstanding += 1;
             }
         }
-    }
-}
-
-fn kind_index(kind: Kind) -> usize {
-    match kind {
-        Kind::Counter => 0,
-        Kind::Gauge => 1,
-        Kind::Histogram => 2,
     }
 }

@@ -238,6 +238,14 @@ impl Shard {
         self.exchange.answer(GivenUp { series: Arc::clone(series), cell, slot });
     }
 
+    /// The cell of a series, for models that plant a fault.
+    #[cfg(shuttle)]
+    pub fn cell_of(&self, series: &Arc<Series>) -> Option<(crate::registry::slab::CellRef, Slot)> {
+        let own = |entry: &&Entry| entry.series.as_ref().is_some_and(|own| Arc::ptr_eq(own, series));
+        let slot = self.entries.iter().find(own)?.slot;
+        Some((self.slab.share(slot, series.family.cell_words()), slot))
+    }
+
     /// Series that this worker counts.
     pub fn len(&self) -> usize {
         self.table.len()

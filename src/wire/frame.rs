@@ -61,14 +61,17 @@ enum Place {
 struct Open {
     /// Brackets open; 0 outside an object.
     depth: u32,
-    /// One bit per open bracket, the innermost lowest: 1 for `[`. Deeper than 128 the outermost are
-    /// forgotten and read as objects later; the parser refuses such messages anyway.
+    /// One bit per open bracket of the first [`KNOWN`], the innermost lowest: 1 for `[`. Deeper ones
+    /// are only counted; the parser refuses such messages anyway.
     arrays: u128,
     place: Place,
     /// The last byte outside strings that was no blank.
     last: u8,
     escaped: bool,
 }
+
+/// Up to this depth brackets are told apart.
+const KNOWN: u32 = u128::BITS;
 
 /// Why a scan stopped.
 enum Stop {
@@ -233,7 +236,7 @@ impl Open {
                 b'{' => self.push(0),
                 b'[' => self.push(1),
                 b'}' if self.close_object() => return Some(Stop::Closed),
-                b']' if self.arrays & 1 == 1 => self.pop(1),
+                b']' => self.close_array(),
                 b'\\' => self.escaped = true,
                 _ => {}
             }
@@ -281,11 +284,14 @@ impl Open {
 
     /// Whether the grammar has a place for a value here.
     fn value_due(&self) -> bool {
-        matches!(self.last, b':' | b'[') || (self.last == b',' && self.arrays & 1 == 1)
+        let may_be_array = self.depth > KNOWN || self.arrays & 1 == 1;
+        matches!(self.last, b':' | b'[') || (self.last == b',' && may_be_array)
     }
 
     fn push(&mut self, array: u128) {
-        self.arrays = self.arrays << 1 | array;
+        if self.depth < KNOWN {
+            self.arrays = self.arrays << 1 | array;
+        }
         self.depth = self.depth.saturating_add(1);
     }
 
@@ -297,8 +303,21 @@ impl Open {
     /// Reads a `}`, which closes the arrays that were opened in its object as well, so that a cut
     /// array cannot eat the next object. True if that was the outermost.
     fn close_object(&mut self) -> bool {
+        if self.depth > KNOWN {
+            self.depth -= 1;
+            return false;
+        }
         self.pop(self.arrays.trailing_ones() + 1);
         self.depth == 0
+    }
+
+    /// Reads a `]`, which closes nothing but an array.
+    fn close_array(&mut self) {
+        if self.depth > KNOWN {
+            self.depth -= 1;
+        } else if self.arrays & 1 == 1 {
+            self.pop(1);
+        }
     }
 }
 

@@ -1,0 +1,120 @@
+//! A small HTTP client: one request per connection, all of the answer, nothing hidden.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use flate2::read::GzDecoder;
+
+/// One answer, its body with chunks joined but not decompressed.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    /// The status code.
+    pub(crate) status: u16,
+    /// Header lines in order, names as sent.
+    pub(crate) headers: Vec<(String, String)>,
+    /// The body.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    /// A header's value, by its name in any letter case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+    }
+
+    /// The body as text, decompressed if the answer says that it is compressed.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        if self.header("Content-Encoding") == Some("gzip") {
+            GzDecoder::new(&self.body[..])
+                .read_to_string(&mut text)
+                .expect("the body is gzip of UTF-8");
+        } else {
+            (&self.body[..]).read_to_string(&mut text).expect("the body is UTF-8");
+        }
+        text
+    }
+}
+
+/// `GET path` without further headers.
+pub(crate) fn get(port: u16, path: &str) -> io::Result<Reply> {
+    request(port, "GET", path, &[])
+}
+
+/// One request with the headers given besides `Host` and `Connection: close`.
+pub(crate) fn request(
+    port: u16,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> io::Result<Reply> {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        head.extend([*name, ": ", *value, "\r\n"]);
+    }
+    head.push_str("\r\n");
+    parse(&raw(port, head.as_bytes())?)
+}
+
+/// Sends bytes and returns all that comes back until the server closes.
+///
+/// An answer that came before the server reset the connection (it need not read a request that it refuses) is an
+/// answer; with none at all the error is passed on.
+pub(crate) fn raw(port: u16, request: &[u8]) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    stream.set_write_timeout(Some(Duration::from_secs(30)))?;
+    let written = stream.write_all(request);
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer);
+    if answer.is_empty() {
+        written?;
+        read?;
+    }
+    Ok(answer)
+}
+
+/// Takes an answer apart.
+pub(crate) fn parse(answer: &[u8]) -> io::Result<Reply> {
+    let bad = |what: &str| {
+        io::Error::new(io::ErrorKind::InvalidData, format!("{what}: {}", answer.escape_ascii()))
+    };
+    let end =
+        answer.windows(4).position(|w| w == b"\r\n\r\n").ok_or_else(|| bad("no end of head"))?;
+    let head = str::from_utf8(&answer[..end]).map_err(|_| bad("head is not UTF-8"))?;
+    let mut lines = head.split("\r\n");
+    let status =
+        lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());
+    let headers = lines
+        .map(|line| line.split_once(':').map(|(n, v)| (n.to_owned(), v.trim().to_owned())))
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(|| bad("a header line without a colon"))?;
+    let mut reply = Reply {
+        status: status.ok_or_else(|| bad("no status"))?,
+        headers,
+        body: answer[end + 4..].to_vec(),
+    };
+    if reply.header("Transfer-Encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked")) {
+        reply.body = dechunk(&reply.body).ok_or_else(|| bad("torn chunks"))?;
+    }
+    Ok(reply)
+}
+
+/// Joins the chunks of a body; `None` unless it ends with the empty chunk.
+fn dechunk(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    while !rest.is_empty() {
+        let line_end = rest.windows(2).position(|w| w == b"\r\n")?;
+        let size =
+            usize::from_str_radix(str::from_utf8(&rest[..line_end]).ok()?.trim(), 16).ok()?;
+        if size == 0 {
+            return Some(body);
+        }
+        let start = line_end + 2;
+        body.extend_from_slice(rest.get(start..start + size)?);
+        rest = rest.get(start + size + 2..)?;
+    }
+    // HEAD has the header but no body at all.
+    body.is_empty().then_some(body)
+}

@@ -1,0 +1,154 @@
+//! Give-up and fold: the registry's real code under random schedules, with a page being read all the
+//! time, by shuttle.
+//!
+//! `RUSTFLAGS="--cfg shuttle" cargo test --release --test model_shuttle`
+#![cfg(shuttle)]
+
+use std::sync::Arc;
+
+use metrics_server::metric::{BucketParams, Kind, Op, Sample};
+use metrics_server::registry::birth::{Births, Bounds};
+use metrics_server::registry::cell::Total;
+use metrics_server::registry::directory::Directory;
+use metrics_server::registry::exchange::{Exchange, GivenUp, Request};
+use metrics_server::registry::expiry::Expiry;
+use metrics_server::registry::shard::Shard;
+use shuttle::sync::Mutex;
+use shuttle::thread;
+
+const SCHEDULES: usize = 20_000;
+const WORKERS: usize = 2;
+const SAMPLES: u64 = 3;
+/// Samples are old at once: every pass of the exporter wants to retire everything.
+const SAMPLE_NS: u64 = 1;
+const PASS_NS: u64 = 100;
+const TTL_NS: u64 = 10;
+
+fn births() -> Arc<Births> {
+    let bounds = Bounds {
+        buckets_max: 10,
+        lines_max: 1000,
+        name_lines_max: 1000,
+        memory_max_bytes: 1 << 30,
+        mixed_label_sets: false,
+    };
+    Arc::new(Births::new(bounds, |_| false))
+}
+
+fn sample(op: Op, value: f64) -> Sample<'static> {
+    let buckets = BucketParams { custom: &[1.0], ..BucketParams::default() };
+    let (name, help, index) = ("requests", "", "");
+    Sample { op, name, labels: &[], help, value, buckets, timestamp: None, index }
+}
+
+/// The whole number that a total stands for: increments, or observations.
+fn counted(total: &Total) -> u64 {
+    match total {
+        Total::Histogram { counts, .. } => counts.iter().sum(),
+        other => other.value() as u64,
+    }
+}
+
+/// Everything that was counted: what stands and what has died.
+struct Seen {
+    directory: Directory,
+    died: u64,
+    shown: u64,
+}
+
+impl Seen {
+    /// Reads the page; within one life of the series its number must not fall.
+    fn show(&mut self) {
+        self.directory.take_in();
+        let total: u64 = self
+            .directory
+            .views()
+            .flat_map(|view| view.entries())
+            .map(|entry| counted(&entry.total()))
+            .sum();
+        assert!(total + self.died >= self.shown, "the page fell from {} to {total}", self.shown);
+        self.shown = total + self.died;
+    }
+}
+
+/// Workers count, the exporter retires and another thread reads the page. At the end every sample is
+/// found once. `attend` is what a worker does between batches.
+fn run(kind: Kind, op: Op, attend: fn(&mut Shard, &Exchange, usize)) {
+    let (births, exchange) = (births(), Arc::new(Exchange::new(WORKERS)));
+    let directory = Directory::new(Arc::clone(&births));
+    let seen = Arc::new(Mutex::new(Seen { directory, died: 0, shown: 0 }));
+    let mut shards = Vec::new();
+    let workers: Vec<_> = (0..WORKERS)
+        .map(|number| {
+            let (births, exchange) = (Arc::clone(&births), Arc::clone(&exchange));
+            thread::spawn(move || {
+                let mut shard = Shard::new(number, births, Arc::clone(&exchange), 10);
+                for _ in 0..SAMPLES {
+                    shard.count(kind, &sample(op, 1.0), &[], SAMPLE_NS).unwrap();
+                    thread::yield_now();
+                    attend(&mut shard, &exchange, number);
+                }
+                shard
+            })
+        })
+        .collect();
+    let reader = {
+        let seen = Arc::clone(&seen);
+        thread::spawn(move || {
+            for _ in 0..3 {
+                seen.lock().unwrap().show();
+                thread::yield_now();
+            }
+        })
+    };
+    let mut expiry = Expiry::new(TTL_NS, Arc::clone(&exchange));
+    let mut pass = |shards: &mut Vec<Shard>| {
+        let mut seen = seen.lock().unwrap();
+        let pass = expiry.pass(&mut seen.directory, PASS_NS);
+        seen.died += pass.died.iter().map(|entry| counted(&entry.total())).sum::<u64>();
+        seen.show();
+        drop(seen);
+        shards.iter_mut().for_each(Shard::attend);
+    };
+    for _ in 0..4 {
+        pass(&mut shards);
+        thread::yield_now();
+    }
+    shards.extend(workers.into_iter().map(|worker| worker.join().unwrap()));
+    reader.join().unwrap();
+    // Everybody is idle now: all series die, and nothing is left over.
+    for _ in 0..4 {
+        pass(&mut shards);
+    }
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.died, WORKERS as u64 * SAMPLES, "samples were lost or counted twice");
+    assert_eq!(seen.directory.views().count(), 0, "a series outlived its last owner");
+    assert!(shards.iter().all(Shard::is_empty));
+    assert_eq!((births.lines(), births.bytes()), (0, 0), "the bounds' books do not close");
+}
+
+fn attend(shard: &mut Shard, _: &Exchange, _: usize) {
+    shard.attend();
+}
+
+#[test]
+fn no_sample_is_lost_or_counted_twice_and_no_page_falls() {
+    shuttle::check_random(|| run(Kind::Counter, Op::Inc, attend), SCHEDULES);
+    shuttle::check_random(|| run(Kind::Histogram, Op::Obs, attend), SCHEDULES);
+}
+
+/// A worker that answers without dropping the key goes on counting into a cell that is folded.
+#[test]
+#[should_panic(expected = "samples were lost")]
+fn the_model_sees_an_owner_that_answers_but_keeps_counting() {
+    shuttle::check_random(|| run(Kind::Counter, Op::Inc, answer_and_keep), SCHEDULES);
+}
+
+fn answer_and_keep(shard: &mut Shard, exchange: &Exchange, number: usize) {
+    for request in exchange.requests(number) {
+        if let Request::GiveUp(series) = request {
+            let (cell, slot) = shard.cell_of(&series).unwrap();
+            exchange.answer(GivenUp { series, cell, slot });
+        }
+    }
+}
