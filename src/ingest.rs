@@ -118,7 +118,11 @@ impl Control {
 
     /// The phase now.
     pub fn phase(&self) -> Phase {
-        if self.phase.load(Ordering::Acquire) == Phase::Run as u8 { Phase::Run } else { Phase::Drain }
+        if self.phase.load(Ordering::Acquire) == Phase::Run as u8 {
+            Phase::Run
+        } else {
+            Phase::Drain
+        }
     }
 
     /// Tells all workers to drain and end.

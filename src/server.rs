@@ -249,7 +249,7 @@ impl PanicRate {
     }
 
     fn too_many(&mut self, total: u64) -> bool {
-        if self.since.elapsed() > Duration::from_secs(60) {
+        if self.since.elapsed() > Duration::from_mins(1) {
             (self.since, self.before) = (Instant::now(), total);
         }
         total - self.before > PANICS_PER_MINUTE_MAX

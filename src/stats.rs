@@ -4,6 +4,7 @@
 //! and read by the exporter. What the families are called and mean stands in one table,
 //! [`FAMILIES`], that the page, the README and the tests share.
 
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::metric::{Coercion, Coercions, Kind, Op, OpType, Rejection};
@@ -211,7 +212,8 @@ pub fn markdown_table() -> String {
     let mut table = String::from("| family | type | label | meaning |\n|---|---|---|---|\n");
     for OwnFamily { name, kind, label, help } in FAMILIES {
         let label = if label.is_empty() { String::new() } else { format!("`{label}`") };
-        table += &format!("| `{name}` | {} | {label} | {help} |\n", kind.as_str());
+        // Into a string it does not fail.
+        _ = writeln!(table, "| `{name}` | {} | {label} | {help} |", kind.as_str());
     }
     table
 }

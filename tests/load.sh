@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 cargo build --release --workspace --locked
 udp=127.0.0.1:${LOAD_UDP_PORT:-19999}
 http=127.0.0.1:${LOAD_HTTP_PORT:-19099}
-target/release/metrics-server -udp "$udp" -socket "$http" -uds '' &
+"${CARGO_TARGET_DIR:-target}"/release/metrics-server -udp "$udp" -socket "$http" -uds '' &
 server=$!
 trap 'kill $server && wait $server' EXIT
 
@@ -18,4 +18,4 @@ until answers; do
     sleep 0.1
 done
 
-target/release/loadgen -udp "$udp" -http "$http" -pid $server -seconds 10 "$@"
+"${CARGO_TARGET_DIR:-target}"/release/loadgen -udp "$udp" -http "$http" -pid $server -seconds 10 "$@"

@@ -52,6 +52,9 @@ pub fn texts(sources: &Sources<'_>) -> Texts {
     own.texts
 }
 
+/// Takes the pieces of one family's text.
+type Keep<'a> = &'a mut dyn FnMut(&mut Vec<u8>);
+
 struct OwnPage {
     texts: Texts,
 }
@@ -60,11 +63,11 @@ impl OwnPage {
     fn family(
         &mut self,
         (name, kind, help): (&'static str, Kind, &str),
-        write: impl FnOnce(&mut Page<&mut dyn FnMut(&mut Vec<u8>)>),
+        write: impl FnOnce(&mut Page<Keep<'_>>),
     ) {
         let text = self.texts.entry(name).or_default();
         let mut keep = |piece: &mut Vec<u8>| text.append(piece);
-        let mut page: Page<&mut dyn FnMut(&mut Vec<u8>)> = Page::new(&mut keep);
+        let mut page: Page<Keep<'_>> = Page::new(&mut keep);
         page.header(name, kind, help);
         write(&mut page);
         page.finish();
@@ -101,13 +104,11 @@ impl OwnPage {
         names: impl IntoIterator<Item = &'a str>,
         counts: fn(&WorkerStats) -> &[Count; N],
     ) {
-        let sum = |index: usize| stats.iter().map(|worker| counts(worker)[index].get()).sum::<u64>();
+        let sum =
+            |index: usize| stats.iter().map(|worker| counts(worker)[index].get()).sum::<u64>();
         // Sorted, as all series on the page are.
-        let mut values: Vec<_> = names
-            .into_iter()
-            .enumerate()
-            .map(|(index, name)| (name, sum(index) as f64))
-            .collect();
+        let mut values: Vec<_> =
+            names.into_iter().enumerate().map(|(index, name)| (name, sum(index) as f64)).collect();
         values.sort_by_key(|&(name, _)| name);
         self.own(own, values);
     }
@@ -139,7 +140,10 @@ impl OwnPage {
         self.by_worker(Own::KernelDrops, kernel.iter().map(|socket| socket.drops as f64));
         self.by_worker(Own::QueueBytes, kernel.iter().map(|socket| socket.queued_bytes.into()));
         self.by_worker(Own::BufferBytes, kernel.iter().map(|socket| socket.buffer_bytes.into()));
-        self.by_worker(Own::Connections, stats.iter().map(|worker| worker.connections.get() as f64));
+        self.by_worker(
+            Own::Connections,
+            stats.iter().map(|worker| worker.connections.get() as f64),
+        );
         self.sum(Own::ConnectionsAccepted, stats, |worker| &worker.connections_accepted);
         self.sum(Own::ConnectionsHandedOver, stats, |worker| &worker.connections_handed_over);
         self.sum(Own::ConnectionsRefused, stats, |worker| &worker.connections_refused);

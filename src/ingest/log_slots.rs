@@ -107,10 +107,12 @@ fn describe(data_source: &str, bytes: &[u8]) -> String {
             ' '..='~' => text.push(char),
             _ => text.extend(char.escape_debug()),
         });
-        chunk.invalid().iter().for_each(|byte| drop(write!(text, "\\x{byte:02x}")));
+        for byte in chunk.invalid() {
+            _ = write!(text, "\\x{byte:02x}"); // into a string it does not fail
+        }
     }
     if shown.len() < bytes.len() {
-        drop(write!(text, "… ({} bytes)", bytes.len()));
+        _ = write!(text, "… ({} bytes)", bytes.len());
     }
     text
 }

@@ -76,7 +76,11 @@ impl UdpSource {
 ///
 /// # Errors
 /// Those of `socket(2)` and `bind(2)`.
-pub fn bind(address: SocketAddr, workers: usize, buffer_bytes: usize) -> io::Result<Vec<UdpSocket>> {
+pub fn bind(
+    address: SocketAddr,
+    workers: usize,
+    buffer_bytes: usize,
+) -> io::Result<Vec<UdpSocket>> {
     let first = open(address, false, buffer_bytes)?;
     let taken = first.local_addr()?;
     SockRef::from(&first).set_reuse_port(true)?;
@@ -121,7 +125,13 @@ mod tests {
         }
         let taken: Vec<usize> = sources
             .iter_mut()
-            .map(|source| if source.look().unwrap() == Look::Empty { 0 } else { source.batch.iter_mut().count() })
+            .map(|source| {
+                if source.look().unwrap() == Look::Empty {
+                    0
+                } else {
+                    source.batch.iter_mut().count()
+                }
+            })
             .collect();
         assert_eq!(taken.iter().sum::<usize>(), 64, "{taken:?}");
         assert!(taken.iter().filter(|&&n| n > 0).count() > 1, "one socket took all: {taken:?}");

@@ -234,7 +234,8 @@ impl<H: Handler> UnixSources<H> {
                 Ok(n) => {
                     let (listener, state) = (connection.listener, &mut connection.state);
                     let filled = kept + n;
-                    connection.kept = handler.stream(listener, state, &mut self.buffer, kept, filled);
+                    connection.kept =
+                        handler.stream(listener, state, &mut self.buffer, kept, filled);
                     if kept == 0 || connection.kept < filled {
                         connection.since_ns = now_ns; // another message is the unfinished one now
                     }

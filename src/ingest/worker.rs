@@ -126,7 +126,9 @@ impl<H: Handler> Loop<H> {
             stats.wakeups.add(1);
             self.looked_ns = clock::now_ns();
             let starved = std::mem::take(&mut self.starved);
-            starved.into_iter().for_each(|token| self.list(token));
+            for token in starved {
+                self.list(token);
+            }
         }
         if std::mem::take(&mut self.wait_due) && events.is_empty() {
             // Nothing else is to be done. Letting the next batch fill costs less than a wake-up for
@@ -151,9 +153,7 @@ impl<H: Handler> Loop<H> {
         let worker = &mut self.worker;
         worker.handler.between(now_ns);
         let (ready, listed) = (&mut self.ready, &mut self.listed);
-        worker
-            .unix
-            .take_over(worker.poll.registry(), &mut |token| list(ready, listed, token));
+        worker.unix.take_over(worker.poll.registry(), &mut |token| list(ready, listed, token));
         if worker.unix.has_partials() {
             worker.unix.time_out(&mut worker.handler, now_ns);
         }
@@ -217,10 +217,10 @@ impl<H: Handler> Loop<H> {
             udp.seal()?;
         }
         self.worker.barrier.wait(); // nobody lets anything in any more
-        open.into_iter().for_each(|token| self.list(token));
         let listeners = FIRST_LISTENER..FIRST_LISTENER + self.worker.unix.listeners();
-        listeners.for_each(|token| self.list(token));
-        self.list(UDP);
+        for token in open.into_iter().chain(listeners).chain([UDP]) {
+            self.list(token);
+        }
         self.drain_ready()?;
         self.worker.barrier.wait(); // nobody hands a connection over any more
         let (ready, listed) = (&mut self.ready, &mut self.listed);

@@ -40,21 +40,26 @@ pub fn words(kind: Kind, bounds: usize) -> usize {
 /// and what would overflow the whole part, go into the fraction.
 pub fn add(cell: &[AtomicU64], value: f64, now_ns: u64) {
     let stored = cell[MAIN].load(Ordering::Relaxed);
-    // The cast truncates and saturates; equality after the way back proves that nothing was lost.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "compared with the original below"
-    )]
-    let whole = value as u64;
-    let summed = (whole as f64 == value && value < TWO_POW_64).then(|| stored.checked_add(whole));
-    if let Some(Some(sum)) = summed {
+    let summed = whole(value).and_then(|whole| stored.checked_add(whole));
+    if let Some(sum) = summed {
         cell[MAIN].store(sum, Ordering::Relaxed);
     } else {
         let fraction = f64::from_bits(cell[REST].load(Ordering::Relaxed));
         cell[REST].store((fraction + value).to_bits(), Ordering::Relaxed);
     }
     cell[STAMP].store(now_ns, Ordering::Relaxed);
+}
+
+/// The integer that a float is, if it is one below 2^64.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    reason = "the way back proves that nothing was lost"
+)]
+fn whole(value: f64) -> Option<u64> {
+    let whole = value as u64; // saturates
+    (whole as f64 == value && value < TWO_POW_64).then_some(whole)
 }
 
 /// Sets a gauge: value first, then the stamp, which publishes it.

@@ -10,10 +10,10 @@ use hashbrown::HashTable;
 
 use crate::metric::{Kind, Rejection, Sample};
 use crate::registry::birth::{Births, Candidate, Family, Newcomer, Series};
+use crate::registry::cell;
 use crate::registry::exchange::{Exchange, GivenUp, Request};
 use crate::registry::label_text::{self, Constant};
 use crate::registry::slab::{Slab, Slot};
-use crate::registry::cell;
 
 /// Remembered families past which the worker forgets them all and asks the index anew.
 const FAMILIES_MAX: usize = 65_536;
@@ -241,7 +241,8 @@ impl Shard {
     /// The cell of a series, for models that plant a fault.
     #[cfg(shuttle)]
     pub fn cell_of(&self, series: &Arc<Series>) -> Option<(crate::registry::slab::CellRef, Slot)> {
-        let own = |entry: &&Entry| entry.series.as_ref().is_some_and(|own| Arc::ptr_eq(own, series));
+        let own =
+            |entry: &&Entry| entry.series.as_ref().is_some_and(|own| Arc::ptr_eq(own, series));
         let slot = self.entries.iter().find(own)?.slot;
         Some((self.slab.share(slot, series.family.cell_words()), slot))
     }

@@ -37,28 +37,28 @@ const HTTP_BACKLOG: i32 = 1024;
 
 /// Open sockets.
 #[derive(Debug)]
-pub struct Bound {
+pub(super) struct Bound {
     main: Arc<Waker>,
     http: Option<TcpListener>,
     udp: Vec<UdpSocket>,
     unix: Vec<(String, BoundPath)>,
     /// All workers' counters.
-    pub stats: Stats,
+    pub(super) stats: Stats,
 }
 
 /// What threads are made of.
 #[derive(Debug)]
-pub struct Parts {
+pub(super) struct Parts {
     /// One per ingest thread.
-    pub workers: Vec<Worker<Dispatch>>,
+    pub(super) workers: Vec<Worker<Dispatch>>,
     /// The page.
-    pub scrape: Arc<Scrape>,
+    pub(super) scrape: Arc<Scrape>,
     /// The HTTP server, accepting but not answering yet.
-    pub http: Arc<HttpServer>,
+    pub(super) http: Arc<HttpServer>,
     /// Main's word to workers.
-    pub control: Arc<Control>,
+    pub(super) control: Arc<Control>,
     /// Workers' words to the log.
-    pub log: Arc<LogSlots>,
+    pub(super) log: Arc<LogSlots>,
 }
 
 impl Bound {
@@ -66,7 +66,7 @@ impl Bound {
     ///
     /// # Errors
     /// Names flag, value and cause.
-    pub fn open(config: &Config, main: Arc<Waker>) -> anyhow::Result<Self> {
+    pub(super) fn open(config: &Config, main: Arc<Waker>) -> anyhow::Result<Self> {
         limits::raise_descriptors().context("cannot raise the limit of descriptors")?;
         let workers = config.ingest.workers;
         let stats = (0..workers).map(|_| CachePadded::new(WorkerStats::default())).collect();
@@ -86,7 +86,8 @@ impl Bound {
             bound.open_unix(unix, config.ingest.uds_mode)?;
         }
         let port = http.local_addr()?.port();
-        let host = if config.http.addr.host.is_empty() { "0.0.0.0" } else { &config.http.addr.host };
+        let host =
+            if config.http.addr.host.is_empty() { "0.0.0.0" } else { &config.http.addr.host };
         log::info!("Expose metrics on http://{host}:{port}/metrics");
         bound.http = Some(http);
         Ok(bound)
@@ -123,7 +124,7 @@ impl Bound {
     }
 
     /// Removes unix socket files that are ours.
-    pub fn unlink(&mut self) {
+    pub(super) fn unlink(&mut self) {
         self.unix.iter_mut().for_each(|(_, bound)| bound.unlink());
     }
 
@@ -131,7 +132,7 @@ impl Bound {
     ///
     /// # Errors
     /// Those of `epoll_create(2)`, `dup(2)` and of starting the HTTP library.
-    pub fn take_parts(&mut self, config: &Config) -> anyhow::Result<Parts> {
+    pub(super) fn take_parts(&mut self, config: &Config) -> anyhow::Result<Parts> {
         let workers = config.ingest.workers;
         let polls = (0..workers).map(|_| Poll::new()).collect::<Result<Vec<_>, _>>()?;
         let wakers = polls
@@ -142,9 +143,8 @@ impl Bound {
         let log = Arc::new(LogSlots::new(config.debug));
         let births = Arc::new(Births::new(bounds(config), stats::is_reserved));
         let exchange = Arc::new(Exchange::new(workers));
-        let kernel = Kernel::new(
-            self.udp.iter().map(UdpSocket::try_clone).collect::<Result<Vec<_>, _>>()?,
-        );
+        let kernel =
+            Kernel::new(self.udp.iter().map(UdpSocket::try_clone).collect::<Result<Vec<_>, _>>()?);
         let retire = config.expiry.map(|ttl| {
             let ttl_ns = u64::try_from(ttl.as_nanos()).unwrap_or(u64::MAX);
             Retire::new(Expiry::new(ttl_ns, Arc::clone(&exchange)), ttl, Arc::clone(&control))
@@ -202,27 +202,28 @@ impl Bound {
             listeners.push((Arc::new(listener), first_unix + index));
         }
         let mut sockets = std::mem::take(&mut self.udp).into_iter();
-        let workers = polls.into_iter().zip(handlers).enumerate().map(|(number, (poll, handler))| {
-            let shared = (Arc::clone(&self.stats), Arc::clone(control), Arc::clone(&hand_over));
-            let padding = json::PADDING;
-            Worker {
-                number,
-                poll,
-                udp: sockets.next().map(|socket| UdpSource::new(socket, 0)),
-                unix: UnixSources::new(number, listeners.clone(), shared, &settings, padding),
-                handler,
-                stats: Arc::clone(&self.stats),
-                control: Arc::clone(control),
-                barrier: Arc::new(Barrier::new(1)), // the server sets the common one
-                settings,
-            }
-        });
+        let workers =
+            polls.into_iter().zip(handlers).enumerate().map(|(number, (poll, handler))| {
+                let shared = (Arc::clone(&self.stats), Arc::clone(control), Arc::clone(&hand_over));
+                let padding = json::PADDING;
+                Worker {
+                    number,
+                    poll,
+                    udp: sockets.next().map(|socket| UdpSource::new(socket, 0)),
+                    unix: UnixSources::new(number, listeners.clone(), shared, &settings, padding),
+                    handler,
+                    stats: Arc::clone(&self.stats),
+                    control: Arc::clone(control),
+                    barrier: Arc::new(Barrier::new(1)), // the server sets the common one
+                    settings,
+                }
+            });
         Ok(workers.collect())
     }
 
     /// UDP first, then the unix sockets that could be bound.
     fn listeners(&self, config: &Config) -> Arc<[Listener]> {
-        let udp = (!self.udp.is_empty()).then(|| config.ingest.udp.as_ref()).flatten();
+        let udp = config.ingest.udp.as_ref().filter(|_| !self.udp.is_empty());
         let udp = udp.map(|udp| listener(config, &udp.text, false));
         let unix = self.unix.iter().map(|(path, _)| listener(config, path, true));
         udp.into_iter().chain(unix).collect()
@@ -236,11 +237,7 @@ fn listener(config: &Config, data_source: &str, unix: bool) -> Listener {
     if config.source_labels {
         pairs.extend([("data_source", data_source), ("source_app", app.as_str())]);
     }
-    Listener {
-        data_source: data_source.to_owned(),
-        unix,
-        constants: label_text::constants(pairs),
-    }
+    Listener { data_source: data_source.to_owned(), unix, constants: label_text::constants(pairs) }
 }
 
 fn bounds(config: &Config) -> Bounds {
@@ -254,10 +251,7 @@ fn bounds(config: &Config) -> Bounds {
 }
 
 fn shutdown_from(from: ShutdownFrom) -> dispatch::ShutdownFrom {
-    dispatch::ShutdownFrom {
-        unix: from != ShutdownFrom::None,
-        udp: from == ShutdownFrom::Any,
-    }
+    dispatch::ShutdownFrom { unix: from != ShutdownFrom::None, udp: from == ShutdownFrom::Any }
 }
 
 /// Binds to the first address that works: all of them, IPv6 and IPv4, for an empty host.

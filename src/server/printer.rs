@@ -12,7 +12,7 @@ const DEBUG_LINES: usize = 256;
 
 /// When each reason was printed last, and its count then.
 #[derive(Debug)]
-pub struct Printer {
+pub(super) struct Printer {
     interval: Duration,
     printed: Vec<Option<(Instant, u64)>>,
     due: Option<Instant>,
@@ -20,17 +20,17 @@ pub struct Printer {
 
 impl Printer {
     /// Prints each reason at most once per interval.
-    pub fn new(interval: Duration) -> Self {
+    pub(super) fn new(interval: Duration) -> Self {
         Self { interval, printed: vec![None; Rejection::COUNT], due: None }
     }
 
     /// When something that waits may be printed.
-    pub fn next_due(&self) -> Option<Instant> {
+    pub(super) fn next_due(&self) -> Option<Instant> {
         self.due
     }
 
     /// Prints what is due.
-    pub fn print(&mut self, log: &LogSlots, stats: &Stats) {
+    pub(super) fn print(&mut self, log: &LogSlots, stats: &Stats) {
         let now = Instant::now();
         self.due = None;
         for &reason in Rejection::ALL {
@@ -48,7 +48,10 @@ impl Printer {
             let count = stats.iter().map(|worker| worker.rejected[reason as usize].get()).sum();
             let excerpt = log.take(reason);
             let text = reason.as_str();
-            log::warn!("{} messages rejected, reason={text}, one of them {excerpt}", count - before);
+            log::warn!(
+                "{} messages rejected, reason={text}, one of them {excerpt}",
+                count - before
+            );
             self.printed[reason as usize] = Some((now, count));
         }
         for _ in 0..DEBUG_LINES {

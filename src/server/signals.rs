@@ -10,12 +10,12 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// SIGTERM and SIGINT, counted; SIGHUP, noted.
 #[derive(Debug)]
-pub struct Signals {
+pub(super) struct Signals {
     stop: UnixStream,
     hangup_pipe: UnixStream,
     hangup: Arc<AtomicBool>,
     /// How many of SIGTERM and SIGINT have come.
-    pub stops: usize,
+    pub(super) stops: usize,
 }
 
 impl Signals {
@@ -23,7 +23,7 @@ impl Signals {
     ///
     /// # Errors
     /// Those of `pipe(2)` and `sigaction(2)`.
-    pub fn catch(registry: &Registry, token: Token) -> io::Result<Self> {
+    pub(super) fn catch(registry: &Registry, token: Token) -> io::Result<Self> {
         let hangup = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(SIGHUP, Arc::clone(&hangup))?;
         let mut stop = pipe(&[SIGTERM, SIGINT])?;
@@ -34,7 +34,7 @@ impl Signals {
     }
 
     /// Takes in what has come.
-    pub fn look(&mut self) {
+    pub(super) fn look(&mut self) {
         self.stops += drain(&mut self.stop);
         if drain(&mut self.hangup_pipe) > 0 && self.hangup.swap(false, Ordering::Relaxed) {
             log::info!("SIGHUP: nothing to read again; SIGTERM stops the server");

@@ -2,7 +2,7 @@
 //!
 //! Runs on main, before any thread starts and after the last has ended.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
@@ -22,15 +22,15 @@ const NAMES_TRIED: u64 = 64;
 
 /// A listener and the file that it has made, if it has one.
 #[derive(Debug)]
-pub struct BoundPath {
+pub(super) struct BoundPath {
     /// The listener, non-blocking.
-    pub listener: UnixListener,
+    pub(super) listener: UnixListener,
     file: Option<(PathBuf, u64, u64)>,
 }
 
 impl BoundPath {
     /// Removes the file, if it is still the one that was made here.
-    pub fn unlink(&mut self) {
+    pub(super) fn unlink(&mut self) {
         if let Some((path, device, inode)) = self.file.take()
             && let Ok(now) = fs::symlink_metadata(&path)
             && (now.dev(), now.ino()) == (device, inode)
@@ -45,18 +45,15 @@ impl BoundPath {
 ///
 /// # Errors
 /// What is at the path is no socket, or a live server's, or the file cannot be made.
-pub fn bind(path: &str, mode: u32) -> anyhow::Result<BoundPath> {
-    let (listener, file) = match path.strip_prefix('@') {
-        Some(name) => {
-            let address = SocketAddr::from_abstract_name(name.as_bytes())?;
-            (UnixListener::bind_addr(&address)?, None)
-        }
-        None => {
-            let path = Path::new(path);
-            let listener = replace(path, mode)?;
-            let metadata = fs::symlink_metadata(path)?;
-            (listener, Some((path.to_owned(), metadata.dev(), metadata.ino())))
-        }
+pub(super) fn bind(path: &str, mode: u32) -> anyhow::Result<BoundPath> {
+    let (listener, file) = if let Some(name) = path.strip_prefix('@') {
+        let address = SocketAddr::from_abstract_name(name.as_bytes())?;
+        (UnixListener::bind_addr(&address)?, None)
+    } else {
+        let path = Path::new(path);
+        let listener = replace(path, mode)?;
+        let metadata = fs::symlink_metadata(path)?;
+        (listener, Some((path.to_owned(), metadata.dev(), metadata.ino())))
     };
     listener.set_nonblocking(true)?;
     SockRef::from(&listener).listen(BACKLOG)?;
@@ -96,7 +93,7 @@ fn refuse_others(path: &Path) -> anyhow::Result<()> {
 
 /// A name in the same directory, no longer than the path's own: paths of sockets are short of bytes.
 fn bind_temporary(path: &Path) -> anyhow::Result<(UnixListener, PathBuf)> {
-    let own_bytes = path.file_name().map_or(1, |name| name.len()).clamp(1, 8);
+    let own_bytes = path.file_name().map_or(1, OsStr::len).clamp(1, 8);
     let seed = u64::from(std::process::id()).wrapping_mul(0x9e37_79b9) ^ clock::now_ns();
     let mut last = None;
     for attempt in 0..NAMES_TRIED {

@@ -14,7 +14,6 @@ pub fn add_exclusive(poll: &mio::Poll, listener: BorrowedFd<'_>, token: usize) -
     let mut event = libc::epoll_event { events, u64: token as u64 };
     let (epoll, listener) = (poll.as_raw_fd(), listener.as_raw_fd());
     // SAFETY: both owners are borrowed, so their descriptors are open, and the event lives during the call.
-    let result =
-        unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, listener, &raw mut event) };
+    let result = unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, listener, &raw mut event) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

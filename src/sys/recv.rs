@@ -136,8 +136,10 @@ mod tests {
                 sender.send(datagram).unwrap();
             }
             assert_eq!(datagrams.receive(receiver.as_fd()).unwrap(), sent.len());
-            let got: Vec<Vec<u8>> =
-                datagrams.iter_mut().map(|datagram| datagram.padded[..datagram.len].to_vec()).collect();
+            let got: Vec<Vec<u8>> = datagrams
+                .iter_mut()
+                .map(|datagram| datagram.padded[..datagram.len].to_vec())
+                .collect();
             assert_eq!(got, sent);
         }
     }
