@@ -23,6 +23,7 @@ use crate::sys::recv::Datagrams;
 
 pub mod dispatch;
 pub mod log_slots;
+pub mod meeting;
 pub mod null;
 pub mod udp;
 pub mod unix;

@@ -4,7 +4,7 @@
 //! and fails early with the flag's name; [`Server::run`] starts the threads and waits on main.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Barrier};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -116,10 +116,8 @@ impl Server {
             others: Vec::new(),
             exporter_stop: Some(exporter_stop),
         };
-        let barrier = Arc::new(Barrier::new(parts.workers.len()));
         let cores = self.pinning(parts.workers.len())?;
-        for mut worker in parts.workers {
-            worker.barrier = Arc::clone(&barrier);
+        for worker in parts.workers {
             let core = cores.get(worker.number).copied();
             let name = format!("ingest-{}", worker.number);
             let handle = running.spawn(&name, move || ingest(worker, core))?;

@@ -56,6 +56,12 @@ pub(crate) struct Options {
     pub(crate) quiet: bool,
     pub(crate) settle: Duration,
     pub(crate) allow_rejected: bool,
+    /// Receive with the server's own loop instead of sending.
+    pub(crate) null: bool,
+    /// With `null`: the receive buffer in bytes.
+    pub(crate) rcvbuf: usize,
+    /// With `null`: the time that a batch is left to fill.
+    pub(crate) batch_wait: Duration,
 }
 
 /// What a command line is.
@@ -192,6 +198,9 @@ impl Values {
             quiet: self.switch("quiet")?,
             settle: self.settle()?,
             allow_rejected: self.switch("allow-rejected")?,
+            null: self.switch("null")?,
+            rcvbuf: self.number("udp-rcvbuf")?,
+            batch_wait: Duration::from_micros(self.number("batch-wait-us")?),
         };
         options.agree()
     }

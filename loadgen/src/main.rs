@@ -8,6 +8,7 @@ mod books;
 mod cpu;
 mod flags;
 mod mix;
+mod null;
 mod num;
 mod pace;
 mod page;
@@ -38,6 +39,12 @@ fn main() -> ExitCode {
             return say(&mut io::stderr(), &text, 2);
         }
     };
+    if options.null {
+        return match null::run(&options) {
+            Ok(text) => say(&mut io::stdout(), &text, 0),
+            Err(error) => say(&mut io::stderr(), &format!("loadgen: {error:#}\n"), 1),
+        };
+    }
     match run::run(&options) {
         Ok(report) => {
             let status = u8::from(!report.good());

@@ -3,14 +3,14 @@
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
 use std::os::fd::AsFd;
-use std::sync::{Arc, Barrier};
+use std::sync::Arc;
 
 use anyhow::Context;
 use crossbeam::utils::CachePadded;
 use mio::{Poll, Waker};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::config::{Config, GoAddr, ListenUnix, ShutdownFrom, source_app};
+use crate::config::{Config, GoAddr, ListenUnix, ShutdownFrom, SinkFlags, source_app};
 use crate::exporter::http::HttpServer;
 use crate::exporter::http::stats::HttpStats;
 use crate::exporter::kernel::Kernel;
@@ -18,6 +18,7 @@ use crate::exporter::retire::Retire;
 use crate::exporter::scrape::Scrape;
 use crate::ingest::dispatch::{self, Dispatch, Shared};
 use crate::ingest::log_slots::LogSlots;
+use crate::ingest::meeting;
 use crate::ingest::udp::{self, UdpSource};
 use crate::ingest::unix::{HandOver, UnixSources};
 use crate::ingest::worker::{WAKER, Worker};
@@ -90,6 +91,7 @@ impl Bound {
             if config.http.addr.host.is_empty() { "0.0.0.0" } else { &config.http.addr.host };
         log::info!("Expose metrics on http://{host}:{port}/metrics");
         bound.http = Some(http);
+        warn_of_sinks(&config.sinks);
         Ok(bound)
     }
 
@@ -202,22 +204,23 @@ impl Bound {
             listeners.push((Arc::new(listener), first_unix + index));
         }
         let mut sockets = std::mem::take(&mut self.udp).into_iter();
-        let workers =
-            polls.into_iter().zip(handlers).enumerate().map(|(number, (poll, handler))| {
-                let shared = (Arc::clone(&self.stats), Arc::clone(control), Arc::clone(&hand_over));
-                let padding = json::PADDING;
-                Worker {
-                    number,
-                    poll,
-                    udp: sockets.next().map(|socket| UdpSource::new(socket, 0)),
-                    unix: UnixSources::new(number, listeners.clone(), shared, &settings, padding),
-                    handler,
-                    stats: Arc::clone(&self.stats),
-                    control: Arc::clone(control),
-                    barrier: Arc::new(Barrier::new(1)), // the server sets the common one
-                    settings,
-                }
-            });
+        let seats = meeting::seats(polls.len());
+        let parts = polls.into_iter().zip(handlers).zip(seats).enumerate();
+        let workers = parts.map(|(number, ((poll, handler), seat))| {
+            let shared = (Arc::clone(&self.stats), Arc::clone(control), Arc::clone(&hand_over));
+            let padding = json::PADDING;
+            Worker {
+                number,
+                poll,
+                udp: sockets.next().map(|socket| UdpSource::new(socket, 0)),
+                unix: UnixSources::new(number, listeners.clone(), shared, &settings, padding),
+                handler,
+                stats: Arc::clone(&self.stats),
+                control: Arc::clone(control),
+                seat,
+                settings,
+            }
+        });
         Ok(workers.collect())
     }
 
@@ -227,6 +230,22 @@ impl Bound {
         let udp = udp.map(|udp| listener(config, &udp.text, false));
         let unix = self.unix.iter().map(|(path, _)| listener(config, path, true));
         udp.into_iter().chain(unix).collect()
+    }
+}
+
+/// Says which flags are accepted for the sake of old command lines and do nothing yet.
+fn warn_of_sinks(sinks: &SinkFlags) {
+    let asked = [
+        ("-remote", sinks.remote.is_some()),
+        ("-loki-address", !sinks.loki_address.is_empty()),
+        ("-scylladb-hosts", !sinks.scylladb_hosts.is_empty()),
+        ("-pyroscope-url", !sinks.pyroscope_url.is_empty()),
+        ("METRICS_SERVER_SEARCH_URL", !sinks.search_url.expose().is_empty()),
+    ];
+    for (name, _) in asked.iter().filter(|(_, given)| *given) {
+        log::warn!(
+            "{name} is not supported by this version; what is meant for it is rejected and counted"
+        );
     }
 }
 

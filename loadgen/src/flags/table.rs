@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 pub(super) type Flag = (&'static str, &'static str, &'static str, &'static str);
 
 /// All flags, sorted by name.
-pub(super) const FLAGS: [Flag; 28] = [
+pub(super) const FLAGS: [Flag; 31] = [
     ("allow-rejected", "", "false", "messages that the server refuses are no difference"),
     ("batch", "N", "64", "datagrams in one sendmmsg"),
+    ("batch-wait-us", "N", "200", "with -null: microseconds that a batch is left to fill"),
     ("clients", "N", "1", "unix connections"),
     ("connect-each", "", "false", "a new unix connection for each write"),
     (
@@ -24,6 +25,12 @@ pub(super) const FLAGS: [Flag; 28] = [
     ("line", "STYLE", "http", "http (three labels; four for a histogram) or short (one label)"),
     ("mix", "WEIGHTS", "counter:1", "kinds of series, as counter:8,gauge:1,histogram:1"),
     ("names", "N", "1", "families of each kind; the series are spread over them"),
+    (
+        "null",
+        "",
+        "false",
+        "receive with the server's own loop, nothing behind it, instead of sending",
+    ),
     ("order", "ORDER", "sequential", "of the series: sequential or random"),
     ("per-datagram", "N", "1", "messages in a datagram, or in a write on a unix socket"),
     ("pid", "PID", "0", "the server's process, for its exact processor time"),
@@ -38,6 +45,7 @@ pub(super) const FLAGS: [Flag; 28] = [
     ("threads", "N", "1", "sending threads"),
     ("udp", "ADDR", "", "send datagrams to host:port"),
     ("uds", "PATH", "", "send to this unix stream socket"),
+    ("udp-rcvbuf", "N", "8388608", "with -null: receive buffer in bytes"),
     (
         "unique",
         "",

@@ -1,0 +1,117 @@
+//! `-null`: the server's own receive loop with the handler removed, on the sockets that `-udp` and `-uds`
+//! name. What it costs is what the kernel costs: the limit that every speed figure is held against.
+//!
+//! Receives for `-seconds`, then drains, and prints what was read and what it took. Its threads are
+//! named as the server's, so that a sender's `-pid` measures both alike.
+
+use std::net::UdpSocket;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow};
+use crossbeam::utils::CachePadded;
+use metrics_server::exporter::kernel::Kernel;
+use metrics_server::ingest::meeting;
+use metrics_server::ingest::null::Null;
+use metrics_server::ingest::udp::{self, UdpSource};
+use metrics_server::ingest::unix::{HandOver, UnixSources};
+use metrics_server::ingest::worker::{WAKER, Worker};
+use metrics_server::ingest::{Control, Settings, Stats};
+use metrics_server::stats::Transport;
+use metrics_server::sys::{cpu, recv};
+use mio::{Poll, Token, Waker};
+
+use crate::flags::{Options, To};
+
+/// Runs the loop; returns the report.
+pub(crate) fn run(options: &Options) -> Result<String> {
+    let workers = options.threads;
+    let stats: Stats = (0..workers).map(|_| CachePadded::default()).collect();
+    let polls = (0..workers).map(|_| Poll::new()).collect::<Result<Vec<_>, _>>()?;
+    let wakers = polls.iter().map(|poll| Waker::new(poll.registry(), WAKER));
+    let own = Poll::new()?;
+    let main = Arc::new(Waker::new(own.registry(), Token(0))?);
+    let control = Arc::new(Control::new(wakers.collect::<Result<_, _>>()?, main));
+    let settings = Settings {
+        batch_wait: options.batch_wait,
+        message_max_bytes: 128 << 10,
+        connections_max: 4096,
+        partials_max_bytes: 64 << 20,
+    };
+    let (sockets, listener) = bind(options)?;
+    let kernel = Kernel::new(sockets.iter().map(UdpSocket::try_clone).collect::<Result<_, _>>()?);
+    let hand_over = HandOver::new(workers);
+    let mut sockets = sockets.into_iter();
+    let listeners: Vec<_> = listener.into_iter().map(|listener| (Arc::new(listener), 0)).collect();
+    let mut threads = Vec::new();
+    for (number, (poll, seat)) in polls.into_iter().zip(meeting::seats(workers)).enumerate() {
+        let shared = (Arc::clone(&stats), Arc::clone(&control), Arc::clone(&hand_over));
+        let worker = Worker {
+            number,
+            poll,
+            udp: sockets.next().map(|socket| UdpSource::new(socket, 0)),
+            unix: UnixSources::new(number, listeners.clone(), shared, &settings, recv::PADDING),
+            handler: Null::new(Arc::clone(&stats), number),
+            stats: Arc::clone(&stats),
+            control: Arc::clone(&control),
+            seat,
+            settings,
+        };
+        threads.push(start(worker, options.pin.get(number).copied())?);
+    }
+    thread::sleep(options.time);
+    control.drain();
+    let began = Instant::now();
+    for thread in threads {
+        thread.join().map_err(|_| anyhow!("a receiving thread panicked"))??;
+    }
+    Ok(report(&stats, &kernel, began.elapsed()))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the threads of this mode are started here")]
+fn start(worker: Worker<Null>, core: Option<usize>) -> Result<thread::JoinHandle<Result<()>>> {
+    let name = format!("ingest-{}", worker.number);
+    let body = move || {
+        if let Some(core) = core {
+            cpu::pin(core).with_context(|| format!("cannot pin to core {core}"))?;
+        }
+        Ok(worker.run()?)
+    };
+    Ok(thread::Builder::new().name(name).spawn(body)?)
+}
+
+fn bind(options: &Options) -> Result<(Vec<UdpSocket>, Option<mio::net::UnixListener>)> {
+    match &options.to {
+        To::Udp(address) => {
+            let parsed = address.parse().with_context(|| format!("-udp {address}"))?;
+            let sockets = udp::bind(parsed, options.threads, options.rcvbuf);
+            Ok((sockets.with_context(|| format!("-udp {address}: cannot bind"))?, None))
+        }
+        To::Unix(path) => Ok((Vec::new(), Some(listen(path)?))),
+    }
+}
+
+fn listen(path: &Path) -> Result<mio::net::UnixListener> {
+    let listener = UnixListener::bind(path).with_context(|| format!("-uds {}", path.display()))?;
+    listener.set_nonblocking(true)?;
+    socket2::SockRef::from(&listener).listen(4096)?;
+    Ok(mio::net::UnixListener::from_std(listener))
+}
+
+fn report(stats: &Stats, kernel: &Kernel, drained: Duration) -> String {
+    let datagrams: u64 = stats.iter().map(|worker| worker.datagrams.get()).sum();
+    let bytes = |transport: Transport| {
+        stats.iter().map(|worker| worker.bytes[transport as usize].get()).sum::<u64>()
+    };
+    let drops: u64 = kernel.read().iter().map(|socket| socket.drops).sum();
+    format!(
+        "{{\"datagrams\":{datagrams},\"udp_bytes\":{},\"unix_bytes\":{},\"kernel_drops\":{drops},\
+         \"drain_ms\":{}}}\n",
+        bytes(Transport::Udp),
+        bytes(Transport::Unix),
+        drained.as_millis()
+    )
+}
