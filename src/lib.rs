@@ -27,7 +27,7 @@
 //! 3  ingest, exporter
 //! 2  exposition  directory → text
 //! 1  wire, registry, sys
-//! 0  metric, config, stats, clock, logger, text, sync
+//! 0  metric, config, control, stats, clock, logger, text, sync
 //! ```
 //!
 //! # Invariants
@@ -41,6 +41,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod exporter;
 pub mod exposition;
 pub mod ingest;

@@ -13,10 +13,10 @@ use crossbeam::channel::{self, Receiver, Sender};
 use mio::{Poll, Token, Waker};
 
 use crate::config::{Config, Pin};
+use crate::control::Control;
 use crate::exporter::http::HttpServer;
 use crate::exporter::http::answer::Pages;
 use crate::exporter::scrape::Scrape;
-use crate::ingest::Control;
 use crate::ingest::dispatch::Dispatch;
 use crate::ingest::log_slots::LogSlots;
 use crate::ingest::worker::Worker;

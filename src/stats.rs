@@ -5,7 +5,10 @@
 //! [`FAMILIES`], that the page, the README and the tests share.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam::utils::CachePadded;
 
 use crate::metric::{Coercion, Coercions, Kind, Op, OpType, Rejection};
 
@@ -39,6 +42,9 @@ impl Count {
         self.0.load(Ordering::Relaxed)
     }
 }
+
+/// All workers' counters, each on lines of its own.
+pub type Stats = Arc<[CachePadded<WorkerStats>]>;
 
 /// Where bytes came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +157,10 @@ families! {
     ExposedLinesLimit Gauge "metrics_server_exposed_lines_limit" "" "The bound of -lines-max."
     Forwarded Counter "metrics_server_forwarded_metrics_total" "type" "Messages forwarded with -remote, by op."
     Garbage Counter "metrics_server_garbage_bytes_total" "" "Bytes received outside messages that are neither blanks nor line ends."
+    HttpPanics Counter "metrics_server_http_panics_total" "" "Faults of the server while answering a request."
+    HttpRefused Counter "metrics_server_http_refused_bodies_total" "" "Requests that announced a body too large to wait for."
     HttpRestarts Counter "metrics_server_http_restarts_total" "" "Times the HTTP listener had to be rebuilt."
+    HttpSlow Counter "metrics_server_http_slow_readers_total" "" "Responses given up since their reader took longer than -scrape-timeout."
     IndexBulkInsert Counter "metrics_server_index_bulk_insert_total" "status,type" "Bulk requests to OpenSearch."
     IndexConnections Gauge "metrics_server_index_connections" "" "OpenSearch indices in use."
     LogSuppressed Counter "metrics_server_log_suppressed_total" "" "Log lines of threads other than main that found their queue full."

@@ -13,13 +13,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use crossbeam::utils::CachePadded;
+use metrics_server::control::Control;
 use metrics_server::exporter::kernel::Kernel;
+use metrics_server::ingest::Settings;
 use metrics_server::ingest::meeting;
 use metrics_server::ingest::null::Null;
 use metrics_server::ingest::udp::{self, UdpSource};
 use metrics_server::ingest::unix::{HandOver, UnixSources};
 use metrics_server::ingest::worker::{WAKER, Worker};
-use metrics_server::ingest::{Control, Settings, Stats};
+use metrics_server::stats::Stats;
 use metrics_server::stats::Transport;
 use metrics_server::sys::{cpu, recv};
 use mio::{Poll, Token, Waker};

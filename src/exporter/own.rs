@@ -10,9 +10,9 @@ use crate::exporter::kernel::Reading;
 use crate::exporter::process;
 use crate::exporter::retire::{PASS_BOUNDS_SECONDS, Passes};
 use crate::exposition::page::Page;
-use crate::ingest::Stats;
 use crate::metric::{Coercion, Kind, Op, OpType, Rejection};
 use crate::registry::birth::Births;
+use crate::stats::Stats;
 use crate::stats::{Count, Own, Transport, WorkerStats};
 
 /// Where the numbers are.
@@ -178,7 +178,10 @@ impl OwnPage {
         self.own(Own::ScrapeDuration, [("", nanoseconds as f64 / 1e9)]);
         self.one(Own::ScrapeSize, bytes);
         self.one(Own::LogSuppressed, sources.log_suppressed);
+        self.one(Own::HttpPanics, sources.http.panics());
+        self.one(Own::HttpRefused, sources.http.refused_bodies());
         self.one(Own::HttpRestarts, sources.http.restarts());
+        self.one(Own::HttpSlow, sources.http.slow_readers());
     }
 
     /// Families of sinks, which stand at 0 without any.

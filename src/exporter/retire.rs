@@ -9,7 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::clock;
-use crate::ingest::Control;
+use crate::control::Control;
 use crate::registry::directory::Directory;
 use crate::registry::expiry::Expiry;
 

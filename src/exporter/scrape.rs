@@ -21,9 +21,9 @@ use crate::exporter::kernel::Kernel;
 use crate::exporter::own::{self, Sources};
 use crate::exporter::retire::{Passes, Retire};
 use crate::exposition::page::Page;
-use crate::ingest::Stats;
 use crate::registry::birth::Births;
 use crate::registry::directory::Directory;
+use crate::stats::Stats;
 use crate::stats::{Count, WorkerStats};
 
 /// Everything a page is made of, and the pages themselves.

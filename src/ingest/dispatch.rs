@@ -7,23 +7,17 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crate::config::ShutdownFrom;
+use crate::control::Control;
 use crate::ingest::log_slots::LogSlots;
-use crate::ingest::{Control, Handler, Listener, Stats};
+use crate::ingest::{Handler, Listener};
 use crate::metric::{Op, OpType, Rejection, Sample};
 use crate::registry::shard::Shard;
+use crate::stats::Stats;
 use crate::stats::{Transport, WorkerStats};
 use crate::sys::recv::Datagrams;
 use crate::wire::frame::{Frame, Framer};
 use crate::wire::json::{Parsed, Parser};
-
-/// From where `op: shutdown` is followed.
-#[derive(Clone, Copy, Debug)]
-pub struct ShutdownFrom {
-    /// From unix sockets.
-    pub unix: bool,
-    /// From UDP.
-    pub udp: bool,
-}
 
 /// What one worker does with bytes.
 #[derive(Debug)]
@@ -263,8 +257,12 @@ fn count(
     }
     match sample.op {
         Op::Shutdown => {
-            let ShutdownFrom { unix, udp } = shared.shutdown_from;
-            if if listener.unix { unix } else { udp } {
+            let allowed = match shared.shutdown_from {
+                ShutdownFrom::Any => true,
+                ShutdownFrom::Unix => listener.unix,
+                ShutdownFrom::None => false,
+            };
+            if allowed {
                 shared.control.ask_shutdown();
                 Ok(())
             } else {

@@ -2,8 +2,9 @@
 //!
 //! What the loop costs with it is what the kernel costs: the limit that speed is measured against.
 
-use crate::ingest::{Handler, Stats};
+use crate::ingest::Handler;
 use crate::metric::Rejection;
+use crate::stats::Stats;
 use crate::stats::Transport;
 use crate::sys::recv::Datagrams;
 

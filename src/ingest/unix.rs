@@ -14,8 +14,10 @@ use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 
-use crate::ingest::{Control, Handler, Settings, Stats};
+use crate::control::Control;
+use crate::ingest::{Handler, Settings};
 use crate::metric::Rejection;
+use crate::stats::Stats;
 
 /// Connections that a worker may hold more than the least loaded one before it hands over.
 const SKEW_MAX: u64 = 8;

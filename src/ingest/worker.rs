@@ -14,10 +14,12 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::clock;
+use crate::control::{Control, Phase};
 use crate::ingest::meeting::Seat;
 use crate::ingest::udp::{Look, UdpSource};
 use crate::ingest::unix::{FIRST_CONNECTION, Turn, UnixSources};
-use crate::ingest::{Control, Handler, Phase, Settings, Stats};
+use crate::ingest::{Handler, Settings};
+use crate::stats::Stats;
 use crate::sys::epoll;
 
 /// Token of a worker's waker.

@@ -10,25 +10,27 @@ use crossbeam::utils::CachePadded;
 use mio::{Poll, Waker};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::config::{Config, GoAddr, ListenUnix, ShutdownFrom, SinkFlags, source_app};
+use crate::config::{Config, GoAddr, ListenUnix, SinkFlags, source_app};
+use crate::control::Control;
 use crate::exporter::http::HttpServer;
 use crate::exporter::http::stats::HttpStats;
 use crate::exporter::kernel::Kernel;
 use crate::exporter::retire::Retire;
 use crate::exporter::scrape::Scrape;
-use crate::ingest::dispatch::{self, Dispatch, Shared};
+use crate::ingest::dispatch::{Dispatch, Shared};
 use crate::ingest::log_slots::LogSlots;
 use crate::ingest::meeting;
 use crate::ingest::udp::{self, UdpSource};
 use crate::ingest::unix::{HandOver, UnixSources};
 use crate::ingest::worker::{WAKER, Worker};
-use crate::ingest::{Control, Listener, Settings, Stats};
+use crate::ingest::{Listener, Settings};
 use crate::registry::birth::{Births, Bounds};
 use crate::registry::exchange::Exchange;
 use crate::registry::expiry::Expiry;
 use crate::registry::label_text;
 use crate::registry::shard::Shard;
 use crate::server::unix_path::{self, BoundPath};
+use crate::stats::Stats;
 use crate::stats::{self, WorkerStats};
 use crate::sys::{limits, socket};
 use crate::wire::json;
@@ -169,7 +171,7 @@ impl Bound {
             stats: Arc::clone(&self.stats),
             log: Arc::clone(&log),
             control: Arc::clone(&control),
-            shutdown_from: shutdown_from(config.shutdown_from),
+            shutdown_from: config.shutdown_from,
             message_max_bytes: config.limits.message_max_bytes,
             labels_max: config.limits.labels_max,
         };
@@ -267,10 +269,6 @@ fn bounds(config: &Config) -> Bounds {
         memory_max_bytes: config.limits.memory_max_bytes as u64,
         mixed_label_sets: config.limits.mixed_label_sets,
     }
-}
-
-fn shutdown_from(from: ShutdownFrom) -> dispatch::ShutdownFrom {
-    dispatch::ShutdownFrom { unix: from != ShutdownFrom::None, udp: from == ShutdownFrom::Any }
 }
 
 /// Binds to the first address that works: all of them, IPv6 and IPv4, for an empty host.

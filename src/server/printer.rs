@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ingest::Stats;
 use crate::ingest::log_slots::LogSlots;
 use crate::metric::Rejection;
+use crate::stats::Stats;
 
 /// Messages shown at once with `-debug`, before main looks at its other duties.
 const DEBUG_LINES: usize = 256;

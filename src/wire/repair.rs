@@ -95,15 +95,16 @@ impl Copy<'_> {
     /// Copies the string at the front, up to its closing quote or the end.
     fn string(&mut self, text: &[u8]) -> usize {
         let mut at = self.verbatim(text, 1);
-        while let Some(&byte) = text.get(at) {
+        loop {
+            let plain = |byte: &&u8| !matches!(byte, b'"' | b'\\' | 0x80..);
+            at += self.verbatim(&text[at..], text[at..].iter().take_while(plain).count());
+            let Some(&byte) = text.get(at) else { return at };
             at += match byte {
                 b'"' => return at + self.verbatim(&text[at..], 1),
                 b'\\' => self.escape(&text[at..]),
-                0x80.. => self.character(&text[at..]),
-                _ => self.verbatim(&text[at..], 1),
+                _ => self.character(&text[at..]),
             };
         }
-        at
     }
 
     /// Copies the escape at the front; a pair of surrogates is one.
