@@ -288,6 +288,22 @@ fn giving_up_an_open_object() {
     assert_eq!(framer.finish(0), None);
 }
 
+/// What the fuzz target found worth keeping: piece size, bound, then the bytes.
+#[test]
+fn corpus_of_the_fuzz_target() {
+    let mut count = 0;
+    for entry in std::fs::read_dir("fuzz/corpus/frame").unwrap() {
+        let input = std::fs::read(entry.unwrap().path()).unwrap();
+        let [piece, max, bytes @ ..] = input.as_slice() else { continue };
+        let max = 8 + usize::from(*max);
+        let whole = datagram(max, bytes);
+        assert_eq!(stream(max, bytes.chunks(1 + usize::from(*piece))), whole);
+        assert_eq!(Plain::datagram(max, bytes), whole);
+        count += 1;
+    }
+    assert!(count > 0);
+}
+
 /// Bytes that are mostly what framing looks at.
 fn noise() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![
@@ -304,7 +320,7 @@ fn noise() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     /// The framer finds what the plain rules find.
     #[test]

@@ -357,6 +357,22 @@ fn depth() {
     must_refuse(nested(17).replace(r#""d""#, "\"\u{1}\""), Rejection::Syntax);
 }
 
+/// What the fuzz target found worth keeping: whatever it is, the same again gives the same.
+#[test]
+fn corpus_of_the_fuzz_target() {
+    let mut parser = Parser::new(4);
+    let mut accepted = 0;
+    for entry in std::fs::read_dir("fuzz/corpus/json").unwrap() {
+        let text = std::fs::read(entry.unwrap().path()).unwrap();
+        let again = parse(&mut parser, &text, |parsed| {
+            (parsed.op_type, parsed.coercions.iter().collect(), parsed.result.map(|_| ()))
+        });
+        assert_eq!(again, outcome(&text));
+        accepted += usize::from(again.2.is_ok());
+    }
+    assert!(accepted > 0);
+}
+
 /// JSON texts that are objects, mostly of our keys, some of them damaged.
 fn objects() -> impl Strategy<Value = Vec<u8>> {
     let leaf = prop_oneof![
