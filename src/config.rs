@@ -155,6 +155,8 @@ pub struct Limits {
     pub name_lines_max: usize,
     /// Most bytes of label texts, cells and shapes.
     pub memory_max_bytes: usize,
+    /// `-shapes-max-bytes`: known message shapes of all workers.
+    pub shapes_max_bytes: usize,
     /// Whether series of one name may have different sets of label names.
     pub mixed_label_sets: bool,
 }

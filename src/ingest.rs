@@ -20,6 +20,7 @@ pub mod dispatch;
 pub mod log_slots;
 pub mod meeting;
 pub mod null;
+pub mod shapes;
 pub mod udp;
 pub mod unix;
 pub mod worker;

@@ -97,6 +97,12 @@ pub struct WorkerStats {
     pub unread_ns_max: Count,
     /// Times the worker woke up.
     pub wakeups: Count,
+    /// Messages that were parsed, since their shape was not known.
+    pub parsed: Count,
+    /// Shapes that are known.
+    pub shapes: Count,
+    /// Bytes of known shapes.
+    pub shape_bytes: Count,
     /// Panics caught.
     pub panics: Count,
 }
@@ -171,11 +177,14 @@ families! {
     Framed Counter "metrics_server_messages_framed_total" "" "Messages found in what was received; accepted and rejected add up to it."
     Rejected Counter "metrics_server_messages_rejected_total" "reason" "Messages that did not count, by reason."
     Panics Counter "metrics_server_panics_total" "" "Faults of the server that were caught; the message at hand was rejected."
+    Parsed Counter "metrics_server_messages_parsed_total" "" "Messages that were parsed, since no message like them but for the number was known."
     Processed Counter "metrics_server_processed_metrics_total" "type" "Messages found, whatever became of them, by op."
     ReceivedBytes Counter "metrics_server_received_bytes_total" "transport" "Bytes read from the kernel."
     ScrapeDuration Gauge "metrics_server_scrape_duration_seconds" "" "Time that the last page before this one took to make."
     ScrapeSize Gauge "metrics_server_scrape_size_bytes" "" "Size of the last page before this one, as sent."
     Series Gauge "metrics_server_series" "type" "User series on the page, by type."
+    ShapeBytes Gauge "metrics_server_shape_bytes" "" "Bytes of known message shapes; the least used go past -shapes-max-bytes."
+    Shapes Gauge "metrics_server_shapes" "" "Known message shapes."
     CleanUpDuration Histogram "metrics_server_staled_clean_up_duration_seconds" "" "Time that one pass over idle series took."
     StaledLength Gauge "metrics_server_staled_storage_length" "" "Series watched by -metric-clean-up."
     KernelDrops Counter "metrics_server_udp_kernel_drops_total" "worker" "Datagrams that the kernel dropped for want of room in the worker's socket."

@@ -1,5 +1,5 @@
 //! From bytes to samples: `frame` finds the objects in what was read, `json` makes one into a
-//! [`Sample`](crate::metric::Sample).
+//! [`Sample`](crate::metric::Sample), `shape` knows messages again that differ in their number alone.
 //!
 //! Pure functions with reused buffers, run by the ingest workers for every message: no I/O, no clock,
 //! no lock, no log line, and no allocation once the buffers have grown. Nothing here knows a socket,
@@ -8,4 +8,5 @@
 pub mod frame;
 pub mod json;
 mod repair;
+pub mod shape;
 mod text;

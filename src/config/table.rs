@@ -195,6 +195,8 @@ flags! {
             "most lines of one metric name on /metrics; past it new series of that name are refused";
         memory_max: Int(2_147_483_648, 1_048_576..=i64::MAX), "memory-max",
             "most bytes for label texts, series and remembered messages; past it new series are refused";
+        shapes_max_bytes: Int(268_435_456, 0..=i64::MAX), "shapes-max-bytes",
+            "most bytes for messages that are known but for their value, of all workers; the least used go first";
     }
     Sinks "Sinks" {
         remote: Text("", "an address with a port, such as 127.0.0.1:9999"), "remote",

@@ -49,6 +49,7 @@ fn no_flags_give_the_defaults() {
         lines_max: 2_000_000,
         name_lines_max: 500_000,
         memory_max_bytes: 2 << 30,
+        shapes_max_bytes: 256 << 20,
         mixed_label_sets: false,
     };
     let http = HttpConfig {

@@ -65,6 +65,7 @@ fn limits(values: &Values) -> Result<Limits, UsageError> {
         lines_max: size(values.lines_max),
         name_lines_max: size(values.name_lines_max),
         memory_max_bytes: size(values.memory_max),
+        shapes_max_bytes: size(values.shapes_max_bytes),
         mixed_label_sets: values.mixed_label_sets,
     })
 }

@@ -128,6 +128,9 @@ impl OwnPage {
         self.sums(Own::Rejected, stats, reasons, |worker| &worker.rejected);
         let coercions = Coercion::ALL.iter().map(|reason| reason.as_str());
         self.sums(Own::Coerced, stats, coercions, |worker| &worker.coerced);
+        self.sum(Own::Parsed, stats, |worker| &worker.parsed);
+        self.sum(Own::Shapes, stats, |worker| &worker.shapes);
+        self.sum(Own::ShapeBytes, stats, |worker| &worker.shape_bytes);
         self.sum(Own::Garbage, stats, |worker| &worker.garbage_bytes);
         self.sum(Own::Panics, stats, |worker| &worker.panics);
     }

@@ -10,14 +10,16 @@ use std::sync::Arc;
 use crate::config::ShutdownFrom;
 use crate::control::Control;
 use crate::ingest::log_slots::LogSlots;
+use crate::ingest::shapes::{Meaning, Shapes};
 use crate::ingest::{Handler, Listener};
 use crate::metric::{Op, OpType, Rejection, Sample};
-use crate::registry::shard::Shard;
+use crate::registry::shard::{OwnCell, Shard};
 use crate::stats::Stats;
 use crate::stats::{Transport, WorkerStats};
 use crate::sys::recv::Datagrams;
 use crate::wire::frame::{Frame, Framer};
 use crate::wire::json::{Parsed, Parser};
+use crate::wire::shape::Key;
 
 /// What one worker does with bytes.
 #[derive(Debug)]
@@ -33,6 +35,7 @@ pub struct Dispatch {
 #[derive(Debug)]
 struct Messages {
     parser: Parser,
+    shapes: Shapes,
     shard: Shard,
     shared: Shared,
     now_ns: u64,
@@ -56,6 +59,8 @@ pub struct Shared {
     pub message_max_bytes: usize,
     /// The bound of a message's labels.
     pub labels_max: usize,
+    /// The bound of one worker's shapes.
+    pub shapes_max_bytes: usize,
 }
 
 /// What is kept of a unix connection between reads.
@@ -68,12 +73,15 @@ pub struct Stream {
 impl Dispatch {
     /// For the worker with this number.
     pub fn new(number: usize, shard: Shard, shared: Shared) -> Self {
+        // With -debug each message is to be seen, so none is short-cut.
+        let shapes_max_bytes = if shared.log.debug() { 0 } else { shared.shapes_max_bytes };
         Self {
             number,
             message_max_bytes: shared.message_max_bytes,
             framer: Framer::new(shared.message_max_bytes),
             messages: Messages {
                 parser: Parser::new(shared.labels_max),
+                shapes: Shapes::new(shapes_max_bytes, Arc::clone(shard.births())),
                 shard,
                 shared,
                 now_ns: 0,
@@ -105,12 +113,9 @@ impl Handler for Dispatch {
                 self.stats().truncated.add(1);
                 continue;
             }
-            let mut pos = 0;
-            while let Some(frame) = self.framer.next(&datagram.padded[..datagram.len], &mut pos) {
-                self.messages.frame(listener, datagram.padded, frame);
-            }
+            self.messages.all(listener, &mut self.framer, datagram.padded, 0, datagram.len);
             if let Some(frame) = self.framer.finish(datagram.len) {
-                self.messages.frame(listener, datagram.padded, frame);
+                self.messages.frame(listener, datagram.padded, frame, None);
             }
         }
         let garbage = self.framer.garbage_bytes();
@@ -134,10 +139,7 @@ impl Handler for Dispatch {
         filled: usize,
     ) -> usize {
         let framer = stream.framer.get_or_insert_with(|| Framer::new(self.message_max_bytes));
-        let mut pos = kept;
-        while let Some(frame) = framer.next(&buffer[..filled], &mut pos) {
-            self.messages.frame(listener, buffer, frame);
-        }
+        self.messages.all(listener, framer, buffer, kept, filled);
         let garbage = framer.garbage_bytes();
         let open = &buffer[framer.keep(filled)..filled];
         stream.kept.clear();
@@ -156,7 +158,7 @@ impl Handler for Dispatch {
         if let Some(framer) = &mut stream.framer
             && let Some(frame) = framer.finish(stream.kept.len())
         {
-            self.messages.frame(listener, &mut stream.kept, frame);
+            self.messages.frame(listener, &mut stream.kept, frame, None);
         }
     }
 
@@ -164,18 +166,51 @@ impl Handler for Dispatch {
         if let Some(framer) = &mut stream.framer
             && let Some(frame) = framer.give_up(reason, stream.kept.len())
         {
-            self.messages.frame(listener, &mut stream.kept, frame);
+            self.messages.frame(listener, &mut stream.kept, frame, None);
         }
         stream.kept = Vec::new();
     }
 }
 
 impl Messages {
-    /// Books one frame. `bytes` are those that the framer has seen, and padding.
-    fn frame(&mut self, listener: usize, bytes: &mut [u8], frame: Frame) {
+    /// All messages of `bytes[from..len]`, behind which there is padding. Known ones are counted
+    /// without being framed; the others are framed and parsed.
+    #[inline]
+    fn all(
+        &mut self,
+        listener: usize,
+        framer: &mut Framer,
+        bytes: &mut [u8],
+        from: usize,
+        len: usize,
+    ) {
+        let mut pos = from;
+        loop {
+            let mut key = None;
+            if framer.at_object(&bytes[..len], &mut pos) {
+                let Self { shapes, shard, shared, now_ns, number, .. } = self;
+                let stats = &shared.stats[*number];
+                match shapes.count(listener, &bytes[pos..len], shard, stats, *now_ns) {
+                    Ok(end) => {
+                        pos += end;
+                        continue;
+                    }
+                    Err(could_become) => key = could_become,
+                }
+            }
+            match framer.next(&bytes[..len], &mut pos) {
+                Some(frame) => self.frame(listener, bytes, frame, key),
+                None => return,
+            }
+        }
+    }
+
+    /// Books one frame. `bytes` are those that the framer has seen, and padding; `key` is that of the
+    /// object, if it could become a shape.
+    fn frame(&mut self, listener: usize, bytes: &mut [u8], frame: Frame, key: Option<Key>) {
         match frame {
             Frame::Object { start, end, escaped } => {
-                self.object(listener, &mut bytes[start..], end - start, escaped);
+                self.object(listener, &mut bytes[start..], end - start, escaped, key);
             }
             Frame::Refused { reason, start, end } => {
                 self.stats().reject(OpType::Empty, reason);
@@ -185,7 +220,15 @@ impl Messages {
     }
 
     /// One whole object: `bytes[..len]`, and padding. A fault of ours costs this message alone.
-    fn object(&mut self, listener: usize, bytes: &mut [u8], len: usize, escaped: bool) {
+    fn object(
+        &mut self,
+        listener: usize,
+        bytes: &mut [u8],
+        len: usize,
+        escaped: bool,
+        key: Option<Key>,
+    ) {
+        self.stats().parsed.add(1);
         if self.shared.log.debug() {
             self.shared.log.show(&self.shared.listeners[listener].data_source, &bytes[..len]);
             self.shared.control.wake_main();
@@ -196,8 +239,26 @@ impl Messages {
             self.stats().reject(OpType::Empty, Rejection::Panic);
             Err(Rejection::Panic)
         });
-        if let Err(reason) = outcome {
-            self.note(reason, listener, &bytes[..len]);
+        match (outcome, key) {
+            (Err(reason), _) => self.note(reason, listener, &bytes[..len]),
+            (Ok(Some(counted)), Some(key)) => self.remember(listener, key, &bytes[..len], counted),
+            (Ok(_), _) => {}
+        }
+    }
+
+    /// Makes a message that was parsed and counted a shape, if it comes for the second time.
+    fn remember(
+        &mut self,
+        listener: usize,
+        key: Key,
+        message: &[u8],
+        (meaning, value): (Meaning, f64),
+    ) {
+        if self.shapes.seen_before(key, listener, message) {
+            self.shapes.admit(key, listener, (message, value), meaning, &mut self.parser);
+            let (shapes, bytes) = self.shapes.size();
+            self.stats().shapes.set(shapes as u64);
+            self.stats().shape_bytes.set(bytes as u64);
         }
     }
 
@@ -208,18 +269,18 @@ impl Messages {
         bytes: &mut [u8],
         len: usize,
         escaped: bool,
-    ) -> Result<(), Rejection> {
-        let Self { parser, shard, shared, now_ns, number } = self;
+    ) -> Result<Option<(Meaning, f64)>, Rejection> {
+        let Self { parser, shard, shared, now_ns, number, .. } = self;
         let stats = &shared.stats[*number];
         parser.parse(bytes, len, escaped, |Parsed { op_type, coercions, result }| {
             let counted = result.and_then(|sample| {
-                count(&sample, &shared.listeners[listener], shard, shared, *now_ns)?;
-                Ok(sample.op)
+                let cell = count(&sample, &shared.listeners[listener], shard, shared, *now_ns)?;
+                Ok((sample.op, cell, sample.value))
             });
             match counted {
-                Ok(op) => {
+                Ok((op, cell, value)) => {
                     stats.accept(op, coercions);
-                    Ok(())
+                    Ok(cell.map(|cell| (Meaning { op, coercions, cell }, value)))
                 }
                 Err(reason) => {
                     stats.reject(op_type, reason);
@@ -244,16 +305,16 @@ impl Messages {
     }
 }
 
-/// Does what the op asks for.
+/// Does what the op asks for; tells the cell that it has counted into, if it has.
 fn count(
     sample: &Sample<'_>,
     listener: &Listener,
     shard: &mut Shard,
     shared: &Shared,
     now_ns: u64,
-) -> Result<(), Rejection> {
+) -> Result<Option<OwnCell>, Rejection> {
     if let Some(kind) = sample.op.kind() {
-        return shard.count(kind, sample, &listener.constants, now_ns).map(|_| ());
+        return shard.count(kind, sample, &listener.constants, now_ns).map(Some);
     }
     match sample.op {
         Op::Shutdown => {
@@ -264,7 +325,7 @@ fn count(
             };
             if allowed {
                 shared.control.ask_shutdown();
-                Ok(())
+                Ok(None)
             } else {
                 Err(Rejection::ShutdownRefused)
             }

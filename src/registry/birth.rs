@@ -317,9 +317,10 @@ impl Births {
         self.bytes.fetch_add(cell_bytes(family), Ordering::Relaxed);
     }
 
-    /// Charges bytes that a worker holds for other things (its shapes).
-    pub fn charge_bytes(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    /// Charges what a worker holds for other things, its shapes: it had `before` bytes, and has `now`.
+    pub fn charge_bytes(&self, before: usize, now: usize) {
+        self.bytes.fetch_add(now as u64, Ordering::Relaxed);
+        self.bytes.fetch_sub(before as u64, Ordering::Relaxed);
     }
 
     /// Shows a cell to the exporter, after its first sample.

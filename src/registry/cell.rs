@@ -25,11 +25,16 @@ const REST: usize = 2;
 /// 2^64, the first float that a u64 cannot hold.
 const TWO_POW_64: f64 = 18_446_744_073_709_551_616.0;
 
+/// Words of a counter's cell.
+pub const COUNTER_WORDS: usize = 3;
+/// Words of a gauge's cell.
+pub const GAUGE_WORDS: usize = 2;
+
 /// How many words a cell of this kind takes.
 pub fn words(kind: Kind, bounds: usize) -> usize {
     match kind {
-        Kind::Counter => 3,
-        Kind::Gauge => 2,
+        Kind::Counter => COUNTER_WORDS,
+        Kind::Gauge => GAUGE_WORDS,
         Kind::Histogram => REST + bounds + 1,
     }
 }

@@ -18,11 +18,14 @@ use crate::registry::slab::{Slab, Slot};
 /// Remembered families past which the worker forgets them all and asks the index anew.
 const FAMILIES_MAX: usize = 65_536;
 
-/// A series as its worker remembers it: its number stays valid while the generation does.
+/// A series' cell as its worker remembers it: valid while the entry's generation is the same. Holds
+/// what counting needs, so that a known message touches few lines of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SeriesId {
+pub struct OwnCell {
     index: u32,
     generation: u32,
+    slot: Slot,
+    kind: Kind,
 }
 
 #[derive(Debug)]
@@ -30,8 +33,6 @@ struct Entry {
     /// `None` in a vacant entry.
     series: Option<Arc<Series>>,
     slot: Slot,
-    /// Bumped when the entry is given up, so that whoever remembers its number learns of it.
-    generation: u32,
 }
 
 /// The worker's half.
@@ -42,6 +43,8 @@ pub struct Shard {
     exchange: Arc<Exchange>,
     slab: Slab,
     entries: Vec<Entry>,
+    /// By entry: bumped when it is given up, so that whoever remembers its cell learns of it.
+    generations: Vec<u32>,
     vacant: Vec<u32>,
     /// Numbers of entries by name and label text.
     table: HashTable<u32>,
@@ -67,6 +70,7 @@ impl Shard {
             exchange,
             slab: Slab::new(worker),
             entries: Vec::new(),
+            generations: Vec::new(),
             vacant: Vec::new(),
             table: HashTable::new(),
             families: HashTable::new(),
@@ -75,6 +79,11 @@ impl Shard {
             text: Vec::new(),
             label_names: String::new(),
         }
+    }
+
+    /// The births that it shares with others.
+    pub fn births(&self) -> &Arc<Births> {
+        &self.births
     }
 
     /// Counts a sample of `kind` (that of its op) and tells where it went.
@@ -87,7 +96,7 @@ impl Shard {
         sample: &Sample<'_>,
         constants: &[Constant],
         now_ns: u64,
-    ) -> Result<SeriesId, Rejection> {
+    ) -> Result<OwnCell, Rejection> {
         self.text.clear();
         let labels = label_text::write(&mut self.text, sample.labels, constants);
         if labels > self.labels_max {
@@ -108,20 +117,27 @@ impl Shard {
             return Err(Rejection::TypeConflict);
         }
         self.add(entry, &series.family, sample.value, now_ns);
-        Ok(SeriesId { index, generation: entry.generation })
+        Ok(OwnCell { index, generation: self.generations[index as usize], slot: entry.slot, kind })
     }
 
-    /// Counts another value into a series that [`Self::count`] has told; `false` if it is gone since.
+    /// Counts another value into a cell that [`Self::count`] has told; `false` if it is given up since.
     #[inline]
-    pub fn count_again(&self, id: SeriesId, value: f64, now_ns: u64) -> bool {
-        let entry = &self.entries[id.index as usize];
-        match &entry.series {
-            Some(series) if entry.generation == id.generation => {
-                self.add(entry, &series.family, value, now_ns);
-                true
-            }
-            _ => false,
+    pub fn count_again(&self, own: OwnCell, value: f64, now_ns: u64) -> bool {
+        if self.generations[own.index as usize] != own.generation {
+            return false;
         }
+        match own.kind {
+            Kind::Counter => {
+                cell::add(self.slab.words(own.slot, cell::COUNTER_WORDS), value, now_ns)
+            }
+            Kind::Gauge => cell::set(self.slab.words(own.slot, cell::GAUGE_WORDS), value, now_ns),
+            Kind::Histogram => {
+                let entry = &self.entries[own.index as usize];
+                let Some(series) = &entry.series else { return false };
+                self.add(entry, &series.family, value, now_ns);
+            }
+        }
+        true
     }
 
     #[inline]
@@ -144,7 +160,7 @@ impl Shard {
         constants: &[Constant],
         hash: u64,
         now_ns: u64,
-    ) -> Result<SeriesId, Rejection> {
+    ) -> Result<OwnCell, Rejection> {
         self.label_names.clear();
         label_text::write_names(&mut self.label_names, sample.labels, constants);
         let wanted = Candidate {
@@ -185,17 +201,18 @@ impl Shard {
     }
 
     /// Takes a cell for an adopted series, counts the first sample and shows it to the exporter.
-    fn own(&mut self, series: Arc<Series>, hash: u64, value: f64, now_ns: u64) -> SeriesId {
+    fn own(&mut self, series: Arc<Series>, hash: u64, value: f64, now_ns: u64) -> OwnCell {
         let words = series.family.cell_words();
         let slot = self.slab.allocate(words);
         let index = self.vacant.pop().unwrap_or_else(|| {
-            self.entries.push(Entry { series: None, slot, generation: 0 });
+            self.entries.push(Entry { series: None, slot });
+            self.generations.push(0);
             u32::try_from(self.entries.len() - 1).expect("series are bounded by -lines-max")
         });
         let entry = &mut self.entries[index as usize];
         entry.slot = slot;
         entry.series = Some(Arc::clone(&series));
-        let generation = entry.generation;
+        let (generation, kind) = (self.generations[index as usize], series.family.kind);
         self.add(&self.entries[index as usize], &series.family, value, now_ns);
         let (entries, births) = (&self.entries, &self.births);
         self.table.insert_unique(hash, index, |&index| {
@@ -205,7 +222,7 @@ impl Shard {
                 .map_or(0, |series| births.hash(&series.family.name, &series.text))
         });
         self.births.announce(Newcomer { series, cell: self.slab.share(slot, words) });
-        SeriesId { index, generation }
+        OwnCell { index, generation, slot, kind }
     }
 
     /// Does what the exporter asked for. Run between batches.
@@ -231,8 +248,9 @@ impl Shard {
         let (index, _) = found.remove();
         let entry = &mut self.entries[index as usize];
         entry.series = None;
-        entry.generation = entry.generation.wrapping_add(1);
         let slot = entry.slot;
+        let generation = &mut self.generations[index as usize];
+        *generation = generation.wrapping_add(1);
         self.vacant.push(index);
         let cell = self.slab.share(slot, series.family.cell_words());
         self.exchange.answer(GivenUp { series: Arc::clone(series), cell, slot });

@@ -174,6 +174,7 @@ impl Bound {
             shutdown_from: config.shutdown_from,
             message_max_bytes: config.limits.message_max_bytes,
             labels_max: config.limits.labels_max,
+            shapes_max_bytes: config.limits.shapes_max_bytes / workers,
         };
         let shard = |number| {
             let (births, exchange) = (Arc::clone(&births), Arc::clone(&exchange));

@@ -84,6 +84,18 @@ impl Framer {
         }
     }
 
+    /// Moves `pos` over blanks and line ends outside objects; whether an object begins there.
+    #[inline]
+    pub fn at_object(&self, bytes: &[u8], pos: &mut usize) -> bool {
+        if self.open.is_open() {
+            return false;
+        }
+        while matches!(bytes.get(*pos), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+            *pos += 1;
+        }
+        bytes.get(*pos) == Some(&b'{')
+    }
+
     /// The source ended, or the datagram did, with `len` bytes in the last call of [`Self::next`]: an
     /// open object is refused, unless it was before. The framer is as new, but for the garbage.
     pub fn finish(&mut self, len: usize) -> Option<Frame> {

@@ -43,26 +43,34 @@ pub(super) fn is_label_name(text: &str) -> bool {
 
 /// Whether it is a number by JSON's grammar, and nothing else.
 pub(super) fn is_number(text: &[u8]) -> bool {
-    let text = text.strip_prefix(b"-").unwrap_or(text);
-    let integer = digits(text);
-    if integer == 0 || (integer > 1 && text[0] == b'0') {
-        return false;
+    !text.is_empty() && number_len(text) == text.len()
+}
+
+/// How many bytes in front are a number by JSON's grammar: the longest there is, 0 if there is none.
+pub(super) fn number_len(text: &[u8]) -> usize {
+    let sign = usize::from(text.first() == Some(&b'-'));
+    let integer = match text.get(sign) {
+        Some(b'0') => 1,
+        _ => digits(&text[sign.min(text.len())..]),
+    };
+    if integer == 0 {
+        return 0;
     }
-    let mut rest = &text[integer..];
-    if let Some(fraction) = rest.strip_prefix(b".") {
-        let count = digits(fraction);
-        if count == 0 {
-            return false;
+    let mut len = sign + integer;
+    if text.get(len) == Some(&b'.') {
+        match digits(&text[len + 1..]) {
+            0 => return len,
+            fraction => len += 1 + fraction,
         }
-        rest = &fraction[count..];
     }
-    match rest {
-        [] => true,
-        [b'e' | b'E', b'+' | b'-', exponent @ ..] | [b'e' | b'E', exponent @ ..] => {
-            !exponent.is_empty() && digits(exponent) == exponent.len()
+    if matches!(text.get(len), Some(b'e' | b'E')) {
+        let sign = usize::from(matches!(text.get(len + 1), Some(b'+' | b'-')));
+        match digits(text.get(len + 1 + sign..).unwrap_or_default()) {
+            0 => {}
+            exponent => len += 1 + sign + exponent,
         }
-        _ => false,
     }
+    len
 }
 
 /// The number that the text is by JSON's grammar, if it is one that an `f64` can hold.
@@ -103,6 +111,14 @@ mod tests {
             "", "-", "01", "+1", ".5", "1.", "1e", "1e+", "0x10", "NaN", " 1", "1 ", "1.5.2", "1_0",
         ] {
             assert!(!is_number(text.as_bytes()), "{text:?}");
+        }
+        for (text, len) in
+            [("12}", 2), ("01", 1), ("1.}", 1), ("1e}", 1), ("1e+", 1), ("-", 0), ("-x", 0)]
+        {
+            assert_eq!(number_len(text.as_bytes()), len, "{text:?}");
+        }
+        for (text, len) in [("-1.5e-3,", 7), ("1e5 ", 3), ("", 0), ("}", 0), ("1.5.5", 3)] {
+            assert_eq!(number_len(text.as_bytes()), len, "{text:?}");
         }
         assert_eq!(finite_number("1e400"), None);
         assert_eq!(finite_number("-2.5e1"), Some(-25.0));

@@ -1,0 +1,119 @@
+//! What shapes stand for, and the proof that admits them.
+//!
+//! Runs on an ingest worker. The look-up is hot; admission is cold and happens once per series.
+
+use std::sync::Arc;
+
+use crate::metric::{Coercions, Op};
+use crate::registry::birth::Births;
+use crate::registry::shard::{OwnCell, Shard};
+use crate::stats::WorkerStats;
+use crate::wire::json::{PADDING, Parsed, Parser};
+use crate::wire::shape::{Found, Key, ShapeCache};
+
+/// What a known message means apart from its number: all that its books need.
+#[derive(Clone, Copy, Debug)]
+pub struct Meaning {
+    /// Its op.
+    pub op: Op,
+    /// What is put right in it each time.
+    pub coercions: Coercions,
+    /// The cell that it counts into.
+    pub cell: OwnCell,
+}
+
+/// A worker's shapes. `None` stands for messages whose proof has failed: they are parsed each time.
+#[derive(Debug)]
+pub struct Shapes {
+    cache: ShapeCache<Option<Meaning>>,
+    births: Arc<Births>,
+}
+
+impl Shapes {
+    /// At most `bytes_max` bytes of them; 0 turns them off.
+    pub fn new(bytes_max: usize, births: Arc<Births>) -> Self {
+        Self { cache: ShapeCache::new(bytes_max), births }
+    }
+
+    /// Shapes and their bytes.
+    pub fn size(&self) -> (usize, usize) {
+        (self.cache.len(), self.cache.bytes())
+    }
+
+    /// Counts the message that begins at `bytes[0]` if it is known, and returns where it ends;
+    /// otherwise its key, if it could become known.
+    #[inline]
+    pub fn count(
+        &mut self,
+        listener: usize,
+        bytes: &[u8],
+        shard: &Shard,
+        stats: &WorkerStats,
+        now_ns: u64,
+    ) -> Result<usize, Option<Key>> {
+        match self.cache.find(listener, bytes) {
+            Found::Miss(key) => Err(key),
+            Found::Hit { stands_for: None, .. } => Err(None),
+            Found::Hit { index, stands_for: Some(meaning), value, end } => {
+                if meaning.op == Op::Inc && value < 0.0 {
+                    return Err(None); // refused, with all its books, by the parse path
+                }
+                if !shard.count_again(meaning.cell, value, now_ns) {
+                    self.forget(index);
+                    return Err(None);
+                }
+                stats.accept(meaning.op, meaning.coercions);
+                Ok(end)
+            }
+        }
+    }
+
+    /// Whether a message that was missed and counted comes again, so that it is worth admitting.
+    pub fn seen_before(&mut self, key: Key, listener: usize, message: &[u8]) -> bool {
+        self.cache.seen_before(key, listener, message)
+    }
+
+    /// Admits a counted message, if it can be proved that its number alone makes its value.
+    #[cold]
+    pub fn admit(
+        &mut self,
+        key: Key,
+        listener: usize,
+        (message, value): (&[u8], f64),
+        meaning: Meaning,
+        parser: &mut Parser,
+    ) {
+        let before = self.cache.bytes();
+        let stands_for = is_shape(key, message, value, parser).then_some(meaning);
+        self.cache.admit(key, listener, message, stands_for);
+        self.births.charge_bytes(before, self.cache.bytes());
+    }
+
+    #[cold]
+    fn forget(&mut self, index: usize) {
+        let before = self.cache.bytes();
+        self.cache.remove(index);
+        self.births.charge_bytes(before, self.cache.bytes());
+    }
+}
+
+/// Whether the message, given another number in its place, says the same but for that number.
+fn is_shape(key: Key, message: &[u8], value: f64, parser: &mut Parser) -> bool {
+    let mut probe = Vec::with_capacity(message.len() + PADDING + 4);
+    let other = ShapeCache::<Option<Meaning>>::probe(key, message, value, &mut probe);
+    let (said, first) = say(message.to_vec(), parser);
+    let (said_of_probe, second) = say(probe, parser);
+    first == Some(value) && second == Some(other) && said == said_of_probe
+}
+
+/// All that a message says but its value, as text; and its value, if it counts.
+fn say(mut message: Vec<u8>, parser: &mut Parser) -> (String, Option<f64>) {
+    let len = message.len();
+    let escaped = message.contains(&b'\\');
+    message.resize(len + PADDING, 0);
+    parser.parse(&mut message, len, escaped, |Parsed { op_type, coercions, result }| {
+        let value = result.ok().map(|sample| sample.value);
+        let rest = result.map(|sample| crate::metric::Sample { value: 0.0, ..sample });
+        (format!("{op_type:?} {coercions:?} {rest:?}"), value)
+    })
+}
