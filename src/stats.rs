@@ -20,7 +20,8 @@ impl Count {
     /// Adds; to be called by the one writer only.
     #[inline]
     pub fn add(&self, n: u64) {
-        self.0.store(self.0.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+        // Release, with the Acquire in `get`: who sees a message booked finds it in its cell.
+        self.0.store(self.0.load(Ordering::Relaxed) + n, Ordering::Release);
     }
 
     /// Sets; to be called by the one writer only.
@@ -39,7 +40,7 @@ impl Count {
 
     /// The number now.
     pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Acquire)
     }
 }
 

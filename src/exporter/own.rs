@@ -24,8 +24,6 @@ pub struct Sources<'a> {
     pub kernel: &'a [Reading],
     /// Of the registry's bounds.
     pub births: &'a Births,
-    /// Series by kind: counters, gauges, histograms.
-    pub series: [u64; 3],
     /// Of expiry.
     pub passes: &'a Passes,
     /// Of the HTTP server.
@@ -39,7 +37,7 @@ pub struct Sources<'a> {
 /// The families' text by name, in the page's order.
 pub type Texts = BTreeMap<&'static str, Vec<u8>>;
 
-/// All of them, with the numbers of now.
+/// All of them but the number of series, with the numbers of now.
 pub fn texts(sources: &Sources<'_>) -> Texts {
     let mut own = OwnPage { texts: Texts::new() };
     own.messages(sources.stats);
@@ -54,6 +52,14 @@ pub fn texts(sources: &Sources<'_>) -> Texts {
 
 /// Takes the pieces of one family's text.
 type Keep<'a> = &'a mut dyn FnMut(&mut Vec<u8>);
+
+/// Adds the number of series by kind: counters, gauges, histograms.
+pub fn add_series(texts: Texts, series: [u64; 3]) -> Texts {
+    let mut own = OwnPage { texts };
+    let kinds = [Kind::Counter, Kind::Gauge, Kind::Histogram].map(Kind::as_str);
+    own.own(Own::Series, kinds.into_iter().zip(series.map(|count| count as f64)));
+    own.texts
+}
 
 struct OwnPage {
     texts: Texts,
@@ -158,9 +164,6 @@ impl OwnPage {
     }
 
     fn registry(&mut self, sources: &Sources<'_>) {
-        let [counters, gauges, histograms] = sources.series.map(|count| count as f64);
-        let kinds = [Kind::Counter, Kind::Gauge, Kind::Histogram].map(Kind::as_str);
-        self.own(Own::Series, kinds.into_iter().zip([counters, gauges, histograms]));
         self.one(Own::ExposedLines, sources.births.lines());
         self.one(Own::ExposedLinesLimit, sources.births.bounds().lines_max);
         self.one(Own::Memory, sources.births.bytes());

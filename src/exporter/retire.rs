@@ -54,18 +54,17 @@ impl Retire {
     /// One pass; returns when the next is due. Holds the directory while it runs.
     pub fn pass(&self, directory: &Mutex<Directory>) -> Duration {
         let began_ns = clock::now_ns();
-        let (pass, watched) = {
-            let mut directory = directory.lock();
-            let pass = self.expiry.lock().pass(&mut directory, began_ns);
-            (pass, directory.series().iter().sum())
-        };
-        pass.wake.iter().for_each(|&worker| self.control.wake(worker));
-        let seconds = Duration::from_nanos(clock::now_ns() - began_ns).as_secs_f64();
+        let mut directory = directory.lock();
+        let pass = self.expiry.lock().pass(&mut directory, began_ns);
+        // Booked before the directory is given back: no page lacks a series whose end it does not tell.
         let mut passes = self.passes.lock();
         for entry in &pass.died {
             passes.deleted[entry.family().kind as usize] += 1;
         }
-        passes.watched = watched;
+        passes.watched = directory.series().iter().sum();
+        drop(directory);
+        pass.wake.iter().for_each(|&worker| self.control.wake(worker));
+        let seconds = Duration::from_nanos(clock::now_ns() - began_ns).as_secs_f64();
         passes.counts[PASS_BOUNDS_SECONDS.partition_point(|&bound| bound < seconds)] += 1;
         passes.seconds += seconds;
         if pass.outstanding > 0 { ANSWER_WAIT } else { self.period }

@@ -100,12 +100,10 @@ impl Scrape {
     /// Makes a page of the numbers of now, in pieces.
     fn render(&self, mut consume: impl FnMut(&mut Vec<u8>)) {
         let mut directory = self.directory.lock();
-        directory.take_in();
         let sources = Sources {
             stats: &self.stats,
             kernel: &self.kernel.read(),
             births: &self.births,
-            series: directory.series(),
             passes: &self.retire.as_ref().map_or_else(Passes::default, Retire::passes),
             http: &self.http,
             last_page: (
@@ -114,7 +112,10 @@ impl Scrape {
             ),
             log_suppressed: (self.log_suppressed)(),
         };
-        let mut own = own::texts(&sources).into_iter().peekable();
+        // The books are read before the cells: what is booked on a page stands on it.
+        let texts = own::texts(&sources);
+        directory.take_in();
+        let mut own = own::add_series(texts, directory.series()).into_iter().peekable();
         let mut page = Page::new(&mut consume);
         for view in directory.views() {
             while let Some((_, text)) = own.next_if(|(name, _)| **name < *view.family.name) {

@@ -160,12 +160,16 @@ impl<H: Handler> UnixSources<H> {
     ) {
         let stats = &self.stats[self.worker];
         stats.connections_accepted.add(1);
-        let loads = || self.stats.iter().map(|worker| worker.connections.get());
+        // Those on their way count for the worker that will take them over.
+        let load = |worker: usize| {
+            self.stats[worker].connections.get() + self.hand_over.queues[worker].len() as u64
+        };
+        let loads = || (0..self.stats.len()).map(load);
         if loads().sum::<u64>() >= self.connections_max {
             stats.connections_refused.add(1);
             return;
         }
-        let mine = stats.connections.get();
+        let mine = load(self.worker);
         let least = loads().enumerate().min_by_key(|&(_, load)| load);
         let mut kept = Some(stream);
         if let Some((other, load)) = least

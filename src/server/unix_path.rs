@@ -28,6 +28,12 @@ pub(super) struct BoundPath {
     file: Option<(PathBuf, u64, u64)>,
 }
 
+impl Drop for BoundPath {
+    fn drop(&mut self) {
+        self.unlink(); // also when something else that was asked for could not be had
+    }
+}
+
 impl BoundPath {
     /// Removes the file, if it is still the one that was made here.
     pub(super) fn unlink(&mut self) {

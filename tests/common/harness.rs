@@ -6,6 +6,7 @@
 #![allow(dead_code, unused_imports, reason = "each test program uses a part of it")]
 
 pub(crate) mod http;
+mod log;
 pub(crate) mod page;
 pub(crate) mod ports;
 pub(crate) mod send;

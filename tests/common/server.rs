@@ -1,19 +1,18 @@
 //! The server under test: started, watched through stderr, asked through HTTP, stopped by signals.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Instant;
 
 use tempfile::TempDir;
 
 use super::http;
+use super::log::Log;
 use super::page::Page;
 use super::send::{self, Client, Sent};
-use super::wait::{self, DEADLINE};
+use super::wait;
 
 /// How a server ended.
 #[derive(Debug)]
@@ -24,19 +23,6 @@ pub(crate) struct Exit {
     pub(crate) stderr: String,
     /// All that it wrote to stdout.
     pub(crate) stdout: String,
-}
-
-/// Lines of stderr so far, and whether it is closed.
-#[derive(Debug, Default)]
-struct Log {
-    state: Mutex<(Vec<String>, bool)>,
-    moved: Condvar,
-}
-
-impl Log {
-    fn lock(&self) -> MutexGuard<'_, (Vec<String>, bool)> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// A running server. Dropping it kills it.
@@ -91,20 +77,32 @@ impl Server {
     }
 
     /// Starts a command that becomes the server with these flags (a shell that sets limits first, say).
-    pub(crate) fn try_command(
-        dir: &Path,
-        mut command: Command,
-        args: &[&str],
-    ) -> Result<Self, Exit> {
+    pub(crate) fn try_command(dir: &Path, command: Command, args: &[&str]) -> Result<Self, Exit> {
+        let mut server = Self::spawn(dir, command);
+        if server.wait_ready(args) { Ok(server) } else { Err(server.wait_exit()) }
+    }
+
+    /// Starts and waits for nothing: its ports are unknown.
+    pub(crate) fn start_unready(dir: &Path, args: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_metrics-server"));
+        command.args(args);
+        Self::spawn(dir, command)
+    }
+
+    fn spawn(dir: &Path, mut command: Command) -> Self {
         command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.env_remove("RUST_LOG");
         let mut child = command.spawn().expect("the server's program can be started");
-        let log = Arc::new(Log::default());
-        collect(BufReader::new(child.stderr.take().expect("stderr is piped")), Arc::clone(&log));
-        let sent = Arc::default();
-        let mut server =
-            Self { child, log, dir: dir.to_owned(), sent, http: 0, udp: 0, own_dir: None };
-        if server.wait_ready(args) { Ok(server) } else { Err(server.wait_exit()) }
+        let log = Log::of(child.stderr.take().expect("stderr is piped"));
+        Self {
+            child,
+            log,
+            dir: dir.to_owned(),
+            sent: Arc::default(),
+            http: 0,
+            udp: 0,
+            own_dir: None,
+        }
     }
 
     /// Waits for the lines that say what is served where; false if the server ended instead.
@@ -120,46 +118,18 @@ impl Server {
             };
             self.udp = port_in(&line);
         }
-        self.wait_lines("Listen uds ", unix)
-    }
-
-    /// Waits until so many lines contain a text; false if the server ends first.
-    fn wait_lines(&self, text: &str, count: usize) -> bool {
-        self.wait_log(text, |lines| {
-            (lines.iter().filter(|l| l.contains(text)).count() >= count).then_some(())
-        })
-        .is_some()
+        let told = |lines: &[String]| lines.iter().filter(|l| l.contains("Listen uds ")).count();
+        self.log.wait(|lines| (told(lines) >= unix).then_some(())).is_some()
     }
 
     /// Waits for a line; `None` if the server ends without it.
     pub(crate) fn find_line(&self, is_it: impl Fn(&str) -> bool) -> Option<String> {
-        self.wait_log("a line", |lines| lines.iter().find(|line| is_it(line)).cloned())
-    }
-
-    fn wait_log<T>(&self, what: &str, look: impl Fn(&[String]) -> Option<T>) -> Option<T> {
-        let start = Instant::now();
-        let mut state = self.log.lock();
-        loop {
-            if let Some(found) = look(&state.0) {
-                return Some(found);
-            }
-            if state.1 {
-                return None;
-            }
-            let left = DEADLINE.saturating_sub(start.elapsed());
-            assert!(
-                !left.is_zero(),
-                "waited in vain for {what} in the log:\n{}",
-                state.0.join("\n")
-            );
-            state =
-                self.log.moved.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
+        self.log.wait(|lines| lines.iter().find(|line| is_it(line)).cloned())
     }
 
     /// All of stderr so far.
     pub(crate) fn stderr(&self) -> String {
-        self.log.lock().0.join("\n")
+        self.log.text()
     }
 
     /// Its process number.
@@ -255,7 +225,7 @@ impl Server {
         let status = wait::until("the server ends", || {
             self.child.try_wait().expect("the child can be asked").ok_or_else(|| self.stderr())
         });
-        wait::until_true("stderr closes", || self.log.lock().1);
+        wait::until_true("stderr closes", || self.log.is_closed());
         let mut stdout = String::new();
         if let Some(mut pipe) = self.child.stdout.take() {
             pipe.read_to_string(&mut stdout).expect("stdout is UTF-8");
@@ -281,19 +251,6 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Collects stderr line by line until it closes.
-#[expect(clippy::disallowed_methods, reason = "the rule is about the server's threads")]
-fn collect(stderr: BufReader<ChildStderr>, log: Arc<Log>) {
-    thread::spawn(move || {
-        for line in stderr.split(b'\n').map_while(Result::ok) {
-            log.lock().0.push(String::from_utf8_lossy(&line).into_owned());
-            log.moved.notify_all();
-        }
-        log.lock().1 = true;
-        log.moved.notify_all();
-    });
 }
 
 /// What the flags ask to listen on: UDP or not, and how many unix sockets.
