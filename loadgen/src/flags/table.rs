@@ -44,8 +44,8 @@ pub(super) const FLAGS: [Flag; 31] = [
     ("settle-timeout", "DURATION", "10s", "how long the server may take to catch up"),
     ("threads", "N", "1", "sending threads"),
     ("udp", "ADDR", "", "send datagrams to host:port"),
-    ("uds", "PATH", "", "send to this unix stream socket"),
     ("udp-rcvbuf", "N", "8388608", "with -null: receive buffer in bytes"),
+    ("uds", "PATH", "", "send to this unix stream socket"),
     (
         "unique",
         "",
