@@ -185,6 +185,7 @@ impl Messages {
         len: usize,
     ) {
         let mut pos = from;
+        self.shapes.begin();
         loop {
             let mut key = None;
             if framer.at_object(&bytes[..len], &mut pos) {

@@ -35,6 +35,12 @@ impl Shapes {
         Self { cache: ShapeCache::new(bytes_max), births }
     }
 
+    /// Begins another datagram or read.
+    #[inline]
+    pub fn begin(&mut self) {
+        self.cache.begin();
+    }
+
     /// Shapes and their bytes.
     pub fn size(&self) -> (usize, usize) {
         (self.cache.len(), self.cache.bytes())

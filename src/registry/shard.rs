@@ -128,7 +128,7 @@ impl Shard {
         }
         match own.kind {
             Kind::Counter => {
-                cell::add(self.slab.words(own.slot, cell::COUNTER_WORDS), value, now_ns)
+                cell::add(self.slab.words(own.slot, cell::COUNTER_WORDS), value, now_ns);
             }
             Kind::Gauge => cell::set(self.slab.words(own.slot, cell::GAUGE_WORDS), value, now_ns),
             Kind::Histogram => {

@@ -27,7 +27,7 @@ pub const SHAPE_BYTES_MAX: usize = 1024;
 const SEEN: usize = 1 << 18;
 const SEEN_WAYS: usize = 4;
 /// What an entry costs beside its bytes: itself, its place in the table, and what the allocator adds.
-const ENTRY_BYTES: usize = 96;
+const ENTRY_BYTES: usize = 64 + 8 + 16;
 
 /// A message's place in the cache: where its number begins, and the hash of what is before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,16 +54,54 @@ pub enum Found<T> {
     Miss(Option<Key>),
 }
 
+/// One cache line, whole: an unknown entry costs one miss and its bytes another.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Entry<T> {
     hash: u64,
-    listener: usize,
-    prefix: usize,
+    listener: u32,
+    prefix: u32,
     /// The message without its number. Empty in a vacant entry.
     bytes: Box<[u8]>,
+    /// The shape that came behind this one last time.
+    next: u32,
     /// Used since the hand of the clock went by.
     used: bool,
     stands_for: T,
+}
+
+/// No entry.
+const NONE: u32 = u32::MAX;
+
+/// What came behind a message last time, if programs send in the same order again, as a PHP request
+/// does: then the next message is compared with its guess and neither searched nor hashed. Where order
+/// is random the guesses fail, and soon hardly any is tried.
+#[derive(Debug)]
+struct Guess {
+    /// The message before, within one datagram or read.
+    last: u32,
+    /// Raised by guesses that hold, lowered by those that fail.
+    trust: u8,
+    /// Counts messages, so that a guess is tried now and then without trust.
+    clock: u8,
+}
+
+impl Guess {
+    const TRUST_MAX: u8 = 32;
+    const TRUST_ENOUGH: u8 = 16;
+
+    /// Whether a guess is worth a try.
+    #[inline]
+    fn tries(&mut self) -> bool {
+        self.clock = self.clock.wrapping_add(1) % 64;
+        self.last != NONE && (self.trust >= Self::TRUST_ENOUGH || self.clock == 0)
+    }
+
+    #[inline]
+    fn learn(&mut self, held: bool) {
+        let trust = if held { self.trust + 1 } else { self.trust.saturating_sub(2) };
+        self.trust = trust.min(Self::TRUST_MAX);
+    }
 }
 
 /// Shapes of one worker, bounded in bytes; past the bound those that were not used lately go.
@@ -81,8 +119,10 @@ pub struct ShapeCache<T> {
     seen: Vec<u32>,
     /// The way of a set that is overwritten next.
     way: usize,
+    guess: Guess,
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "listeners and prefixes are small, see there")]
 impl<T: Copy> ShapeCache<T> {
     /// An empty cache of `bytes_max` bytes at most; 0 keeps nothing.
     pub fn new(bytes_max: usize) -> Self {
@@ -97,7 +137,14 @@ impl<T: Copy> ShapeCache<T> {
             bytes_max,
             seen: vec![0; if bytes_max == 0 { 0 } else { SEEN }],
             way: 0,
+            guess: Guess { last: NONE, trust: Guess::TRUST_ENOUGH, clock: 0 },
         }
+    }
+
+    /// Begins another datagram or read: what comes first in it follows nothing.
+    #[inline]
+    pub fn begin(&mut self) {
+        self.guess.last = NONE;
     }
 
     /// Bytes that are held.
@@ -118,6 +165,24 @@ impl<T: Copy> ShapeCache<T> {
     /// Looks up the message that begins at `bytes[0]`, a `{`; `bytes` may go on behind it.
     #[inline]
     pub fn find(&mut self, listener: usize, bytes: &[u8]) -> Found<T> {
+        let listener = listener as u32; // a handful
+        if self.guess.tries() {
+            let index = self.entries[self.guess.last as usize].next;
+            let hit =
+                self.entries.get_mut(index as usize).and_then(|guess| guess.hit(listener, bytes));
+            self.guess.learn(hit.is_some());
+            if let Some((stands_for, value, end)) = hit {
+                self.guess.last = index;
+                return Found::Hit { index: index as usize, stands_for, value, end };
+            }
+        }
+        self.search(listener, bytes)
+    }
+
+    /// The long way: where the number is, the hash of what is before it, and the table.
+    #[inline]
+    fn search(&mut self, listener: u32, bytes: &[u8]) -> Found<T> {
+        let before = std::mem::replace(&mut self.guess.last, NONE);
         let near = &bytes[..bytes.len().min(SHAPE_BYTES_MAX)];
         let Some(at) = self.finder.find(near) else { return Found::Miss(None) };
         let mut prefix = at + self.finder.needle().len();
@@ -125,22 +190,21 @@ impl<T: Copy> ShapeCache<T> {
             prefix += 1;
         }
         let hash = self.hasher.hash_one(&near[..prefix]);
-        let key = Key { prefix, hash };
-        let rest = &bytes[prefix..];
-        let len = number_len(rest);
-        if len == 0 {
-            return Found::Miss(None);
-        }
+        let entries = &mut self.entries;
+        let mut hit = None;
         let found = self.table.find(hash, |&index| {
-            let entry = &self.entries[index as usize];
-            entry.hash == hash && entry.is(listener, &near[..prefix], &rest[len..])
+            let entry = &mut entries[index as usize];
+            hit = if entry.hash == hash { entry.hit(listener, bytes) } else { None };
+            hit.is_some()
         });
-        let Some(&index) = found else { return Found::Miss(Some(key)) };
-        let Some(value) = parse(&rest[..len]) else { return Found::Miss(None) };
-        let entry = &mut self.entries[index as usize];
-        entry.used = true;
-        let end = len + entry.bytes.len();
-        Found::Hit { index: index as usize, stands_for: entry.stands_for, value, end }
+        let (Some(&index), Some((stands_for, value, end))) = (found, hit) else {
+            return Found::Miss(Some(Key { prefix, hash }));
+        };
+        if before != NONE {
+            self.entries[before as usize].next = index;
+        }
+        self.guess.last = index;
+        Found::Hit { index: index as usize, stands_for, value, end }
     }
 
     /// Notes a message that was missed; whether it was noted before, so that it is worth admitting:
@@ -190,17 +254,19 @@ impl<T: Copy> ShapeCache<T> {
             self.evict();
         }
         self.bytes += cost;
-        let (prefix, hash) = (key.prefix, key.hash);
-        let entry = Entry { hash, listener, prefix, bytes, used: true, stands_for };
+        // A prefix is shorter than SHAPE_BYTES_MAX, listeners are a handful.
+        let (listener, prefix) = (listener as u32, key.prefix as u32);
+        let (hash, next) = (key.hash, NONE);
+        let entry = Entry { hash, listener, prefix, bytes, next, used: true, stands_for };
         let index = if let Some(index) = self.vacant.pop() {
             self.entries[index as usize] = entry;
             index
         } else {
             self.entries.push(entry);
-            u32::try_from(self.entries.len() - 1).expect("shapes are bounded in bytes")
+            (self.entries.len() - 1) as u32 // bounded in bytes far below 2^32 entries
         };
         let entries = &self.entries;
-        self.table.insert_unique(hash, index, |&index| entries[index as usize].hash);
+        self.table.insert_unique(key.hash, index, |&index| entries[index as usize].hash);
     }
 
     /// Forgets a shape: what it stood for is gone.
@@ -211,7 +277,9 @@ impl<T: Copy> ShapeCache<T> {
             return;
         };
         let (number, _) = found.remove();
-        let bytes = std::mem::take(&mut self.entries[index].bytes);
+        let entry = &mut self.entries[index];
+        let bytes = std::mem::take(&mut entry.bytes);
+        entry.prefix = 0;
         self.bytes -= bytes.len() + ENTRY_BYTES;
         self.vacant.push(number);
     }
@@ -231,12 +299,22 @@ impl<T: Copy> ShapeCache<T> {
     }
 }
 
-impl<T> Entry<T> {
-    fn is(&self, listener: usize, prefix: &[u8], behind: &[u8]) -> bool {
-        self.listener == listener
-            && self.prefix == prefix.len()
-            && self.bytes[..self.prefix] == *prefix
-            && behind.starts_with(&self.bytes[self.prefix..])
+impl<T: Copy> Entry<T> {
+    /// Whether the message is this shape: what it stands for, the number, and where the message ends.
+    #[inline]
+    fn hit(&mut self, listener: u32, bytes: &[u8]) -> Option<(T, f64, usize)> {
+        let (before, after) = self.bytes.split_at(self.prefix as usize);
+        let rest = bytes.strip_prefix(before)?;
+        let len = number_len(rest);
+        // An entry that was removed has no bytes, and a shape's suffix is never empty.
+        let known =
+            self.listener == listener && !after.is_empty() && rest[len..].starts_with(after);
+        if !known {
+            return None;
+        }
+        let value = parse(&rest[..len])?;
+        self.used = true;
+        Some((self.stands_for, value, len + self.bytes.len()))
     }
 }
 
@@ -250,4 +328,98 @@ fn parse(number: &[u8]) -> Option<f64> {
     }
     let value: f64 = str::from_utf8(number).ok()?.parse().ok()?;
     value.is_finite().then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(name: &str, value: &str) -> String {
+        format!(r#"{{"name":"{name}","op":"inc","value":{value}}}"#)
+    }
+
+    /// A cache that knows these names, each standing for its number.
+    fn knowing(names: &[&str], bytes_max: usize) -> ShapeCache<usize> {
+        let mut cache = ShapeCache::new(bytes_max);
+        for (number, name) in names.iter().enumerate() {
+            let text = message(name, "1");
+            for sight in 0..2 {
+                let Found::Miss(Some(key)) = cache.find(0, text.as_bytes()) else {
+                    panic!("{text}")
+                };
+                if cache.seen_before(key, 0, text.as_bytes()) {
+                    assert_eq!(sight, 1, "admitted on first sight");
+                    cache.admit(key, 0, text.as_bytes(), number);
+                }
+            }
+        }
+        cache
+    }
+
+    #[track_caller]
+    fn hits(cache: &mut ShapeCache<usize>, text: &str, number: usize, expected: f64, len: usize) {
+        match cache.find(0, text.as_bytes()) {
+            Found::Hit { stands_for, value, end, .. } => {
+                assert_eq!((stands_for, value, end), (number, expected, len), "{text}");
+            }
+            Found::Miss(_) => panic!("{text} was not known"),
+        }
+    }
+
+    #[test]
+    fn a_known_message_is_found_with_any_number_and_tells_its_end() {
+        let mut cache = knowing(&["a", "b"], 1 << 20);
+        for (text, value) in [
+            ("7", 7.0),
+            ("-2.5e1", -25.0),
+            ("123456789012345678901", 123_456_789_012_345_680_000.0),
+        ] {
+            let one = message("b", text);
+            hits(&mut cache, &(one.clone() + "\n{more"), 1, value, one.len());
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_number_or_another_place_misses() {
+        let mut cache = knowing(&["a"], 1 << 20);
+        for value in ["", "01", "1.", ".5", "+1", "\"1\"", "1e400", "NaN", "1 2", "null"] {
+            let text = message("a", value);
+            assert!(matches!(cache.find(0, text.as_bytes()), Found::Miss(_)), "{text}");
+            cache.begin();
+        }
+        let text = message("a", "1");
+        assert!(matches!(cache.find(1, text.as_bytes()), Found::Miss(_)), "another listener");
+        assert!(matches!(cache.find(0, &text.as_bytes()[..text.len() - 1]), Found::Miss(_)), "cut");
+    }
+
+    #[test]
+    fn guesses_and_searches_find_the_same() {
+        let names: Vec<String> = (0..50).map(|n| format!("m{n}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut cache = knowing(&names, 1 << 20);
+        for round in 0..100 {
+            cache.begin();
+            for step in 0..50 {
+                // In order for a while, then in another order: guesses hold, fail, and hold again.
+                let number = if round % 20 < 10 { step } else { step * 7 % 50 };
+                let text = message(names[number], "3");
+                hits(&mut cache, &text, number, 3.0, text.len());
+            }
+        }
+    }
+
+    #[test]
+    fn the_bound_evicts_what_is_not_used() {
+        let each = message("a", "").len() + ENTRY_BYTES;
+        let mut cache = knowing(&["a", "b", "c", "d"], 4 * each);
+        assert_eq!((cache.len(), cache.bytes()), (4, 4 * each));
+        let text = message("e", "1");
+        let Found::Miss(Some(key)) = cache.find(0, text.as_bytes()) else { panic!() };
+        cache.admit(key, 0, text.as_bytes(), 4);
+        assert_eq!((cache.len(), cache.bytes()), (4, 4 * each));
+        let Found::Hit { index, .. } = cache.find(0, text.as_bytes()) else { panic!() };
+        cache.remove(index);
+        assert_eq!((cache.len(), cache.bytes()), (3, 3 * each));
+        assert!(matches!(cache.find(0, text.as_bytes()), Found::Miss(_)));
+    }
 }
