@@ -7,7 +7,8 @@ use metrics_server::metric::{Coercion, Rejection};
 use metrics_server::{config, stats};
 
 fn readme() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"))
+        .expect("README.md is there")
 }
 
 #[track_caller]

@@ -38,13 +38,13 @@ fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut folders = vec![root.join("src")];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
+        for entry in fs::read_dir(folder).expect("src is readable") {
+            let path = entry.expect("src is readable").path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|ending| ending == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                found.push((path.strip_prefix(root).unwrap().to_owned(), text));
+                let text = fs::read_to_string(&path).expect("sources are text");
+                found.push((path.strip_prefix(root).expect("below the root").to_owned(), text));
             }
         }
     }
@@ -131,6 +131,7 @@ fn threads_start_and_unsafe_stands_in_one_place() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "sizes are told, not judged")]
 fn each_file_says_what_it_is() {
     let mut sizes = Vec::new();
     for (path, text) in sources() {

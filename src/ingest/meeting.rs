@@ -76,7 +76,6 @@ mod tests {
         std::thread::scope(|scope| {
             for seat in seats {
                 let come = &come;
-                #[expect(clippy::disallowed_methods, reason = "a test")]
                 scope.spawn(move || {
                     for round in 1..=3 {
                         come.fetch_add(1, Ordering::SeqCst);

@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(total, Total::Gauge { stamp_ns: 10, value: 1.0 });
         set(&second, 3.0, 11);
         total.add_cell(&second);
-        assert_eq!(total.value(), 3.0);
+        assert_eq!(total, Total::Gauge { stamp_ns: 11, value: 3.0 });
     }
 
     #[test]

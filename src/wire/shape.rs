@@ -307,9 +307,8 @@ impl<T: Copy> Entry<T> {
         let rest = bytes.strip_prefix(before)?;
         let len = number_len(rest);
         // An entry that was removed has no bytes, and a shape's suffix is never empty.
-        let known =
-            self.listener == listener && !after.is_empty() && rest[len..].starts_with(after);
-        if !known {
+        let same = self.listener == listener && !after.is_empty();
+        if len == 0 || !same || !rest[len..].starts_with(after) {
             return None;
         }
         let value = parse(&rest[..len])?;
