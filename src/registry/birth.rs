@@ -120,13 +120,20 @@ enum NameUse {
     Derived,
 }
 
+/// A series in the index, with its hash: growing a table of a million must not visit a million series.
+#[derive(Debug)]
+struct Indexed {
+    hash: u64,
+    series: Arc<Series>,
+}
+
 /// All that stands, and the lock around it.
 #[derive(Debug)]
 pub struct Births {
     bounds: Bounds,
     reserved: fn(&str) -> bool,
     hasher: RandomState,
-    lock: Mutex<HashTable<Arc<Series>>>,
+    lock: Mutex<HashTable<Indexed>>,
     names: DashMap<Box<str>, NameUse, RandomState>,
     /// Exposed lines. Written under the lock, read by anyone.
     lines: AtomicU64,
@@ -137,7 +144,7 @@ pub struct Births {
 
 /// Bytes that a series costs beside its text and cells: the series behind its `Arc`, its place in the
 /// index and in the exporter's directory, and what the allocator adds.
-const SERIES_BYTES: u64 = (size_of::<Series>() + 16 + 2 * size_of::<usize>() + 48 + 32) as u64;
+const SERIES_BYTES: u64 = (size_of::<Series>() + 16 + 2 * size_of::<Indexed>() + 48 + 32) as u64;
 /// Bytes that a cell costs beside its words: the owner's entry and table, the exporter's reference.
 const CELL_BYTES: u64 = 24 + 8 + size_of::<CellRef>() as u64;
 
@@ -178,8 +185,9 @@ impl Births {
             None => Some(make_bounds()?),
         };
         let mut index = self.lock.lock();
-        let found = index.find(wanted.hash, |series| is(series, wanted)).map(Arc::clone);
-        if let Some(series) = found {
+        let found =
+            index.find(wanted.hash, |other| other.hash == wanted.hash && is(&other.series, wanted));
+        if let Some(series) = found.map(|found| Arc::clone(&found.series)) {
             same_kind(&series.family, wanted)?;
             self.charge(&series.family);
             series.owners.store(series.owners.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -204,15 +212,14 @@ impl Births {
             owners: AtomicU32::new(1),
             asked: AtomicU32::new(0),
         });
-        index.reserve(1, |series| self.hash(&series.family.name, &series.text));
+        index.reserve(1, |other| other.hash);
         // Nothing below can fail: a caught panic above leaves no half birth.
         if family.lines.load(Ordering::Relaxed) == 0 {
             self.take_names(&family);
         }
         self.count(&family, wanted.text.len(), true);
-        index.insert_unique(wanted.hash, Arc::clone(&series), |series| {
-            self.hash(&series.family.name, &series.text)
-        });
+        let indexed = Indexed { hash: wanted.hash, series: Arc::clone(&series) };
+        index.insert_unique(wanted.hash, indexed, |other| other.hash);
         Ok(series)
     }
 
@@ -350,9 +357,9 @@ impl Births {
         series.owners.load(Ordering::Relaxed) == 0 && self.bury(&mut index, series)
     }
 
-    fn bury(&self, index: &mut HashTable<Arc<Series>>, series: &Arc<Series>) -> bool {
+    fn bury(&self, index: &mut HashTable<Indexed>, series: &Arc<Series>) -> bool {
         let hash = self.hash(&series.family.name, &series.text);
-        let Ok(entry) = index.find_entry(hash, |other| Arc::ptr_eq(other, series)) else {
+        let Ok(entry) = index.find_entry(hash, |other| Arc::ptr_eq(&other.series, series)) else {
             return false;
         };
         entry.remove();

@@ -35,6 +35,25 @@ struct Entry {
     slot: Slot,
 }
 
+/// An entry's number by its hash, of which 32 bits are kept: growing the table must not visit series.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    hash: u32,
+    index: u32,
+}
+
+impl Known {
+    /// The hash that the table goes by, made of the 32 bits that are kept.
+    fn spread(hash: u32) -> u64 {
+        u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15) // 2^64 by the golden ratio
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "32 bits are kept")]
+    fn kept(hash: u64) -> u32 {
+        (hash >> 32) as u32
+    }
+}
+
 /// The worker's half.
 #[derive(Debug)]
 pub struct Shard {
@@ -47,7 +66,7 @@ pub struct Shard {
     generations: Vec<u32>,
     vacant: Vec<u32>,
     /// Numbers of entries by name and label text.
-    table: HashTable<u32>,
+    table: HashTable<Known>,
     /// Families by name, so that refusals are local.
     families: HashTable<Arc<Family>>,
     family_hasher: RandomState,
@@ -103,12 +122,14 @@ impl Shard {
             return Err(Rejection::TooManyLabels);
         }
         let hash = self.births.hash(sample.name, &self.text);
-        let found = self.table.find(hash, |&index| {
-            self.entries[index as usize].series.as_deref().is_some_and(|series| {
-                *series.text == *self.text && *series.family.name == *sample.name
-            })
+        let kept = Known::kept(hash);
+        let found = self.table.find(Known::spread(kept), |known| {
+            known.hash == kept
+                && self.entries[known.index as usize].series.as_deref().is_some_and(|series| {
+                    *series.text == *self.text && *series.family.name == *sample.name
+                })
         });
-        let Some(&index) = found else {
+        let Some(&Known { index, .. }) = found else {
             return self.adopt(kind, sample, constants, hash, now_ns);
         };
         let entry = &self.entries[index as usize];
@@ -214,13 +235,9 @@ impl Shard {
         entry.series = Some(Arc::clone(&series));
         let (generation, kind) = (self.generations[index as usize], series.family.kind);
         self.add(&self.entries[index as usize], &series.family, value, now_ns);
-        let (entries, births) = (&self.entries, &self.births);
-        self.table.insert_unique(hash, index, |&index| {
-            entries[index as usize]
-                .series
-                .as_deref()
-                .map_or(0, |series| births.hash(&series.family.name, &series.text))
-        });
+        let known = Known { hash: Known::kept(hash), index };
+        let spread = Known::spread(known.hash);
+        self.table.insert_unique(spread, known, |other| Known::spread(other.hash));
         self.births.announce(Newcomer { series, cell: self.slab.share(slot, words) });
         OwnCell { index, generation, slot, kind }
     }
@@ -240,12 +257,13 @@ impl Shard {
     #[cold]
     fn give_up(&mut self, series: &Arc<Series>) {
         let hash = self.births.hash(&series.family.name, &series.text);
-        let mine = self.table.find_entry(hash, |&index| {
-            self.entries[index as usize].series.as_ref().is_some_and(|own| Arc::ptr_eq(own, series))
+        let mine = self.table.find_entry(Known::spread(Known::kept(hash)), |known| {
+            let own = self.entries[known.index as usize].series.as_ref();
+            own.is_some_and(|own| Arc::ptr_eq(own, series))
         });
         // Not found cannot happen: each announced cell is asked for once. Nothing is lost if it does.
         let Ok(found) = mine else { return };
-        let (index, _) = found.remove();
+        let (Known { index, .. }, _) = found.remove();
         let entry = &mut self.entries[index as usize];
         entry.series = None;
         let slot = entry.slot;
