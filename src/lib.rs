@@ -27,7 +27,7 @@
 //! 3  ingest, exporter
 //! 2  exposition  directory → text
 //! 1  wire, registry, sys
-//! 0  metric, config, control, stats, clock, logger, text, sync
+//! 0  metric, config, control, stats, clock, logger, text, spread, sync
 //! ```
 //!
 //! # Invariants
@@ -49,6 +49,7 @@ pub mod logger;
 pub mod metric;
 pub mod registry;
 pub mod server;
+pub mod spread;
 pub mod stats;
 pub mod sync;
 pub mod sys;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// A module names only modules on lower floors; modules on one floor are strangers.
 const FLOORS: &[&[&str]] = &[
-    &["metric", "config", "control", "stats", "clock", "logger", "text", "sync"],
+    &["metric", "config", "control", "stats", "clock", "logger", "text", "spread", "sync"],
     &["wire", "registry", "sys"],
     &["exposition"],
     &["ingest", "exporter"],

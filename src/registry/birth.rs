@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 use ahash::RandomState;
 use dashmap::DashMap;
-use hashbrown::HashTable;
 
 use crate::metric::{BucketParams, Kind, Rejection};
 use crate::registry::slab::CellRef;
 use crate::registry::{buckets, cell};
+use crate::spread::{Hashed, Spread};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering};
 
 /// What one name stands for: agreed at birth, immutable but for its end.
@@ -127,13 +127,19 @@ struct Indexed {
     series: Arc<Series>,
 }
 
+impl Hashed for Indexed {
+    fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
 /// All that stands, and the lock around it.
 #[derive(Debug)]
 pub struct Births {
     bounds: Bounds,
     reserved: fn(&str) -> bool,
     hasher: RandomState,
-    lock: Mutex<HashTable<Indexed>>,
+    lock: Mutex<Spread<Indexed>>,
     names: DashMap<Box<str>, NameUse, RandomState>,
     /// Exposed lines. Written under the lock, read by anyone.
     lines: AtomicU64,
@@ -155,7 +161,7 @@ impl Births {
             bounds,
             reserved,
             hasher: RandomState::new(),
-            lock: Mutex::new(HashTable::new()),
+            lock: Mutex::new(Spread::default()),
             names: DashMap::with_hasher_and_shard_amount(RandomState::new(), 16),
             lines: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -212,14 +218,14 @@ impl Births {
             owners: AtomicU32::new(1),
             asked: AtomicU32::new(0),
         });
-        index.reserve(1, |other| other.hash);
+        index.reserve(wanted.hash);
         // Nothing below can fail: a caught panic above leaves no half birth.
         if family.lines.load(Ordering::Relaxed) == 0 {
             self.take_names(&family);
         }
         self.count(&family, wanted.text.len(), true);
         let indexed = Indexed { hash: wanted.hash, series: Arc::clone(&series) };
-        index.insert_unique(wanted.hash, indexed, |other| other.hash);
+        index.insert(indexed);
         Ok(series)
     }
 
@@ -357,12 +363,11 @@ impl Births {
         series.owners.load(Ordering::Relaxed) == 0 && self.bury(&mut index, series)
     }
 
-    fn bury(&self, index: &mut HashTable<Indexed>, series: &Arc<Series>) -> bool {
+    fn bury(&self, index: &mut Spread<Indexed>, series: &Arc<Series>) -> bool {
         let hash = self.hash(&series.family.name, &series.text);
-        let Ok(entry) = index.find_entry(hash, |other| Arc::ptr_eq(&other.series, series)) else {
+        if index.remove(hash, |other| Arc::ptr_eq(&other.series, series)).is_none() {
             return false;
-        };
-        entry.remove();
+        }
         let family = &series.family;
         self.count(family, series.text.len(), false);
         if family.lines.load(Ordering::Relaxed) == 0 {

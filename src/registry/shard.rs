@@ -14,6 +14,7 @@ use crate::registry::cell;
 use crate::registry::exchange::{Exchange, GivenUp, Request};
 use crate::registry::label_text::{self, Constant};
 use crate::registry::slab::{Slab, Slot};
+use crate::spread::{Hashed, Spread};
 
 /// Remembered families past which the worker forgets them all and asks the index anew.
 const FAMILIES_MAX: usize = 65_536;
@@ -43,14 +44,15 @@ struct Known {
 }
 
 impl Known {
-    /// The hash that the table goes by, made of the 32 bits that are kept.
-    fn spread(hash: u32) -> u64 {
-        u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15) // 2^64 by the golden ratio
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "32 bits are kept")]
     fn kept(hash: u64) -> u32 {
         (hash >> 32) as u32
+    }
+}
+
+impl Hashed for Known {
+    /// The hash that the table goes by, made of the 32 bits that are kept.
+    fn hash(&self) -> u64 {
+        u64::from(self.hash).wrapping_mul(0x9e37_79b9_7f4a_7c15) // 2^64 by the golden ratio
     }
 }
 
@@ -66,7 +68,7 @@ pub struct Shard {
     generations: Vec<u32>,
     vacant: Vec<u32>,
     /// Numbers of entries by name and label text.
-    table: HashTable<Known>,
+    table: Spread<Known>,
     /// Families by name, so that refusals are local.
     families: HashTable<Arc<Family>>,
     family_hasher: RandomState,
@@ -91,7 +93,7 @@ impl Shard {
             entries: Vec::new(),
             generations: Vec::new(),
             vacant: Vec::new(),
-            table: HashTable::new(),
+            table: Spread::default(),
             families: HashTable::new(),
             family_hasher: RandomState::new(),
             labels_max,
@@ -122,9 +124,9 @@ impl Shard {
             return Err(Rejection::TooManyLabels);
         }
         let hash = self.births.hash(sample.name, &self.text);
-        let kept = Known::kept(hash);
-        let found = self.table.find(Known::spread(kept), |known| {
-            known.hash == kept
+        let wanted = Known { hash: Known::kept(hash), index: 0 };
+        let found = self.table.find(wanted.hash(), |known| {
+            known.hash == wanted.hash
                 && self.entries[known.index as usize].series.as_deref().is_some_and(|series| {
                     *series.text == *self.text && *series.family.name == *sample.name
                 })
@@ -235,9 +237,7 @@ impl Shard {
         entry.series = Some(Arc::clone(&series));
         let (generation, kind) = (self.generations[index as usize], series.family.kind);
         self.add(&self.entries[index as usize], &series.family, value, now_ns);
-        let known = Known { hash: Known::kept(hash), index };
-        let spread = Known::spread(known.hash);
-        self.table.insert_unique(spread, known, |other| Known::spread(other.hash));
+        self.table.insert(Known { hash: Known::kept(hash), index });
         self.births.announce(Newcomer { series, cell: self.slab.share(slot, words) });
         OwnCell { index, generation, slot, kind }
     }
@@ -257,13 +257,13 @@ impl Shard {
     #[cold]
     fn give_up(&mut self, series: &Arc<Series>) {
         let hash = self.births.hash(&series.family.name, &series.text);
-        let mine = self.table.find_entry(Known::spread(Known::kept(hash)), |known| {
+        let wanted = Known { hash: Known::kept(hash), index: 0 };
+        let mine = self.table.remove(wanted.hash(), |known| {
             let own = self.entries[known.index as usize].series.as_ref();
             own.is_some_and(|own| Arc::ptr_eq(own, series))
         });
         // Not found cannot happen: each announced cell is asked for once. Nothing is lost if it does.
-        let Ok(found) = mine else { return };
-        let (Known { index, .. }, _) = found.remove();
+        let Some(Known { index, .. }) = mine else { return };
         let entry = &mut self.entries[index as usize];
         entry.series = None;
         let slot = entry.slot;

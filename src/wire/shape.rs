@@ -14,9 +14,9 @@
 //! Runs on an ingest worker; knows no cells: what a shape stands for is a `T` that its caller fills.
 
 use ahash::RandomState;
-use hashbrown::HashTable;
 use memchr::memmem::Finder;
 
+use crate::spread::{Hashed, Spread};
 use crate::wire::text::number_len;
 
 /// A message longer than this, or whose value stands behind this many bytes, is never a shape: it is
@@ -27,7 +27,7 @@ pub const SHAPE_BYTES_MAX: usize = 1024;
 const SEEN: usize = 1 << 18;
 const SEEN_WAYS: usize = 4;
 /// What an entry costs beside its bytes: itself, its place in the table, and what the allocator adds.
-const ENTRY_BYTES: usize = 64 + 8 + 16;
+const ENTRY_BYTES: usize = 64 + 2 * size_of::<Place>() + 16;
 
 /// A message's place in the cache: where its number begins, and the hash of what is before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,19 @@ struct Entry<T> {
     stands_for: T,
 }
 
+/// An entry's number, by its hash.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    hash: u64,
+    index: u32,
+}
+
+impl Hashed for Place {
+    fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
 /// No entry.
 const NONE: u32 = u32::MAX;
 
@@ -109,7 +122,7 @@ impl Guess {
 pub struct ShapeCache<T> {
     hasher: RandomState,
     finder: Finder<'static>,
-    table: HashTable<u32>,
+    table: Spread<Place>,
     entries: Vec<Entry<T>>,
     vacant: Vec<u32>,
     /// The hand of the clock.
@@ -129,7 +142,7 @@ impl<T: Copy> ShapeCache<T> {
         Self {
             hasher: RandomState::new(),
             finder: Finder::new(b"\"value\":"),
-            table: HashTable::new(),
+            table: Spread::default(),
             entries: Vec::new(),
             vacant: Vec::new(),
             hand: 0,
@@ -192,12 +205,13 @@ impl<T: Copy> ShapeCache<T> {
         let hash = self.hasher.hash_one(&near[..prefix]);
         let entries = &mut self.entries;
         let mut hit = None;
-        let found = self.table.find(hash, |&index| {
-            let entry = &mut entries[index as usize];
-            hit = if entry.hash == hash { entry.hit(listener, bytes) } else { None };
+        let found = self.table.find(hash, |place| {
+            if place.hash == hash {
+                hit = entries[place.index as usize].hit(listener, bytes);
+            }
             hit.is_some()
         });
-        let (Some(&index), Some((stands_for, value, end))) = (found, hit) else {
+        let (Some(&Place { index, .. }), Some((stands_for, value, end))) = (found, hit) else {
             return Found::Miss(Some(Key { prefix, hash }));
         };
         if before != NONE {
@@ -265,23 +279,21 @@ impl<T: Copy> ShapeCache<T> {
             self.entries.push(entry);
             (self.entries.len() - 1) as u32 // bounded in bytes far below 2^32 entries
         };
-        let entries = &self.entries;
-        self.table.insert_unique(key.hash, index, |&index| entries[index as usize].hash);
+        self.table.insert(Place { hash: key.hash, index });
     }
 
     /// Forgets a shape: what it stood for is gone.
     #[cold]
     pub fn remove(&mut self, index: usize) {
         let hash = self.entries[index].hash;
-        let Ok(found) = self.table.find_entry(hash, |&other| other as usize == index) else {
+        let Some(place) = self.table.remove(hash, |place| place.index as usize == index) else {
             return;
         };
-        let (number, _) = found.remove();
         let entry = &mut self.entries[index];
         let bytes = std::mem::take(&mut entry.bytes);
         entry.prefix = 0;
         self.bytes -= bytes.len() + ENTRY_BYTES;
-        self.vacant.push(number);
+        self.vacant.push(place.index);
     }
 
     /// Turns the hand to the next shape that was not used since it came by last, and forgets that one.

@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
@@ -19,8 +19,11 @@ use super::stats::HttpStats;
 use super::{Generation, Incoming};
 use crate::sys::tcp;
 
-/// How often the accepting thread is looked after; also the longest wait for a request.
-const WATCH_EVERY: Duration = Duration::from_millis(250);
+/// How often the accepting thread is looked after: the longest wait for a request of the one receiving
+/// thread that keeps watch. At rest that is all that wakes up here.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// The longest wait of the others, which come by as well in case the first is busy with a slow reader.
+const WAIT: Duration = Duration::from_secs(10);
 /// The longest wait while clients of a replaced server may still send requests to it.
 const WAIT_WITH_RETIRED: Duration = Duration::from_millis(20);
 /// A rebuilt server that accepts for so long has descriptors enough: the reserve is filled again.
@@ -42,6 +45,10 @@ pub struct HttpServer {
     generations: RwLock<Generations>,
     watch: Mutex<Watch>,
     stopping: AtomicBool,
+    /// Whether a receiving thread keeps watch.
+    watched: AtomicBool,
+    /// Receiving threads.
+    receivers: AtomicUsize,
 }
 
 /// The server that accepts, and those before it that may still have clients.
@@ -86,6 +93,8 @@ impl HttpServer {
             generations: RwLock::new(Generations { current, retired: Vec::new() }),
             watch: Mutex::new(Watch { checked: now, built: now, logged: None, reserve }),
             stopping: AtomicBool::new(false),
+            watched: AtomicBool::new(false),
+            receivers: AtomicUsize::new(0),
         })
     }
 
@@ -102,9 +111,11 @@ impl HttpServer {
     /// Answers requests until [`HttpServer::shutdown`]; to be run by several threads at once, since one that
     /// writes to a slow reader answers nobody else.
     pub fn run(&self) {
+        self.receivers.fetch_add(1, Relaxed);
+        let wait_idle = if self.watched.swap(true, Relaxed) { WAIT } else { WATCH_EVERY };
         while !self.stopping.load(Relaxed) {
             let generations = self.generations.read().clone();
-            let wait = if generations.retired.is_empty() { WATCH_EVERY } else { WAIT_WITH_RETIRED };
+            let wait = if generations.retired.is_empty() { wait_idle } else { WAIT_WITH_RETIRED };
             if let Some(request) = generations.current.wait(wait) {
                 self.serve(request);
             }
@@ -202,6 +213,8 @@ impl HttpServer {
             let mut generations = self.generations.write();
             let retired = std::mem::replace(&mut generations.current, Arc::new(generation));
             retired.touch();
+            // Those that wait on it come over to the new one.
+            (0..self.receivers.load(Relaxed)).for_each(|_| retired.wake());
             generations.retired.push(retired);
         }
     }
