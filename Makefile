@@ -16,7 +16,7 @@ run: ## Build the server and start it on its defaults
 deps: ## Install what the tests need (Debian; asks for sudo where you are not root)
 	tests/install-deps.sh
 
-check: fmt lint test doc ## Everything that must be green before a commit, cheapest first
+check: fmt lint doc test ## Everything that must be green before a commit, cheapest first
 
 fmt: ## Check the format
 	cargo fmt --all -- --check
@@ -24,15 +24,15 @@ fmt: ## Check the format
 lint: ## Run clippy; a warning is an error
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
-test: deps ## Install what the tests need, then run them all
+test: deps model ## Install what the tests need, then run them all
 	cargo test --workspace --locked
 
 doc: ## Build the documentation; a warning is an error
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --document-private-items
 
 model: ## Check the concurrent protocols with loom and shuttle
-	RUSTFLAGS='--cfg loom' cargo test --release --locked --target-dir target/loom --test model_loom
-	RUSTFLAGS='--cfg shuttle' cargo test --release --locked --target-dir target/shuttle --test model_shuttle
+	RUSTFLAGS='--cfg loom' cargo test --locked --target-dir target/loom --test model_loom
+	RUSTFLAGS='--cfg shuttle' cargo test --locked --target-dir target/shuttle --test model_shuttle
 
 bench: ## Run the benchmarks
 	cargo bench --workspace --locked

@@ -1,6 +1,6 @@
 //! The gauge pair under weak memory: all executions of a writer and a reader, by loom.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release --test model_loom`
+//! `RUSTFLAGS="--cfg loom" cargo test --test model_loom`
 #![cfg(loom)]
 
 use std::sync::Arc as StdArc;

@@ -1,7 +1,7 @@
 //! Give-up and fold: the registry's real code under random schedules, with a page being read all the
 //! time, by shuttle.
 //!
-//! `RUSTFLAGS="--cfg shuttle" cargo test --release --test model_shuttle`
+//! `RUSTFLAGS="--cfg shuttle" cargo test --test model_shuttle`
 #![cfg(shuttle)]
 
 use std::sync::Arc;

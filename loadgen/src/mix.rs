@@ -113,7 +113,7 @@ pub(crate) struct Style {
     pub(crate) unique: bool,
 }
 
-/// What [`line`] wrote.
+/// What [`line()`] wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     /// What a counter was asked to grow by; 0 for the other kinds.
