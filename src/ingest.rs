@@ -77,6 +77,8 @@ pub struct Settings {
     pub message_max_bytes: usize,
     /// Unix connections of all workers.
     pub connections_max: usize,
+    /// Unix connections that descriptors leave room for; those beyond it wait to be accepted.
+    pub descriptors_room: usize,
     /// Bytes of unfinished messages of all workers.
     pub partials_max_bytes: usize,
 }

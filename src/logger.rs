@@ -1,25 +1,33 @@
-//! Log lines: main alone writes to stderr; other threads leave their lines in a bounded queue.
+//! Log lines: one thread writes them to stderr, all others leave them in a bounded queue.
 //!
-//! So a blocked stderr stops no worker and no scrape. Lines have the shape of the original's:
+//! So a stderr that nobody reads stops no worker, no scrape and no shutdown. Before that thread runs,
+//! while nothing else does, lines are written at once. They have the shape of the original's:
 //! `time="…" level=info msg="…"`.
 
 use std::io::Write;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{self, ThreadId};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use crossbeam::queue::ArrayQueue;
+use crossbeam::channel::{self, Receiver, Sender};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-/// Lines that wait for main.
+/// Lines that wait to be written.
 const QUEUE: usize = 1024;
+/// How long the end of the process waits for the last lines.
+const LAST_LINES: Duration = Duration::from_millis(500);
+
+type Line = (Level, String);
 
 static LOGGER: OnceLock<Logger> = OnceLock::new();
 
 struct Logger {
     writer: env_logger::Logger,
-    main: ThreadId,
-    queue: ArrayQueue<(Level, String)>,
+    lines: (Sender<Line>, Receiver<Line>),
+    /// Whether the writing thread runs.
+    queued: AtomicBool,
+    /// Lines that are left and not written yet.
+    unwritten: AtomicU64,
     suppressed: AtomicU64,
 }
 
@@ -38,8 +46,9 @@ pub fn start(debug: bool) {
     });
     let logger = LOGGER.get_or_init(|| Logger {
         writer: builder.build(),
-        main: thread::current().id(),
-        queue: ArrayQueue::new(QUEUE),
+        lines: channel::bounded(QUEUE),
+        queued: AtomicBool::new(false),
+        unwritten: AtomicU64::new(0),
         suppressed: AtomicU64::new(0),
     });
     // Fails only if a logger is set already, as in tests.
@@ -48,11 +57,31 @@ pub fn start(debug: bool) {
     }
 }
 
-/// Prints what other threads have left. Run by main.
-pub fn flush() {
+/// Writes lines, for as long as the process lives. Run by the thread that is made for it.
+pub fn run() {
     let Some(logger) = LOGGER.get() else { return };
-    while let Some((level, text)) = logger.queue.pop() {
-        log::log!(target: "metrics_server", level, "{text}");
+    logger.queued.store(true, Ordering::Relaxed);
+    while let Ok((level, text)) = logger.lines.1.recv() {
+        let arguments = format_args!("{text}");
+        let mut record = Record::builder();
+        logger.writer.log(&record.level(level).target("metrics_server").args(arguments).build());
+        logger.unwritten.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// Waits until the lines so far are written, but not for long. Run by main at its end.
+pub fn finish() {
+    let Some(logger) = LOGGER.get() else { return };
+    let deadline = Instant::now() + LAST_LINES;
+    while logger.unwritten.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Counts a line that was not even made, since its own queue was full.
+pub fn suppress() {
+    if let Some(logger) = LOGGER.get() {
+        logger.suppressed.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -70,9 +99,12 @@ impl Log for Logger {
         if !self.writer.matches(record) {
             return;
         }
-        if thread::current().id() == self.main {
-            self.writer.log(record);
-        } else if self.queue.push((record.level(), record.args().to_string())).is_err() {
+        if !self.queued.load(Ordering::Relaxed) {
+            return self.writer.log(record);
+        }
+        self.unwritten.fetch_add(1, Ordering::Relaxed);
+        if self.lines.0.try_send((record.level(), record.args().to_string())).is_err() {
+            self.unwritten.fetch_sub(1, Ordering::Relaxed);
             self.suppressed.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -27,14 +27,12 @@ fn main() -> ExitCode {
         }
         Ok(Invocation::Run(config)) => {
             logger::start(config.debug);
-            match Server::bind(*config).and_then(Server::run) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => {
-                    logger::flush();
-                    log::error!("{error:#}");
-                    ExitCode::FAILURE
-                }
+            let ended = Server::bind(*config).and_then(Server::run);
+            if let Err(error) = &ended {
+                log::error!("{error:#}");
             }
+            logger::finish();
+            if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
             say(&format!("{error}\n"));

@@ -36,6 +36,8 @@ const SIGNALS: Token = Token(1);
 
 /// Threads that answer scrapes: one that writes to a slow reader answers nobody else meanwhile.
 const HTTP_THREADS: usize = 4;
+/// How long the end waits for responses that are being written.
+const LAST_RESPONSES: Duration = Duration::from_secs(2);
 /// Panics of all workers in a minute past which something is so wrong that a restart is better.
 const PANICS_PER_MINUTE_MAX: u64 = 10;
 
@@ -60,7 +62,9 @@ struct Running {
     ended: Receiver<Ended>,
     sender: Sender<Ended>,
     workers: Vec<JoinHandle<()>>,
-    others: Vec<JoinHandle<()>>,
+    workers_started: usize,
+    /// Threads besides the workers whose end is waited for.
+    others: usize,
     /// Dropped to end the exporter's timer.
     exporter_stop: Option<Sender<()>>,
 }
@@ -83,6 +87,7 @@ impl Server {
     /// # Errors
     /// A thread ended that must not, or more panics were caught than can be an accident.
     pub fn run(mut self) -> anyhow::Result<()> {
+        start_logger()?;
         let mut running = self.start()?;
         let watched = self.watch(&running);
         // In order, whatever the reason: no new data, drain, then the page's last word.
@@ -93,18 +98,16 @@ impl Server {
         }
         running.http.shutdown();
         drop(running.exporter_stop.take());
-        if watched.is_ok() {
-            running.others.drain(..).for_each(|thread| drop(thread.join()));
-        }
+        let ended = if watched.is_ok() { running.wait_for_others() } else { Ok(()) };
         running.scrape.log_books();
-        crate::logger::flush();
-        watched
+        watched.and(ended)
     }
 
     fn start(&mut self) -> anyhow::Result<Running> {
         let (sender, ended) = channel::unbounded(); // one message per thread
         let parts = self.bound.take_parts(&self.config)?;
         let (exporter_stop, exporter_stopped) = channel::bounded(0);
+        log_panics();
         let mut running = Running {
             scrape: Arc::clone(&parts.scrape),
             http: parts.http,
@@ -113,7 +116,8 @@ impl Server {
             ended,
             sender,
             workers: Vec::new(),
-            others: Vec::new(),
+            workers_started: 0,
+            others: 0,
             exporter_stop: Some(exporter_stop),
         };
         let cores = self.pinning(parts.workers.len())?;
@@ -123,18 +127,18 @@ impl Server {
             let handle = running.spawn(&name, move || ingest(worker, core))?;
             running.workers.push(handle);
         }
+        running.workers_started = running.workers.len();
         let scrape = Arc::clone(&running.scrape);
-        let handle = running.spawn("exporter", move || keep_time(&scrape, &exporter_stopped))?;
-        running.others.push(handle);
+        running.spawn("exporter", move || keep_time(&scrape, &exporter_stopped))?;
         for number in 0..HTTP_THREADS {
             let http = Arc::clone(&running.http);
             let serve = move || {
                 http.run();
                 Ok(())
             };
-            let handle = running.spawn(&format!("http-{number}"), serve)?;
-            running.others.push(handle);
+            running.spawn(&format!("http-{number}"), serve)?;
         }
+        running.others = 1 + HTTP_THREADS;
         Ok(running)
     }
 
@@ -168,7 +172,6 @@ impl Server {
             }
             self.signals.look();
             printer.print(&running.log, &self.bound.stats);
-            crate::logger::flush();
             if let Ok((name, result)) = running.ended.try_recv() {
                 result.with_context(|| format!("thread {name} failed"))?;
                 bail!("thread {name} ended by itself");
@@ -191,7 +194,33 @@ impl Server {
     }
 }
 
+/// Starts the thread that writes log lines. It ends with the process: nobody waits for it, since stderr
+/// may be blocked.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "with `Running::spawn` the place where threads start"
+)]
+fn start_logger() -> anyhow::Result<()> {
+    let builder = thread::Builder::new().name("logger".to_owned());
+    builder.spawn(crate::logger::run).context("cannot start thread logger")?;
+    Ok(())
+}
+
 impl Running {
+    /// Waits for the exporter and the HTTP threads, but not for a client that reads slowly.
+    fn wait_for_others(&self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + LAST_RESPONSES;
+        let mut left = self.workers_started + self.others;
+        while left > 0 {
+            match self.ended.recv_deadline(deadline) {
+                Ok((name, result)) => result.with_context(|| format!("thread {name} failed"))?,
+                Err(_) => break, // a slow reader; its response is cut
+            }
+            left -= 1;
+        }
+        Ok(())
+    }
+
     /// Starts a thread whose end main hears of, with a panic as an error.
     #[expect(clippy::disallowed_methods, reason = "the one place where threads are started")]
     fn spawn(
@@ -223,6 +252,11 @@ fn ingest(worker: Worker<Dispatch>, core: Option<usize>) -> anyhow::Result<()> {
         log::warn!("cannot pin a worker to core {core}: {error}; it runs unpinned");
     }
     worker.run().map_err(Into::into)
+}
+
+/// Panics are log lines like others: the standard library's would be written by the thread itself.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| log::error!("fault: {panic}")));
 }
 
 /// The exporter's thread: its timer, until told to stop.

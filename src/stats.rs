@@ -170,7 +170,7 @@ families! {
     HttpSlow Counter "metrics_server_http_slow_readers_total" "" "Responses given up since their reader took longer than -scrape-timeout."
     IndexBulkInsert Counter "metrics_server_index_bulk_insert_total" "status,type" "Bulk requests to OpenSearch."
     IndexConnections Gauge "metrics_server_index_connections" "" "OpenSearch indices in use."
-    LogSuppressed Counter "metrics_server_log_suppressed_total" "" "Log lines of threads other than main that found their queue full."
+    LogSuppressed Counter "metrics_server_log_suppressed_total" "" "Log lines that were dropped, since stderr did not take them fast enough."
     Memory Gauge "metrics_server_memory_accounted_bytes" "" "Bytes of label text, cells and tables; new series are refused past -memory-max."
     MemoryLimit Gauge "metrics_server_memory_limit_bytes" "" "The bound of -memory-max."
     Accepted Counter "metrics_server_messages_accepted_total" "op" "Messages that counted, by op."

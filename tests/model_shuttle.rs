@@ -86,7 +86,7 @@ fn run(kind: Kind, op: Op, attend: fn(&mut Shard, &Exchange, usize)) {
         .map(|number| {
             let (births, exchange) = (Arc::clone(&births), Arc::clone(&exchange));
             thread::spawn(move || {
-                let mut shard = Shard::new(number, births, Arc::clone(&exchange), 10);
+                let mut shard = Shard::new(number, births, Arc::clone(&exchange));
                 for _ in 0..SAMPLES {
                     shard.count(kind, &sample(op, 1.0), &[], SAMPLE_NS).unwrap();
                     thread::yield_now();

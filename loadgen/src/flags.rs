@@ -58,6 +58,8 @@ pub(crate) struct Options {
     pub(crate) allow_rejected: bool,
     /// Receive with the server's own loop instead of sending.
     pub(crate) null: bool,
+    /// With `null`: run until standard input ends.
+    pub(crate) until_eof: bool,
     /// With `null`: the receive buffer in bytes.
     pub(crate) rcvbuf: usize,
     /// With `null`: the time that a batch is left to fill.
@@ -199,6 +201,7 @@ impl Values {
             settle: self.settle()?,
             allow_rejected: self.switch("allow-rejected")?,
             null: self.switch("null")?,
+            until_eof: self.switch("until-eof")?,
             rcvbuf: self.number("udp-rcvbuf")?,
             batch_wait: Duration::from_micros(self.number("batch-wait-us")?),
         };

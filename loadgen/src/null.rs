@@ -1,9 +1,10 @@
 //! `-null`: the server's own receive loop with the handler removed, on the sockets that `-udp` and `-uds`
 //! name. What it costs is what the kernel costs: the limit that every speed figure is held against.
 //!
-//! Receives for `-seconds`, then drains, and prints what was read and what it took. Its threads are
-//! named as the server's, so that a sender's `-pid` measures both alike.
+//! Receives for `-seconds`, or until standard input ends, then drains, and prints what was read and what it
+//! took. Its threads are named as the server's, so that a sender's `-pid` measures both alike.
 
+use std::io;
 use std::net::UdpSocket;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -41,6 +42,7 @@ pub(crate) fn run(options: &Options) -> Result<String> {
         batch_wait: options.batch_wait,
         message_max_bytes: 128 << 10,
         connections_max: 4096,
+        descriptors_room: 4096,
         partials_max_bytes: 64 << 20,
     };
     let (sockets, listener) = bind(options)?;
@@ -64,13 +66,24 @@ pub(crate) fn run(options: &Options) -> Result<String> {
         };
         threads.push(start(worker, options.pin.get(number).copied())?);
     }
-    thread::sleep(options.time);
+    wait(options)?;
     control.drain();
     let began = Instant::now();
     for thread in threads {
         thread.join().map_err(|_| anyhow!("a receiving thread panicked"))??;
     }
     Ok(report(&stats, &kernel, began.elapsed()))
+}
+
+/// Until the time is over; or until standard input ends, so that a program ends the loop when it is done, and
+/// whenever it ends itself.
+fn wait(options: &Options) -> Result<()> {
+    if options.until_eof {
+        io::copy(&mut io::stdin().lock(), &mut io::sink())?;
+    } else {
+        thread::sleep(options.time);
+    }
+    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the threads of this mode are started here")]

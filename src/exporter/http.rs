@@ -39,7 +39,7 @@ use crate::clock;
 /// The library reads bodies up to this size itself, before we see the request.
 const BODY_READ_AHEAD: usize = 1024;
 /// Dropping a request allocates the announced rest of its body, and a failed allocation ends the process.
-const BODY_MAX: usize = 1024 * 1024;
+const BODY_MAX: usize = 64 << 20;
 
 /// One server of the library's: it accepts as long as its thread lives; its queue may live longer.
 struct Generation {

@@ -99,8 +99,13 @@ impl Handler for Dispatch {
     type Stream = Stream;
 
     fn between(&mut self, now_ns: u64) {
+        let Messages { shard, shapes, .. } = &mut self.messages;
+        let given_up = shard.attend();
+        if given_up > 0 {
+            shapes.sweep(given_up, shard);
+            self.messages.tell_shapes();
+        }
         self.messages.now_ns = now_ns;
-        self.messages.shard.attend();
     }
 
     fn datagrams(&mut self, listener: usize, batch: &mut Datagrams, now_ns: u64) {
@@ -173,10 +178,28 @@ impl Handler for Dispatch {
 }
 
 impl Messages {
-    /// All messages of `bytes[from..len]`, behind which there is padding. Known ones are counted
-    /// without being framed; the others are framed and parsed.
+    /// All messages of `bytes[from..len]`, behind which there is padding. A fault of ours outside a
+    /// single message costs the rest of these bytes.
     #[inline]
     fn all(
+        &mut self,
+        listener: usize,
+        framer: &mut Framer,
+        bytes: &mut [u8],
+        from: usize,
+        len: usize,
+    ) {
+        let each = AssertUnwindSafe(|| self.each(listener, framer, bytes, from, len));
+        if catch_unwind(each).is_err() {
+            *framer = Framer::new(self.shared.message_max_bytes);
+            self.stats().panics.add(1);
+            self.stats().reject(OpType::Empty, Rejection::Panic);
+        }
+    }
+
+    /// Known messages are counted without being framed; the others are framed and parsed.
+    #[inline]
+    fn each(
         &mut self,
         listener: usize,
         framer: &mut Framer,
@@ -257,10 +280,14 @@ impl Messages {
     ) {
         if self.shapes.seen_before(key, listener, message) {
             self.shapes.admit(key, listener, (message, value), meaning, &mut self.parser);
-            let (shapes, bytes) = self.shapes.size();
-            self.stats().shapes.set(shapes as u64);
-            self.stats().shape_bytes.set(bytes as u64);
+            self.tell_shapes();
         }
+    }
+
+    fn tell_shapes(&self) {
+        let (shapes, bytes) = self.shapes.size();
+        self.stats().shapes.set(shapes as u64);
+        self.stats().shape_bytes.set(bytes as u64);
     }
 
     /// Parses, counts and books.

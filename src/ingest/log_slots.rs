@@ -84,6 +84,7 @@ impl LogSlots {
             && queue.push(describe(data_source, bytes)).is_err()
         {
             self.debug_dropped.fetch_add(1, Ordering::Relaxed);
+            crate::logger::suppress();
         }
     }
 

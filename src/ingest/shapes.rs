@@ -65,13 +65,26 @@ impl Shapes {
                     return Err(None); // refused, with all its books, by the parse path
                 }
                 if !shard.count_again(meaning.cell, value, now_ns) {
-                    self.forget(index);
+                    self.forget(index, stats);
                     return Err(None);
                 }
                 stats.accept(meaning.op, meaning.coercions);
                 Ok(end)
             }
         }
+    }
+
+    /// Looks through some shapes for those whose series are gone. Called with each series that is given
+    /// up, it looks through all of them before as many series have gone as there are shapes.
+    #[cold]
+    pub fn sweep(&mut self, given_up: usize, shard: &Shard) {
+        /// A series has one shape as a rule; some have a few, from several listeners or programs.
+        const SHAPES_PER_SERIES: usize = 8;
+        let before = self.cache.bytes();
+        self.cache.sweep(given_up * SHAPES_PER_SERIES, |meaning| {
+            meaning.is_some_and(|meaning| !shard.owns(meaning.cell))
+        });
+        self.births.charge_bytes(before, self.cache.bytes());
     }
 
     /// Whether a message that was missed and counted comes again, so that it is worth admitting.
@@ -89,6 +102,9 @@ impl Shapes {
         meaning: Meaning,
         parser: &mut Parser,
     ) {
+        if self.births.is_full() {
+            return; // what room there is belongs to series
+        }
         let before = self.cache.bytes();
         let stands_for = is_shape(key, message, value, parser).then_some(meaning);
         self.cache.admit(key, listener, message, stands_for);
@@ -96,10 +112,13 @@ impl Shapes {
     }
 
     #[cold]
-    fn forget(&mut self, index: usize) {
+    fn forget(&mut self, index: usize, stats: &WorkerStats) {
         let before = self.cache.bytes();
         self.cache.remove(index);
         self.births.charge_bytes(before, self.cache.bytes());
+        let (shapes, bytes) = self.size();
+        stats.shapes.set(shapes as u64);
+        stats.shape_bytes.set(bytes as u64);
     }
 }
 

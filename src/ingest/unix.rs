@@ -84,7 +84,10 @@ pub struct UnixSources<H: Handler> {
     control: Arc<Control>,
     hand_over: Arc<HandOver>,
     connections_max: u64,
+    descriptors_room: u64,
     partials_max_bytes: u64,
+    /// Whether a connection has closed since this was asked last.
+    freed: bool,
 }
 
 impl<H: Handler> UnixSources<H> {
@@ -109,7 +112,9 @@ impl<H: Handler> UnixSources<H> {
             control,
             hand_over,
             connections_max: settings.connections_max as u64,
+            descriptors_room: settings.descriptors_room as u64,
             partials_max_bytes: settings.partials_max_bytes as u64,
+            freed: false,
         }
     }
 
@@ -132,6 +137,11 @@ impl<H: Handler> UnixSources<H> {
     ) -> Turn {
         let (socket, listener) = (Arc::clone(&self.listeners[index].0), self.listeners[index].1);
         for _ in 0..ACCEPTS_PER_TURN {
+            if self.load() >= self.descriptors_room {
+                // They wait in the listener's queue; scrapes and logs keep their descriptors.
+                self.stats[self.worker].accept_errors.add(1);
+                return Turn::Starved;
+            }
             match socket.accept() {
                 Ok((stream, _)) => self.place(stream, listener, registry, ready),
                 Err(error) => match error.kind() {
@@ -150,6 +160,16 @@ impl<H: Handler> UnixSources<H> {
         Turn::More
     }
 
+    /// Connections of one worker.
+    fn load_of(&self, worker: usize) -> u64 {
+        self.stats[worker].connections.get() + self.hand_over.queues[worker].len() as u64
+    }
+
+    /// Connections of all workers.
+    fn load(&self) -> u64 {
+        (0..self.stats.len()).map(|worker| self.load_of(worker)).sum()
+    }
+
     /// Keeps a new connection, hands it over, or closes it past the bound.
     fn place(
         &mut self,
@@ -161,11 +181,9 @@ impl<H: Handler> UnixSources<H> {
         let stats = &self.stats[self.worker];
         stats.connections_accepted.add(1);
         // Those on their way count for the worker that will take them over.
-        let load = |worker: usize| {
-            self.stats[worker].connections.get() + self.hand_over.queues[worker].len() as u64
-        };
+        let load = |worker| self.load_of(worker);
         let loads = || (0..self.stats.len()).map(load);
-        if loads().sum::<u64>() >= self.connections_max {
+        if self.load() >= self.connections_max {
             stats.connections_refused.add(1);
             return;
         }
@@ -290,8 +308,14 @@ impl<H: Handler> UnixSources<H> {
         self.stats[self.worker].partial_bytes.set(self.partial_bytes);
         drop(registry.deregister(&mut connection.stream)); // closing does the same
         self.vacant.push(index);
+        self.freed = true;
         let connections = &self.stats[self.worker].connections;
         connections.set(connections.get() - 1);
+    }
+
+    /// Whether a connection has closed since this was asked last, so that there is a descriptor again.
+    pub fn take_freed(&mut self) -> bool {
+        std::mem::take(&mut self.freed)
     }
 
     /// Whether any message is unfinished: then [`Self::time_out`] has to be called now and then.

@@ -31,6 +31,9 @@ const FIRST_LISTENER: usize = 1;
 const BATCHES_PER_TURN: usize = 16;
 /// How long a listener rests that could not accept for want of descriptors.
 const STARVED_REST: Duration = Duration::from_millis(100);
+/// The same while draining, and how often: other workers' connections are gone within this second.
+const DRAIN_REST: Duration = Duration::from_millis(5);
+const DRAIN_RESTS_MAX: usize = 200;
 /// How often unfinished messages are looked at.
 const PARTIALS_LOOK: Duration = Duration::from_secs(1);
 const EVENTS: usize = 256;
@@ -64,8 +67,11 @@ struct Loop<H: Handler> {
     ready: VecDeque<usize>,
     /// By token: whether it is on the ready list.
     listed: Vec<bool>,
-    /// Listeners that could not accept.
+    /// Listeners that could not accept, and until when they rest.
     starved: Vec<usize>,
+    starved_until_ns: u64,
+    /// When unfinished messages are looked at next.
+    partials_due_ns: u64,
     /// When the worker last looked at its UDP queue, or came back from waiting.
     looked_ns: u64,
     /// The last batch was neither empty nor full: the next may be left to fill.
@@ -84,6 +90,8 @@ impl<H: Handler> Worker<H> {
             ready: VecDeque::new(),
             listed: Vec::new(),
             starved: Vec::new(),
+            starved_until_ns: 0,
+            partials_due_ns: 0,
             looked_ns: 0,
             wait_due: false,
         };
@@ -128,10 +136,6 @@ impl<H: Handler> Loop<H> {
         if timeout != Some(Duration::ZERO) {
             stats.wakeups.add(1);
             self.looked_ns = clock::now_ns();
-            let starved = std::mem::take(&mut self.starved);
-            for token in starved {
-                self.list(token);
-            }
         }
         if std::mem::take(&mut self.wait_due) && events.is_empty() {
             // Nothing else is to be done. Letting the next batch fill costs less than a wake-up for
@@ -139,8 +143,12 @@ impl<H: Handler> Loop<H> {
             std::thread::sleep(self.worker.settings.batch_wait);
         }
         for event in events.iter() {
-            if event.token() != WAKER {
-                self.list(event.token().0);
+            let token = event.token();
+            if token.0 == UDP && !self.ready.contains(&UDP) {
+                self.looked_ns = clock::now_ns(); // nothing waited before
+            }
+            if token != WAKER {
+                self.list(token.0);
             }
         }
         Ok(())
@@ -157,8 +165,16 @@ impl<H: Handler> Loop<H> {
         worker.handler.between(now_ns);
         let (ready, listed) = (&mut self.ready, &mut self.listed);
         worker.unix.take_over(worker.poll.registry(), &mut |token| list(ready, listed, token));
-        if worker.unix.has_partials() {
+        if worker.unix.has_partials() && now_ns >= self.partials_due_ns {
+            self.partials_due_ns = now_ns + nanoseconds(PARTIALS_LOOK);
             worker.unix.time_out(&mut worker.handler, now_ns);
+        }
+        // A listener that could not accept tries again after its rest, or as soon as a connection closes.
+        let freed = worker.unix.take_freed();
+        if !self.starved.is_empty() && (freed || now_ns >= self.starved_until_ns) {
+            for token in std::mem::take(&mut self.starved) {
+                self.list(token);
+            }
         }
         for _ in 0..self.ready.len() {
             let Some(token) = self.ready.pop_front() else { break };
@@ -166,7 +182,10 @@ impl<H: Handler> Loop<H> {
             match self.turn(token, now_ns)? {
                 Turn::Drained => {}
                 Turn::More => self.list(token),
-                Turn::Starved => self.starved.push(token),
+                Turn::Starved => {
+                    self.starved.push(token);
+                    self.starved_until_ns = now_ns + nanoseconds(STARVED_REST);
+                }
             }
         }
         Ok(())
@@ -235,19 +254,37 @@ impl<H: Handler> Loop<H> {
         Ok(())
     }
 
+    /// Reads everything that is listed to its end. A listener that cannot accept for want of descriptors
+    /// waits for connections to close, here or at another worker: all are at their end.
     fn drain_ready(&mut self) -> io::Result<()> {
-        while let Some(token) = self.ready.pop_front() {
-            self.listed[token] = false;
-            if token >= FIRST_CONNECTION {
-                self.worker.unix.seal_one(token - FIRST_CONNECTION); // accepted while draining
+        let mut rests = 0;
+        loop {
+            while let Some(token) = self.ready.pop_front() {
+                self.listed[token] = false;
+                if token >= FIRST_CONNECTION {
+                    self.worker.unix.seal_one(token - FIRST_CONNECTION); // accepted while draining
+                }
+                if token == UDP {
+                    self.drain_udp()?;
+                    continue;
+                }
+                match self.turn(token, clock::now_ns())? {
+                    Turn::Drained => {}
+                    Turn::More => self.list(token),
+                    Turn::Starved => self.starved.push(token),
+                }
             }
-            if token == UDP {
-                self.drain_udp()?;
-            } else if self.turn(token, clock::now_ns())? == Turn::More {
+            if self.starved.is_empty() || rests == DRAIN_RESTS_MAX {
+                return Ok(());
+            }
+            rests += 1;
+            if !self.worker.unix.take_freed() {
+                std::thread::sleep(DRAIN_REST);
+            }
+            for token in std::mem::take(&mut self.starved) {
                 self.list(token);
             }
         }
-        Ok(())
     }
 
     fn drain_udp(&mut self) -> io::Result<()> {
@@ -258,6 +295,10 @@ impl<H: Handler> Loop<H> {
         }
         Ok(())
     }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn list(ready: &mut VecDeque<usize>, listed: &mut Vec<bool>, token: usize) {

@@ -382,6 +382,11 @@ impl Births {
         self.lines.load(Ordering::Relaxed)
     }
 
+    /// Whether the bytes have reached their bound.
+    pub fn is_full(&self) -> bool {
+        self.bytes() >= self.bounds.memory_max_bytes
+    }
+
     /// Accounted bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::registry::birth::{Births, Family, Newcomer, Series};
 use crate::registry::cell::{self, Total};
 use crate::registry::slab::CellRef;
+use crate::sync as atomic;
 use crate::text::escape;
 
 /// A series' cells: nearly always one or a few.
@@ -63,6 +64,9 @@ impl Cells {
     }
 }
 
+/// Cells asked for of a series that has died: more than there can be.
+const DEAD: u32 = u32::MAX;
+
 /// What given-up cells have left behind.
 #[derive(Debug)]
 struct Base {
@@ -107,6 +111,16 @@ impl Entry {
     pub(super) fn stamp_ns(&self) -> u64 {
         let cells = self.cells.as_slice().iter().map(|cell| cell::stamp_ns(cell.words()));
         cells.chain(self.base.iter().map(|base| base.stamp_ns)).max().unwrap_or(0)
+    }
+
+    /// Marks the entry of a series that has died, to be taken out with others.
+    pub(super) fn bury(&self) {
+        self.series.asked.store(DEAD, atomic::Ordering::Relaxed);
+    }
+
+    /// Whether it is marked so.
+    pub(super) fn is_dead(&self) -> bool {
+        self.series.asked.load(atomic::Ordering::Relaxed) == DEAD
     }
 
     pub(super) fn cells(&self) -> &[CellRef] {

@@ -34,11 +34,16 @@ pub struct Pass {
     pub outstanding: usize,
 }
 
+/// Cells that are asked for at a time: some milliseconds of work for an owner between two batches, and
+/// for the exporter while it holds the directory.
+const OUTSTANDING_MAX: usize = 4096;
+
 /// The exporter's side of retirement.
 #[derive(Debug)]
 pub struct Expiry {
     ttl_ns: u64,
     exchange: Arc<Exchange>,
+    /// Cells that are asked for and not folded.
     outstanding: usize,
 }
 
@@ -55,9 +60,18 @@ impl Expiry {
         // answer finds its cell in the directory.
         let answers = self.exchange.answers();
         directory.take_in();
+        let mut dead = BTreeSet::new();
         for answer in answers {
             self.outstanding -= 1;
-            self.fold(directory, &answer, now_ns, &mut pass);
+            if self.fold(directory, &answer, now_ns, &mut pass) {
+                dead.insert(answer.series.family.name.clone());
+            }
+        }
+        // The dead leave together: one by one, each would move all that stand behind it.
+        for name in dead {
+            if let Some(view) = directory.views.get_mut(&name) {
+                pass.died.extend(view.entries.extract_if(.., |entry| entry.is_dead()));
+            }
         }
         self.ask(directory, now_ns, &mut pass);
         directory.views.retain(|_, view| !view.entries.is_empty());
@@ -69,23 +83,32 @@ impl Expiry {
         now_ns.saturating_sub(stamp_ns) > self.ttl_ns
     }
 
-    fn fold(&self, directory: &mut Directory, answer: &GivenUp, now_ns: u64, pass: &mut Pass) {
+    /// Folds one final cell; whether its series died of it.
+    fn fold(
+        &self,
+        directory: &mut Directory,
+        answer: &GivenUp,
+        now_ns: u64,
+        pass: &mut Pass,
+    ) -> bool {
         let GivenUp { series, cell, slot } = answer;
         let births = Arc::clone(&directory.births);
-        let Some(view) = directory.views.get_mut(&series.family.name) else { return };
+        let Some(view) = directory.views.get_mut(&series.family.name) else { return false };
         let mixed = births.bounds().mixed_label_sets;
-        let Ok(position) = view.position(&series.text, mixed) else { return };
+        let Ok(position) = view.position(&series.text, mixed) else { return false };
         let entry = &mut view.entries[position];
         entry.fold(cell);
         series.asked.store(series.asked.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
         let idle = self.idle(entry.stamp_ns(), now_ns);
-        if births.release(series, idle) {
-            pass.died.push(view.entries.remove(position));
+        let died = births.release(series, idle);
+        if died {
+            entry.bury();
         }
         view.due_ns = 0;
         let worker = cell.worker();
         self.exchange.ask(worker, Request::Reuse { slot: *slot, words: cell.words().len() });
         pass.wake.insert(worker);
+        died
     }
 
     fn ask(&mut self, directory: &mut Directory, now_ns: u64, pass: &mut Pass) {
@@ -96,7 +119,8 @@ impl Expiry {
             }
             self.ask_owners(view, now_ns, pass);
             let oldest = view.entries.iter().map(Entry::stamp_ns).min();
-            view.due_ns = oldest.unwrap_or(0).saturating_add(self.ttl_ns);
+            let full = self.outstanding >= OUTSTANDING_MAX; // the rest is asked for next time
+            view.due_ns = if full { 0 } else { oldest.unwrap_or(0).saturating_add(self.ttl_ns) };
             // Those on their base alone have nobody to ask.
             pass.died.extend(view.entries.extract_if(.., |entry| {
                 entry.cells().is_empty()
@@ -108,6 +132,9 @@ impl Expiry {
 
     fn ask_owners(&mut self, view: &View, now_ns: u64, pass: &mut Pass) {
         for entry in &view.entries {
+            if self.outstanding >= OUTSTANDING_MAX {
+                return;
+            }
             let series = &entry.series;
             if series.asked.load(Ordering::Relaxed) > 0 || !self.idle(entry.stamp_ns(), now_ns) {
                 continue;

@@ -35,7 +35,7 @@ pub fn constants<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec
 }
 
 /// Appends the label text of a message's labels (sorted, unique) under the constants (sorted, unique);
-/// a message's label of a constant's name is left out. Returns how many labels there are.
+/// a message's label of a constant's name is left out.
 pub fn write(out: &mut Vec<u8>, labels: &[Label<'_>], constants: &[Constant]) -> usize {
     merge(labels, constants, |item| {
         if !out.is_empty() {

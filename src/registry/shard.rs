@@ -72,19 +72,13 @@ pub struct Shard {
     /// Families by name, so that refusals are local.
     families: HashTable<Arc<Family>>,
     family_hasher: RandomState,
-    labels_max: usize,
     text: Vec<u8>,
     label_names: String,
 }
 
 impl Shard {
     /// An empty half.
-    pub fn new(
-        worker: usize,
-        births: Arc<Births>,
-        exchange: Arc<Exchange>,
-        labels_max: usize,
-    ) -> Self {
+    pub fn new(worker: usize, births: Arc<Births>, exchange: Arc<Exchange>) -> Self {
         Self {
             worker,
             births,
@@ -96,7 +90,6 @@ impl Shard {
             table: Spread::default(),
             families: HashTable::new(),
             family_hasher: RandomState::new(),
-            labels_max,
             text: Vec::new(),
             label_names: String::new(),
         }
@@ -119,10 +112,7 @@ impl Shard {
         now_ns: u64,
     ) -> Result<OwnCell, Rejection> {
         self.text.clear();
-        let labels = label_text::write(&mut self.text, sample.labels, constants);
-        if labels > self.labels_max {
-            return Err(Rejection::TooManyLabels);
-        }
+        label_text::write(&mut self.text, sample.labels, constants);
         let hash = self.births.hash(sample.name, &self.text);
         let wanted = Known { hash: Known::kept(hash), index: 0 };
         let found = self.table.find(wanted.hash(), |known| {
@@ -146,7 +136,7 @@ impl Shard {
     /// Counts another value into a cell that [`Self::count`] has told; `false` if it is given up since.
     #[inline]
     pub fn count_again(&self, own: OwnCell, value: f64, now_ns: u64) -> bool {
-        if self.generations[own.index as usize] != own.generation {
+        if !self.owns(own) {
             return false;
         }
         match own.kind {
@@ -242,15 +232,25 @@ impl Shard {
         OwnCell { index, generation, slot, kind }
     }
 
-    /// Does what the exporter asked for. Run between batches.
+    /// Does what the exporter asked for; returns how many series it has given up. Run between batches.
     #[inline]
-    pub fn attend(&mut self) {
+    pub fn attend(&mut self) -> usize {
+        let mut given_up = 0;
         for request in self.exchange.requests(self.worker) {
             match request {
-                Request::GiveUp(series) => self.give_up(&series),
+                Request::GiveUp(series) => {
+                    self.give_up(&series);
+                    given_up += 1;
+                }
                 Request::Reuse { slot, words } => self.slab.free(slot, words),
             }
         }
+        given_up
+    }
+
+    /// Whether a cell that [`Self::count`] has told is still the worker's own.
+    pub fn owns(&self, own: OwnCell) -> bool {
+        self.generations[own.index as usize] == own.generation
     }
 
     /// Drops the key of a series and answers; later samples of it are adopted anew.

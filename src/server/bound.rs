@@ -70,7 +70,7 @@ impl Bound {
     /// # Errors
     /// Names flag, value and cause.
     pub(super) fn open(config: &Config, main: Arc<Waker>) -> anyhow::Result<Self> {
-        limits::raise_descriptors().context("cannot raise the limit of descriptors")?;
+        limits::return_large_blocks();
         let workers = config.ingest.workers;
         let stats = (0..workers).map(|_| CachePadded::new(WorkerStats::default())).collect();
         let http = bind_http(&config.http.addr)
@@ -174,11 +174,16 @@ impl Bound {
             shutdown_from: config.shutdown_from,
             message_max_bytes: config.limits.message_max_bytes,
             labels_max: config.limits.labels_max,
-            shapes_max_bytes: config.limits.shapes_max_bytes / workers,
+            // Shapes save time; they must not take the room of series.
+            shapes_max_bytes: config
+                .limits
+                .shapes_max_bytes
+                .min(config.limits.memory_max_bytes / 8)
+                / workers,
         };
         let shard = |number| {
             let (births, exchange) = (Arc::clone(&births), Arc::clone(&exchange));
-            Shard::new(number, births, exchange, config.limits.labels_max)
+            Shard::new(number, births, exchange)
         };
         let handlers =
             (0..workers).map(|number| Dispatch::new(number, shard(number), shared.clone()));
@@ -197,6 +202,7 @@ impl Bound {
             batch_wait: config.ingest.batch_wait,
             message_max_bytes: config.limits.message_max_bytes,
             connections_max: config.ingest.connections_max,
+            descriptors_room: descriptors_room(config)?,
             partials_max_bytes: config.ingest.partials_max_bytes,
         };
         let hand_over = HandOver::new(polls.len());
@@ -234,6 +240,24 @@ impl Bound {
         let unix = self.unix.iter().map(|(path, _)| listener(config, path, true));
         udp.into_iter().chain(unix).collect()
     }
+}
+
+/// Unix connections that the limit of descriptors leaves room for.
+fn descriptors_room(config: &Config) -> anyhow::Result<usize> {
+    /// Scrapes, and what else opens a file for a moment.
+    const RESERVED: usize = 32;
+    let limit = limits::raise_descriptors().context("cannot raise the limit of descriptors")?;
+    let open = std::fs::read_dir("/proc/self/fd").map_or(RESERVED, Iterator::count);
+    let limit_of_all = usize::try_from(limit).unwrap_or(usize::MAX);
+    let room = limit_of_all.saturating_sub(open + RESERVED).max(4);
+    let wanted = config.ingest.connections_max;
+    if room < wanted && !config.ingest.unix.is_empty() {
+        log::warn!(
+            "-uds-connections-max {wanted}: the limit of {limit} descriptors leaves room for {room}; \
+             others wait to be accepted. Raise it with ulimit -n or LimitNOFILE"
+        );
+    }
+    Ok(room)
 }
 
 /// Says which flags are accepted for the sake of old command lines and do nothing yet.
@@ -280,6 +304,8 @@ fn first_of<T>(
     let host = if address.host.is_empty() { "::" } else { &address.host };
     let mut addresses: Vec<SocketAddr> =
         (host, address.port).to_socket_addrs().context("no such host")?.collect();
+    // As Go: of a name's addresses that of IPv4 is taken.
+    addresses.sort_by_key(SocketAddr::is_ipv6);
     if address.host.is_empty() {
         addresses.push(([0, 0, 0, 0], address.port).into());
     }

@@ -7,11 +7,11 @@ use std::fs;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use socket2::SockRef;
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use crate::clock;
 
@@ -89,11 +89,14 @@ fn refuse_others(path: &Path) -> anyhow::Result<()> {
     if !metadata.file_type().is_socket() {
         bail!("a file that is no socket stands there; it was left alone");
     }
-    match UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error).context("cannot tell whether a live server answers there"),
-        Ok(_) => bail!("address already in use: a live server answers there"),
+    // Without blocking: a live server's queue of connections may be full.
+    let probe = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+    match probe.connect(&SockAddr::unix(path)?).map_err(|error| (error.kind(), error)) {
+        Err((io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound, _)) => Ok(()),
+        Ok(()) | Err((io::ErrorKind::WouldBlock, _)) => {
+            bail!("address already in use: a live server answers there")
+        }
+        Err((_, error)) => Err(error).context("cannot tell whether a live server answers there"),
     }
 }
 

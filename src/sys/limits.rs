@@ -1,4 +1,4 @@
-//! The limit of open descriptors.
+//! Limits of the process: open descriptors, and what the allocator keeps.
 
 use std::io;
 
@@ -20,4 +20,14 @@ pub fn raise_descriptors() -> io::Result<u64> {
         }
     }
     Ok(limit.rlim_cur)
+}
+
+/// Large blocks go back to the system when they are freed, instead of staying with the thread that made
+/// them: a page of a hundred megabytes would stay once for each thread that has served one.
+pub fn return_large_blocks() {
+    // The pieces of a page are this large; the allocator would raise its threshold past them by itself.
+    const BLOCK_BYTES: libc::c_int = 128 << 10;
+    // SAFETY: the call takes two numbers and touches the allocator's own settings.
+    let taken = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, BLOCK_BYTES) };
+    debug_assert_eq!(taken, 1, "glibc knows this setting");
 }

@@ -29,7 +29,11 @@ const SEEN_WAYS: usize = 4;
 /// What an entry costs beside its bytes: itself, its place in the table, and what the allocator adds.
 const ENTRY_BYTES: usize = 64 + 2 * size_of::<Place>() + 16;
 
-/// A message's place in the cache: where its number begins, and the hash of what is before it.
+/// Shapes of one hash at most: past it a message stays with the parser, so that whoever finds
+/// messages that hash alike makes nothing slow but these.
+const CHAIN_MAX: usize = 8;
+
+/// A message's place in the cache: where its number begins, and the hash of what is around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
     prefix: usize,
@@ -127,6 +131,8 @@ pub struct ShapeCache<T> {
     vacant: Vec<u32>,
     /// The hand of the clock.
     hand: usize,
+    /// Where the last sweep has stopped.
+    swept: usize,
     bytes: usize,
     bytes_max: usize,
     seen: Vec<u32>,
@@ -146,6 +152,7 @@ impl<T: Copy> ShapeCache<T> {
             entries: Vec::new(),
             vacant: Vec::new(),
             hand: 0,
+            swept: 0,
             bytes: 0,
             bytes_max,
             seen: vec![0; if bytes_max == 0 { 0 } else { SEEN }],
@@ -179,6 +186,8 @@ impl<T: Copy> ShapeCache<T> {
     #[inline]
     pub fn find(&mut self, listener: usize, bytes: &[u8]) -> Found<T> {
         let listener = listener as u32; // a handful
+        // No further, also in its number: a message longer than this is left to the framer's bound.
+        let bytes = &bytes[..bytes.len().min(SHAPE_BYTES_MAX)];
         if self.guess.tries() {
             let index = self.entries[self.guess.last as usize].next;
             let hit =
@@ -196,13 +205,12 @@ impl<T: Copy> ShapeCache<T> {
     #[inline]
     fn search(&mut self, listener: u32, bytes: &[u8]) -> Found<T> {
         let before = std::mem::replace(&mut self.guess.last, NONE);
-        let near = &bytes[..bytes.len().min(SHAPE_BYTES_MAX)];
-        let Some(at) = self.finder.find(near) else { return Found::Miss(None) };
+        let Some(at) = self.finder.find(bytes) else { return Found::Miss(None) };
         let mut prefix = at + self.finder.needle().len();
-        while near.get(prefix) == Some(&b' ') {
+        while bytes.get(prefix) == Some(&b' ') {
             prefix += 1;
         }
-        let hash = self.hasher.hash_one(&near[..prefix]);
+        let hash = self.hash(listener, bytes, prefix);
         let entries = &mut self.entries;
         let mut hit = None;
         let found = self.table.find(hash, |place| {
@@ -221,6 +229,16 @@ impl<T: Copy> ShapeCache<T> {
         Found::Hit { index: index as usize, stands_for, value, end }
     }
 
+    /// The hash of a message: its listener, what is before the number, and what is behind it up to the
+    /// first `}`, which is the message's own. The number is no part of it.
+    #[inline]
+    fn hash(&self, listener: u32, bytes: &[u8], prefix: usize) -> u64 {
+        let (before, rest) = bytes.split_at(prefix);
+        let rest = &rest[number_len(rest)..];
+        let brace = memchr::memchr(b'}', rest).map_or(0, |at| at + 1);
+        self.hasher.hash_one((listener, before, &rest[..brace]))
+    }
+
     /// Notes a message that was missed; whether it was noted before, so that it is worth admitting:
     /// a flood of messages that never come again touches nothing but this note.
     pub fn seen_before(&mut self, key: Key, listener: usize, message: &[u8]) -> bool {
@@ -228,19 +246,32 @@ impl<T: Copy> ShapeCache<T> {
         if self.bytes_max == 0 || message.len() > SHAPE_BYTES_MAX || key.prefix >= message.len() {
             return false;
         }
-        let number = number_len(&message[key.prefix..]);
-        let suffix = &message[key.prefix + number..];
+        let (number, suffix) = message[key.prefix..].split_at(number_len(&message[key.prefix..]));
+        // What would never be found again would be admitted again and again.
+        if number.is_empty() || parse(number).is_none() {
+            return false;
+        }
         let mark = self.hasher.hash_one((key.hash, listener, suffix));
         // High bits choose the set, low bits are the fingerprint.
         let set = (mark >> 32) as usize % (SEEN / SEEN_WAYS) * SEEN_WAYS;
         let fingerprint = (mark & u64::from(u32::MAX)) as u32;
         let ways = &mut self.seen[set..set + SEEN_WAYS];
         if ways.contains(&fingerprint) {
-            return true;
+            return self.alike(key.hash) < CHAIN_MAX;
         }
         self.way = (self.way + 1) % SEEN_WAYS;
         ways[self.way] = fingerprint;
         false
+    }
+
+    /// How many shapes have this hash; counts no further than [`CHAIN_MAX`].
+    fn alike(&self, hash: u64) -> usize {
+        let mut alike = 0;
+        self.table.find(hash, |place| {
+            alike += usize::from(place.hash == hash);
+            alike == CHAIN_MAX
+        });
+        alike
     }
 
     /// The message with another number in place of its own, for the proof that admits it: appended to
@@ -294,6 +325,18 @@ impl<T: Copy> ShapeCache<T> {
         entry.prefix = 0;
         self.bytes -= bytes.len() + ENTRY_BYTES;
         self.vacant.push(place.index);
+    }
+
+    /// Looks at `count` entries, where it stopped last, and forgets those that are `stale`.
+    #[cold]
+    pub fn sweep(&mut self, count: usize, stale: impl Fn(T) -> bool) {
+        for _ in 0..count.min(self.entries.len()) {
+            self.swept = (self.swept + 1) % self.entries.len();
+            let entry = &self.entries[self.swept];
+            if !entry.bytes.is_empty() && stale(entry.stands_for) {
+                self.remove(self.swept);
+            }
+        }
     }
 
     /// Turns the hand to the next shape that was not used since it came by last, and forgets that one.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 pub(super) type Flag = (&'static str, &'static str, &'static str, &'static str);
 
 /// All flags, sorted by name.
-pub(super) const FLAGS: [Flag; 31] = [
+pub(super) const FLAGS: [Flag; 32] = [
     ("allow-rejected", "", "false", "messages that the server refuses are no difference"),
     ("batch", "N", "64", "datagrams in one sendmmsg"),
     ("batch-wait-us", "N", "200", "with -null: microseconds that a batch is left to fill"),
@@ -52,6 +52,7 @@ pub(super) const FLAGS: [Flag; 31] = [
         "false",
         "no message equals another: a serial number in an ignored field, other values",
     ),
+    ("until-eof", "", "false", "with -null: run until standard input ends, whatever -seconds says"),
     ("version", "", "false", "print the version and stop"),
 ];
 

@@ -1,0 +1,84 @@
+//! A client that reads pages as bytes, and a server that has one in memory: what the scrape rows need.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use metrics_server::exporter::http::answer::Pages;
+use metrics_server::exporter::http::body::Body;
+
+/// Longer than any page takes.
+const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Gets `/metrics` into `body`; how long it took.
+pub(crate) fn get(address: &str, gzip: bool, body: &mut Vec<u8>) -> Result<Duration> {
+    let began = Instant::now();
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    let coding = if gzip { "gzip" } else { "identity" };
+    let head = format!(
+        "GET /metrics HTTP/1.1\r\nHost: {address}\r\nAccept-Encoding: {coding}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes())?;
+    let mut reader = BufReader::with_capacity(1 << 18, stream);
+    let (mut line, mut length, mut first) = (String::new(), None, true);
+    loop {
+        line.clear();
+        reader.read_line(&mut line)?;
+        let text = line.trim_end().to_ascii_lowercase();
+        if std::mem::take(&mut first) && text.split(' ').nth(1) != Some("200") {
+            bail!("{address}/metrics: {text}");
+        }
+        if let Some(value) = text.strip_prefix("content-length:") {
+            length = Some(value.trim().parse::<usize>()?);
+        }
+        if text.is_empty() {
+            break;
+        }
+    }
+    let length = length.context("a page without a length")?;
+    body.resize(length, 0);
+    reader.read_exact(body)?;
+    Ok(began.elapsed())
+}
+
+/// The sum of a family's lines on the page.
+pub(crate) fn value(address: &str, name: &str) -> Result<f64> {
+    let mut body = Vec::new();
+    get(address, false, &mut body)?;
+    let text = std::str::from_utf8(&body)?;
+    let is_own = |line: &&str| line.starts_with(name) && line[name.len()..].starts_with([' ', '{']);
+    let values = text.lines().filter(is_own).filter_map(|line| line.rsplit_once(' '));
+    Ok(values.map(|(_, value)| value.parse::<f64>().unwrap_or(f64::NAN)).sum())
+}
+
+/// A page that never changes.
+#[derive(Debug)]
+pub(crate) struct Memory(Arc<Body>);
+
+impl Memory {
+    /// In pieces as large as the server's own.
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        Self(Arc::new(Body::new(bytes.chunks(128 << 10).map(<[u8]>::to_vec).collect())))
+    }
+}
+
+impl Pages for Memory {
+    fn metrics(&self, _gzip: bool) -> Arc<Body> {
+        Arc::clone(&self.0)
+    }
+
+    fn live(&self) -> bool {
+        true
+    }
+
+    fn ready(&self) -> bool {
+        true
+    }
+
+    fn landing(&self) -> String {
+        String::new()
+    }
+}

@@ -1,0 +1,218 @@
+//! Rows that are ratios of processor time per message: the server's to what it is held against.
+//!
+//! Both are measured in turn, in pairs whose order alternates, so that a machine that grows slower or faster
+//! does so for both.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+
+use crate::child::{Place, Socket};
+use crate::figure::Figure;
+use crate::http;
+use crate::run::{Outcome, Subject, words};
+use crate::table::{self, Row};
+use crate::tape;
+
+/// How much is to be measured.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) place: Place,
+    pub(crate) pairs: usize,
+    /// Of one run.
+    pub(crate) time: Duration,
+    /// Of the load of the rows that are watched, not compared.
+    pub(crate) watch: Duration,
+    /// Series where there are to be many.
+    pub(crate) many: usize,
+}
+
+/// Runs the two in turn, at first unmeasured, and compares processor time per message.
+pub(crate) fn paired(
+    plan: &Plan,
+    row: Row,
+    base: &mut dyn FnMut() -> Result<Outcome>,
+    server: &mut dyn FnMut() -> Result<Outcome>,
+) -> Result<Row> {
+    let mut row = Row { pairs: plan.pairs, ..row };
+    let (mut bases, mut servers, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let mut keep = |outcome: Outcome, lost: u64| {
+        row.lost += lost;
+        row.amiss.extend(outcome.amiss);
+    };
+    keep(server()?, 0);
+    for pair in 0..plan.pairs {
+        let (one, other) = if pair % 2 == 0 {
+            let one = base()?;
+            (one, server()?)
+        } else {
+            let other = server()?;
+            (base()?, other)
+        };
+        bases.push(one.micros);
+        servers.push(other.micros);
+        ratios.push(other.micros / one.micros);
+        keep(one, 0);
+        let lost = other.lost;
+        keep(other, lost);
+    }
+    row.base = format!("{} {}", row.base, table::micros(Figure::of(&bases).median));
+    row.server = table::micros(Figure::of(&servers).median);
+    row.ratio = table::ratio(Figure::of(&ratios));
+    Ok(row)
+}
+
+/// The server against the null loop, on the same load.
+fn against_null(
+    plan: &Plan,
+    row: Row,
+    socket: Socket,
+    null: &[&'static str],
+    load: &str,
+) -> Result<Row> {
+    let null = Subject::null(socket, null, load);
+    let server = Subject::server(&plan.place, socket, &[], load)?;
+    paired(plan, row, &mut || null.run(&plan.place, plan.time), &mut || {
+        server.run(&plan.place, plan.time)
+    })
+}
+
+fn row(name: &str, base: &str, target: &'static str) -> Row {
+    Row { name: name.to_owned(), base: base.to_owned(), target, ..Row::default() }
+}
+
+/// As fast as the sender can: datagrams are cut by the kernel.
+pub(crate) fn saturated(plan: &Plan, per_datagram: usize, target: &'static str) -> Result<Row> {
+    let name = format!("{per_datagram} per datagram, saturated");
+    let load = format!("-per-datagram {per_datagram} -gso");
+    against_null(plan, row(&name, "null", target), Socket::Udp, &[], &load)
+}
+
+/// At half of what the null loop can take.
+pub(crate) fn half(
+    plan: &Plan,
+    per_datagram: usize,
+    target: &'static str,
+    null: &[&'static str],
+) -> Result<Row> {
+    let load = format!("-per-datagram {per_datagram}");
+    let probe = |load: &str| Subject::null(Socket::Udp, &[], load).run(&plan.place, plan.time);
+    let most = probe(&format!("{load} -gso"))?;
+    // Each datagram by itself, as programs send them: what the kernel cuts arrives in bursts, of which a loop that
+    // never waits profits as much as one that does. Slower where the sender cannot follow.
+    let plain = probe(&load)?;
+    let rate = (most.rate / 2.0).min(plain.sent_rate * 0.9).floor();
+    let load = format!("{load} -rate {rate}");
+    let (waits, base) = if null.is_empty() {
+        ("", "null")
+    } else {
+        (", default settings", "null that never waits")
+    };
+    let name = format!("{per_datagram} per datagram, half of null's maximum{waits}");
+    let mut row = against_null(plan, row(&name, base, target), Socket::Udp, null, &load)?;
+    row.notes.push(format!(
+        "null read {:.0} messages/s at most; {rate}/s were to be sent, where the sender reaches {:.0}/s by sendmmsg",
+        most.rate, plain.sent_rate
+    ));
+    Ok(row)
+}
+
+/// Connections that write and write.
+pub(crate) fn unix(plan: &Plan, target: &'static str) -> Result<Row> {
+    let row = row("unix streams, 100 clients, 10 messages a write", "null", target);
+    against_null(plan, row, Socket::Unix, &[], "-clients 100 -per-datagram 10")
+}
+
+/// Two loads on two servers.
+fn two_servers(
+    plan: &Plan,
+    row: Row,
+    base: (&[&str], &str),
+    other: (&[&str], &str),
+) -> Result<Row> {
+    let base = Subject::server(&plan.place, Socket::Udp, base.0, base.1)?;
+    let other = Subject::server(&plan.place, Socket::Udp, other.0, other.1)?;
+    let first = base.run(&plan.place, plan.time)?;
+    let mut row = paired(plan, row, &mut || base.run(&plan.place, plan.time), &mut || {
+        other.run(&plan.place, plan.time)
+    })?;
+    row.amiss.extend(first.amiss);
+    Ok(row)
+}
+
+/// Many series in random order.
+pub(crate) fn many_series(plan: &Plan, target: &'static str) -> Result<Row> {
+    let row = row("10 per datagram, 100,000 series at random", "1,000 series", target);
+    let many = "-series 100000 -order random -per-datagram 10 -gso";
+    two_servers(plan, row, (&[], "-per-datagram 10 -gso"), (&[], many))
+}
+
+/// Histograms with four labels.
+pub(crate) fn histogram(plan: &Plan, target: &'static str) -> Result<Row> {
+    let row = row("4-label histogram, 10 per datagram", "counter", target);
+    let load = "-mix histogram:1 -per-datagram 10 -gso";
+    two_servers(plan, row, (&[], "-per-datagram 10 -gso"), (&[], load))
+}
+
+/// Two workers.
+pub(crate) fn two_workers(plan: &Plan, target: &'static str) -> Result<Row> {
+    let row = row("2 workers, 10 per datagram", "1 worker", target);
+    let load = "-per-datagram 10 -gso -ports 64";
+    let mut row = two_servers(plan, row, (&[], load), (&["-workers", "2"], load))?;
+    if thread::available_parallelism().map_or(1, usize::from) < 3 {
+        row.notes.push("the second worker shares its core with the sender".to_owned());
+    }
+    Ok(row)
+}
+
+/// No message comes twice: each is parsed. Held against simd-json's tape of the same bytes.
+pub(crate) fn unique(plan: &Plan, target: &'static str) -> Result<Row> {
+    let row = row("every message parsed (-unique), 10 per datagram", "simd-json's tape", target);
+    let load = "-unique -per-datagram 10 -gso";
+    let server = Subject::server(&plan.place, Socket::Udp, &[], load)?;
+    let null = Subject::null(Socket::Udp, &[], load).run(&plan.place, plan.time)?;
+    let tape = || on_core(plan.place.ingest, || tape::micros(plan.time / 4));
+    let mut base = || Ok(Outcome { micros: tape()?, ..Outcome::default() });
+    let mut row = paired(plan, row, &mut base, &mut || server.run(&plan.place, plan.time))?;
+    row.notes.push(format!(
+        "of the server's time, {} are the kernel's to hand over the bytes (null)",
+        table::micros(null.micros)
+    ));
+    row.amiss.extend(null.amiss);
+    hot_set(plan, server, &mut row)?;
+    Ok(row)
+}
+
+/// Whether messages that come again are still known after a flood of others.
+fn hot_set(plan: &Plan, mut server: Subject, row: &mut Row) -> Result<()> {
+    let flood = std::mem::replace(&mut server.send, words("-per-datagram 10"));
+    let page = server.server.as_ref().and_then(|server| server.http.clone()).context("no page")?;
+    let parsed = || http::value(&page, "metrics_server_messages_parsed_total");
+    let hot = |server: &Subject| server.run(&plan.place, plan.time);
+    row.amiss.extend(hot(&server)?.amiss);
+    let hot_flags = std::mem::replace(&mut server.send, flood);
+    row.amiss.extend(hot(&server)?.amiss);
+    server.send = hot_flags;
+    let before = parsed()?;
+    let after_flood = hot(&server)?;
+    let anew = parsed()? - before;
+    row.notes.push(format!(
+        "of {:.0} messages that were known before a flood of such, {anew} had to be parsed anew",
+        after_flood.rate * plan.time.as_secs_f64()
+    ));
+    row.amiss.extend(after_flood.amiss);
+    Ok(())
+}
+
+/// Runs in a thread that stays on one core.
+fn on_core<T: Send>(core: usize, body: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    thread::scope(|scope| {
+        let pinned = move || {
+            metrics_server::sys::cpu::pin(core)?;
+            body()
+        };
+        let thread = thread::Builder::new().spawn_scoped(scope, pinned)?;
+        thread.join().map_err(|_| anyhow!("a measuring thread panicked"))?
+    })
+}

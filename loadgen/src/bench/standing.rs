@@ -1,0 +1,116 @@
+//! Rows about what the server holds and survives: memory, rest, overload.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow};
+
+use crate::child::{Receiver, Socket};
+use crate::http;
+use crate::pages::fill;
+use crate::proc;
+use crate::ratios::Plan;
+use crate::run::{Subject, words};
+use crate::table::{self, Row};
+
+/// Resident bytes for each of many series.
+pub(crate) fn memory(plan: &Plan, target: &'static str) -> Result<Row> {
+    let series = plan.many;
+    let mut row = Row {
+        name: format!("memory per series, {series} counters in ten names, 105 bytes of label text"),
+        base: "–".to_owned(),
+        target,
+        pairs: 1,
+        ..Row::default()
+    };
+    let flags = ["-shapes-max-bytes", "0", "-lines-max", "3000000", "-name-lines-max", "3000000"];
+    let server = Receiver::server(&plan.place, Socket::Udp, &flags)?;
+    let address = server.http.clone().context("no page")?;
+    let accounted = || http::value(&address, "metrics_server_memory_accounted_bytes");
+    let before = (proc::resident(server.pid())?.0, accounted()?);
+    fill(plan, &server, series, "-names 10 -label-bytes 105", &mut row)?;
+    let (resident, most) = proc::resident(server.pid())?;
+    let each = |after: f64, before: f64| (after - before) / series as f64;
+    row.server = format!("{:.1} MB resident", resident / 1e6);
+    row.ratio = format!("**{:.0} B**", each(resident, before.0));
+    row.notes.push(format!(
+        "after scrapes; {:.0} B by the server's own account, {:.0} B at most while a page was made",
+        each(accounted()?, before.1),
+        each(most, before.0)
+    ));
+    Ok(row)
+}
+
+/// A server that nobody sends to.
+pub(crate) fn at_rest(plan: &Plan, target: &'static str) -> Result<Row> {
+    const WATCH: Duration = Duration::from_secs(5);
+    let path = plan.place.folder.join("rest.sock");
+    let path = path.to_str().context("a path that is no text")?;
+    let flags = ["-workers", "0", "-pin", "auto", "-uds", path];
+    let server = Receiver::server(&plan.place, Socket::Udp, &flags)?;
+    thread::sleep(Duration::from_secs(1));
+    let before = proc::wake_ups(server.pid())?;
+    thread::sleep(WATCH);
+    let woken = (proc::wake_ups(server.pid())? - before) / WATCH.as_secs_f64();
+    let resident = proc::resident(server.pid())?.0;
+    Ok(Row {
+        name: "at rest after start, default settings".to_owned(),
+        base: "–".to_owned(),
+        server: format!("{:.1} MB resident", resident / 1e6),
+        ratio: format!("**{:.1} MB, {woken:.1} wake-ups/s**", resident / 1e6),
+        target,
+        pairs: 1,
+        ..Row::default()
+    })
+}
+
+/// Twice what the server can take.
+pub(crate) fn overload(plan: &Plan, target: &'static str) -> Result<Row> {
+    let mut row = Row {
+        name: format!("overload, twice what it takes, {} s", plan.watch.as_secs()),
+        base: "–".to_owned(),
+        target,
+        pairs: 1,
+        ..Row::default()
+    };
+    let mut subject = Subject::server(&plan.place, Socket::Udp, &[], "-gso")?;
+    let most = subject.run(&plan.place, plan.time)?;
+    subject.send = words(&format!("-gso -rate {:.0}", 2.0 * most.rate));
+    let pid = subject.server.as_ref().context("just started")?.pid();
+    let (outcome, resident) = thread::scope(|scope| -> Result<_> {
+        let send = || subject.run(&plan.place, plan.watch);
+        let sender = thread::Builder::new().spawn_scoped(scope, send)?;
+        let (began, mut seen) = (Instant::now(), Vec::new());
+        while !sender.is_finished() {
+            thread::sleep(Duration::from_millis(100));
+            if began.elapsed() >= Duration::from_secs(1) {
+                seen.push(proc::resident(pid)?.0);
+            }
+        }
+        Ok((sender.join().map_err(|_| anyhow!("the sender panicked"))??, seen))
+    })?;
+    thread::sleep(Duration::from_secs(1));
+    subject.send = words(&format!("-rate {:.0}", most.rate / 4.0));
+    let after = subject.run(&plan.place, plan.time)?;
+    let alive = subject.server.as_mut().is_some_and(Receiver::is_alive);
+    let least = resident.iter().copied().fold(f64::INFINITY, f64::min);
+    let peak = resident.iter().copied().fold(0.0, f64::max);
+    row.lost = outcome.lost;
+    row.server = format!(
+        "{:.0} of {:.0} messages/s read at {}",
+        outcome.rate,
+        outcome.sent_rate,
+        table::micros(outcome.micros)
+    );
+    row.ratio = format!(
+        "**{}, memory within {:.1} %, {} lost 1 s after**",
+        if alive { "alive" } else { "dead" },
+        100.0 * (peak - least) / least,
+        after.lost
+    );
+    if outcome.lost == 0 {
+        row.notes.push("nothing was dropped: the sender is too slow to overload it".to_owned());
+    }
+    row.amiss.extend(most.amiss.into_iter().chain(outcome.amiss).chain(after.amiss));
+    Ok(row)
+}

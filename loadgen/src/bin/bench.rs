@@ -1,0 +1,161 @@
+//! `make bench`: what the server costs, as ratios to what it cannot cost less than, in one table.
+//!
+//! Starts the server, the null loop and the sender again and again, all on loopback, and ends each by its handle.
+//! Every run's books are checked. Exit status: 0 if all closed, 1 if one did not or nothing could be measured, 2
+//! for a wrong command line.
+
+#[path = "../bench/child.rs"]
+mod child;
+#[allow(dead_code, reason = "shared with loadgen, which uses the rest")]
+#[path = "../cpu.rs"]
+mod cpu;
+#[path = "../bench/figure.rs"]
+mod figure;
+#[path = "../bench/http.rs"]
+mod http;
+#[allow(dead_code, reason = "shared with loadgen, which uses the rest")]
+#[path = "../mix.rs"]
+mod mix;
+#[path = "../bench/pages.rs"]
+mod pages;
+#[path = "../bench/proc.rs"]
+mod proc;
+#[path = "../bench/ratios.rs"]
+mod ratios;
+#[allow(dead_code, reason = "shared with loadgen, which uses the rest")]
+#[path = "../rng.rs"]
+mod rng;
+#[path = "../bench/run.rs"]
+mod run;
+#[path = "../bench/standing.rs"]
+mod standing;
+#[path = "../bench/table.rs"]
+mod table;
+#[path = "../bench/tape.rs"]
+mod tape;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::child::Place;
+use crate::ratios::Plan;
+use crate::table::Row;
+
+/// Makes one or two rows.
+type Make = fn(&Plan) -> Result<Vec<Row>>;
+
+/// The rows in the order of the table: the word that `-only` knows it by, whether the quick table has it, and how
+/// it is made.
+const ROWS: [(&str, bool, Make); 17] = [
+    ("1-half", true, |plan| Ok(vec![ratios::half(plan, 1, "≤ 1.10", &[])?])),
+    ("1-full", true, |plan| Ok(vec![ratios::saturated(plan, 1, "≤ 1.10")?])),
+    ("1-nowait", true, |plan| Ok(vec![ratios::half(plan, 1, "≤ 0.7", &["-batch-wait-us", "0"])?])),
+    ("10-half", false, |plan| Ok(vec![ratios::half(plan, 10, "≤ 1.5", &[])?])),
+    ("10-full", true, |plan| Ok(vec![ratios::saturated(plan, 10, "≤ 1.5")?])),
+    ("100-half", false, |plan| Ok(vec![ratios::half(plan, 100, "≤ 3", &[])?])),
+    ("100-full", true, |plan| Ok(vec![ratios::saturated(plan, 100, "≤ 3")?])),
+    ("many", true, |plan| Ok(vec![ratios::many_series(plan, "≤ 1.5")?])),
+    ("histogram", true, |plan| Ok(vec![ratios::histogram(plan, "≤ 1.2")?])),
+    ("unique", true, |plan| Ok(vec![ratios::unique(plan, "≤ 2")?])),
+    ("unix", true, |plan| Ok(vec![ratios::unix(plan, "≤ 1.5")?])),
+    ("workers", true, |plan| Ok(vec![ratios::two_workers(plan, "≤ 1.02")?])),
+    ("scrape", true, |plan| pages::scrapes(plan, ["≤ 3", "≤ 1.3"])),
+    ("ingesting", true, |plan| Ok(vec![pages::while_ingesting(plan, "0 lost, unread ≤ 20 ms")?])),
+    ("memory", true, |plan| Ok(vec![standing::memory(plan, "≤ 400 B")?])),
+    ("rest", true, |plan| Ok(vec![standing::at_rest(plan, "≤ 8 MB, ≤ 2 wake-ups/s")?])),
+    ("overload", true, |plan| {
+        Ok(vec![standing::overload(plan, "alive, ±5 %, none lost 1 s after")?])
+    }),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (quick, only) = match read(&arguments) {
+        Ok(read) => read,
+        Err(error) => {
+            say(&mut std::io::stderr(), &format!("{error:#}\n"));
+            return ExitCode::from(2);
+        }
+    };
+    match bench(quick, &only) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            say(&mut std::io::stderr(), "bench: books did not close\n");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            say(&mut std::io::stderr(), &format!("bench: {error:#}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether to be quick, and the rows that are asked for: none means all.
+fn read(arguments: &[String]) -> Result<(bool, Vec<String>)> {
+    let (mut quick, mut only) = (false, Vec::new());
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "-quick" => quick = true,
+            "-only" => {
+                let names = words.next().context("-only needs names of rows")?;
+                only.extend(names.split(',').map(str::to_owned));
+            }
+            _ => {
+                bail!("{word:?}: usage: bench [-quick] [-only {}]", ROWS.map(|row| row.0).join(","))
+            }
+        }
+    }
+    Ok((quick, only))
+}
+
+/// Makes and prints the table; whether all books closed.
+fn bench(quick: bool, only: &[String]) -> Result<bool> {
+    let place = Place::new()?;
+    let plan = Plan {
+        pairs: if quick { 5 } else { 15 },
+        time: Duration::from_millis(if quick { 200 } else { 1000 }),
+        watch: Duration::from_secs(if quick { 10 } else { 60 }),
+        many: if quick { 200_000 } else { 1_000_000 },
+        place,
+    };
+    let mut out = std::io::stdout();
+    let interval = if quick { "the range of all pairs (94 %)" } else { "order statistics" };
+    say(
+        &mut out,
+        &format!(
+            "{}\n\nCore {} ingests (server and null, one worker, pinned), core {} sends. Processor time is user + system of \
+             the ingest threads\nper message read; ratios are medians of {} alternated pairs of {:?} each, intervals {interval}.\n\n",
+            proc::machine(),
+            plan.place.ingest,
+            plan.place.send,
+            plan.pairs,
+            plan.time
+        ),
+    );
+    let began = Instant::now();
+    let mut rows = Vec::new();
+    let result = ROWS
+        .iter()
+        .filter(
+            |row| if only.is_empty() { row.1 || !quick } else { only.iter().any(|o| o == row.0) },
+        )
+        .try_for_each(|(name, _, make)| {
+            say(
+                &mut std::io::stderr(),
+                &format!("{:4.0} s  {name}\n", began.elapsed().as_secs_f64()),
+            );
+            rows.extend(make(&plan).with_context(|| format!("row {name}"))?);
+            Ok(())
+        });
+    let _ = std::fs::remove_dir_all(&plan.place.folder);
+    say(&mut out, &table::markdown(&rows));
+    result.map(|()| rows.iter().all(|row| row.amiss.is_empty()))
+}
+
+/// Who closed the pipe does not want to read more.
+fn say(to: &mut dyn std::io::Write, text: &str) {
+    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+}

@@ -1,0 +1,329 @@
+//! One program of steps against several handlers that differ in the bound of their shapes alone: whatever
+//! bytes come in whatever pieces, all must show the same page, keep the same books and leave the same log.
+//!
+//! The first of the twins has no shapes, so it is the parse path and the measure of the others. All run in
+//! this process on one thread; datagrams go through a real socket, since batches are filled by the kernel.
+
+#![allow(dead_code, reason = "the property and the fuzz target each use a part of it")]
+
+use std::cell::RefCell;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixDatagram;
+use std::sync::Arc;
+
+use metrics_server::config::ShutdownFrom;
+use metrics_server::control::Control;
+use metrics_server::exposition::page::Page;
+use metrics_server::ingest::dispatch::{Dispatch, Shared, Stream};
+use metrics_server::ingest::log_slots::LogSlots;
+use metrics_server::ingest::{Handler, Listener};
+use metrics_server::metric::Rejection;
+use metrics_server::registry::birth::{Births, Bounds};
+use metrics_server::registry::directory::Directory;
+use metrics_server::registry::exchange::Exchange;
+use metrics_server::registry::expiry::Expiry;
+use metrics_server::registry::label_text::constants;
+use metrics_server::registry::shard::Shard;
+use metrics_server::stats::{self, Count, Stats, Transport, WorkerStats};
+use metrics_server::sys::recv::{Datagrams, PADDING};
+
+/// No shapes; so few that they evict each other; more than any program makes.
+pub(crate) const SHAPES_BYTES: [usize; 3] = [0, 2_000, 1 << 20];
+/// The listener of datagrams; the others are unix listeners, with one connection each.
+pub(crate) const UDP: usize = 0;
+/// How many listeners there are.
+pub(crate) const LISTENERS: usize = 3;
+/// Longer than a shape may be, short enough that messages past it are tried.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 1_500;
+/// A series without a sample for longer is retired by a pass.
+pub(crate) const TTL_NS: u64 = 1_000;
+/// Few enough that a batch does not wait for room in the socket.
+pub(crate) const BATCH_MAX: usize = 4;
+
+/// What happens to all twins alike.
+#[derive(Clone)]
+pub(crate) enum Step {
+    /// A batch of up to [`BATCH_MAX`] datagrams.
+    Datagrams(Vec<Vec<u8>>),
+    /// One read of the connection to a unix listener.
+    Read(usize, Vec<u8>),
+    /// The connection ends; the next read is that of a new one.
+    End(usize),
+    /// What is kept of the connection is refused, as for its age.
+    Refuse(usize),
+    /// Time goes on, in ns.
+    Later(u64),
+    /// The worker attends to what the exporter asks.
+    Between,
+    /// The exporter's pass: folds what was given up, asks for what is idle.
+    Pass,
+}
+
+/// Bytes as text, so that a program that fails can be read.
+impl std::fmt::Debug for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Datagrams(datagrams) => {
+                let texts = datagrams.iter().map(|datagram| datagram.escape_ascii().to_string());
+                write!(f, "Datagrams({:?})", texts.collect::<Vec<_>>())
+            }
+            Self::Read(listener, bytes) => write!(f, "Read({listener}, {})", bytes.escape_ascii()),
+            Self::End(listener) => write!(f, "End({listener})"),
+            Self::Refuse(listener) => write!(f, "Refuse({listener})"),
+            Self::Later(ns) => write!(f, "Later({ns})"),
+            Self::Between => f.write_str("Between"),
+            Self::Pass => f.write_str("Pass"),
+        }
+    }
+}
+
+/// A handler with all that it needs of its own.
+#[derive(Debug)]
+struct Twin {
+    shapes_bytes: usize,
+    handler: Dispatch,
+    streams: [Stream; LISTENERS],
+    buffer: Vec<u8>,
+    births: Arc<Births>,
+    expiry: Expiry,
+    directory: Directory,
+    stats: Stats,
+    control: Arc<Control>,
+    log: Arc<LogSlots>,
+    died: usize,
+}
+
+/// The twins and what they were given.
+#[derive(Debug)]
+pub(crate) struct Twins {
+    all: Vec<Twin>,
+    now_ns: u64,
+    datagrams: u64,
+    bytes: [u64; Transport::NAMES.len()],
+}
+
+/// A pair of sockets and the batch that is read from it; and main's waker, which nobody waits for.
+struct Wire {
+    sender: UnixDatagram,
+    receiver: UnixDatagram,
+    batch: Datagrams,
+    main: Arc<mio::Waker>,
+}
+
+thread_local! {
+    /// One for all programs of a thread: none leaves anything in it.
+    static WIRE: RefCell<Wire> = RefCell::new(Wire::new());
+}
+
+impl Wire {
+    fn new() -> Self {
+        let (sender, receiver) = UnixDatagram::pair().expect("a pair of sockets");
+        let poll = mio::Poll::new().expect("a poll");
+        let waker = mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker");
+        Self { sender, receiver, batch: Datagrams::new(), main: Arc::new(waker) }
+    }
+}
+
+impl Twin {
+    fn new(shapes_bytes: usize) -> Self {
+        let bounds = Bounds {
+            buckets_max: 50,
+            lines_max: 4_000,
+            name_lines_max: 1_000,
+            memory_max_bytes: 1 << 30, // shapes are charged to it, so it must not be reached
+            mixed_label_sets: false,
+        };
+        let births = Arc::new(Births::new(bounds, stats::is_reserved));
+        let exchange = Arc::new(Exchange::new(1));
+        let stats: Stats = std::iter::once(WorkerStats::default()).map(Into::into).collect();
+        let main = WIRE.with_borrow(|wire| Arc::clone(&wire.main));
+        let control = Arc::new(Control::new(Vec::new(), main));
+        let log = Arc::new(LogSlots::new(false));
+        let shared = Shared {
+            listeners: listeners().into(),
+            stats: Arc::clone(&stats),
+            log: Arc::clone(&log),
+            control: Arc::clone(&control),
+            shutdown_from: ShutdownFrom::Unix,
+            message_max_bytes: MESSAGE_BYTES_MAX,
+            labels_max: 8,
+            shapes_max_bytes: shapes_bytes,
+        };
+        let shard = Shard::new(0, Arc::clone(&births), Arc::clone(&exchange));
+        Self {
+            shapes_bytes,
+            handler: Dispatch::new(0, shard, shared),
+            streams: Default::default(),
+            buffer: Vec::new(),
+            expiry: Expiry::new(TTL_NS, exchange),
+            directory: Directory::new(Arc::clone(&births)),
+            births,
+            stats,
+            control,
+            log,
+            died: 0,
+        }
+    }
+
+    fn step(&mut self, step: &Step, now_ns: u64) {
+        match step {
+            Step::Datagrams(datagrams) => WIRE.with_borrow_mut(|wire| {
+                for datagram in datagrams {
+                    wire.sender.send(datagram).expect("room for a batch");
+                }
+                if !datagrams.is_empty() {
+                    let received = wire.batch.receive(wire.receiver.as_fd());
+                    assert_eq!(received.expect("a batch"), datagrams.len());
+                    self.handler.datagrams(UDP, &mut wire.batch, now_ns);
+                }
+            }),
+            Step::Read(listener, bytes) => self.read(*listener, bytes),
+            Step::End(listener) => {
+                self.handler.end(*listener, &mut self.streams[*listener]);
+                self.streams[*listener] = Stream::default();
+            }
+            Step::Refuse(listener) => {
+                let stream = &mut self.streams[*listener];
+                self.handler.refuse(*listener, stream, Rejection::TimedOut);
+            }
+            Step::Later(_) => {}
+            Step::Between => self.handler.between(now_ns),
+            Step::Pass => {
+                self.died += self.expiry.pass(&mut self.directory, now_ns).died.len();
+            }
+        }
+    }
+
+    /// As the loop does it: into one buffer for all connections, with stale bytes behind what is read.
+    fn read(&mut self, listener: usize, bytes: &[u8]) {
+        let needed = MESSAGE_BYTES_MAX + bytes.len() + PADDING;
+        if self.buffer.len() < needed {
+            self.buffer.resize(needed, b'"');
+        }
+        let stream = &mut self.streams[listener];
+        let kept = self.handler.restore(stream, &mut self.buffer);
+        let filled = kept + bytes.len();
+        self.buffer[kept..filled].copy_from_slice(bytes);
+        let keeps = self.handler.stream(listener, stream, &mut self.buffer, kept, filled);
+        assert!(keeps <= MESSAGE_BYTES_MAX, "more is kept than a message may have");
+    }
+
+    fn page(&mut self) -> String {
+        self.directory.take_in();
+        let mut text = Vec::new();
+        let mut page = Page::new(|piece: &mut Vec<u8>| text.extend_from_slice(piece));
+        self.directory.views().for_each(|view| page.family(view));
+        page.finish();
+        String::from_utf8(text).expect("a page is UTF-8")
+    }
+
+    /// The books, in words: all but those of the shapes themselves.
+    fn books(&self) -> String {
+        let worker = &self.stats[0];
+        let each = |counts: &[Count]| counts.iter().map(Count::get).collect::<Vec<_>>();
+        format!(
+            "framed {} by op {:?}, accepted {:?}, rejected {:?}, coerced {:?}, {} bytes of garbage; \
+             {} datagrams, bytes {:?}, {} cut, {} panics; {} lines, series {:?}, {} died, shutdown {}",
+            worker.framed.get(),
+            each(&worker.op_types),
+            each(&worker.accepted),
+            each(&worker.rejected),
+            each(&worker.coerced),
+            worker.garbage_bytes.get(),
+            worker.datagrams.get(),
+            each(&worker.bytes),
+            worker.truncated.get(),
+            worker.panics.get(),
+            self.births.lines(),
+            self.directory.series(),
+            self.died,
+            self.control.shutdown_asked(),
+        )
+    }
+
+    /// Takes the excerpts that wait for main.
+    fn excerpts(&self) -> Vec<(&'static str, String)> {
+        let waiting = Rejection::ALL.iter().filter(|reason| self.log.waits(**reason));
+        waiting.map(|reason| (reason.as_str(), self.log.take(*reason))).collect()
+    }
+}
+
+/// Constants of the same names, so that families are shared, but of different values.
+fn listeners() -> [Listener; LISTENERS] {
+    let listener = |data_source: &str, unix, zone| Listener {
+        data_source: data_source.to_owned(),
+        unix,
+        constants: constants([("source", data_source), ("zone", zone)]),
+    };
+    [
+        listener(":9999", false, "\"one\""),
+        listener("a.sock", true, "two\n"),
+        listener("b.sock", true, ""),
+    ]
+}
+
+impl Twins {
+    /// Handlers that know nothing yet.
+    pub(crate) fn new() -> Self {
+        let all = SHAPES_BYTES.map(Twin::new).into();
+        Self { all, now_ns: 1, datagrams: 0, bytes: [0; _] }
+    }
+
+    /// Does the same to all.
+    pub(crate) fn step(&mut self, step: &Step) {
+        let fed = |pieces: &[Vec<u8>]| pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
+        match step {
+            Step::Datagrams(datagrams) => {
+                self.datagrams += datagrams.len() as u64;
+                self.bytes[Transport::Udp as usize] += fed(datagrams);
+            }
+            Step::Read(_, bytes) => self.bytes[Transport::Unix as usize] += bytes.len() as u64,
+            Step::Later(ns) => self.now_ns += ns,
+            Step::End(_) | Step::Refuse(_) | Step::Between | Step::Pass => {}
+        }
+        for twin in &mut self.all {
+            twin.step(step, self.now_ns);
+        }
+    }
+
+    /// The one page of all.
+    ///
+    /// # Panics
+    /// If pages, books or logs differ, or the books do not close.
+    pub(crate) fn check(&mut self) -> String {
+        let [parsing, others @ ..] = &mut self.all[..] else { unreachable!("there are three") };
+        let (page, books, excerpts) = (parsing.page(), parsing.books(), parsing.excerpts());
+        for twin in others {
+            let bound = twin.shapes_bytes;
+            assert_eq!(twin.page(), page, "the page with {bound} bytes of shapes");
+            assert_eq!(twin.books(), books, "the books with {bound} bytes of shapes");
+            assert_eq!(twin.excerpts(), excerpts, "the log with {bound} bytes of shapes");
+            // Shapes are charged to the registry; nothing else makes it differ, and nothing leaks.
+            let shapes = twin.stats[0].shape_bytes.get();
+            assert_eq!(twin.births.bytes(), parsing.births.bytes() + shapes);
+            assert!(shapes <= bound as u64, "{shapes} bytes of shapes, of {bound}");
+        }
+        let worker = &parsing.stats[0];
+        let sum = |counts: &[Count]| counts.iter().map(Count::get).sum::<u64>();
+        let framed = worker.framed.get();
+        assert_eq!(framed, sum(&worker.accepted) + sum(&worker.rejected));
+        assert_eq!(framed, sum(&worker.op_types));
+        assert_eq!(worker.panics.get(), 0);
+        assert_eq!(worker.datagrams.get(), self.datagrams);
+        assert_eq!([0, 1].map(|transport| worker.bytes[transport].get()), self.bytes);
+        assert!(worker.garbage_bytes.get() <= self.bytes.iter().sum());
+        page
+    }
+
+    /// Messages framed, and those that each twin has parsed.
+    pub(crate) fn parsed(&self) -> (u64, [u64; SHAPES_BYTES.len()]) {
+        let mut parsed = self.all.iter().map(|twin| twin.stats[0].parsed.get());
+        let framed = self.all[0].stats[0].framed.get();
+        (framed, std::array::from_fn(|_| parsed.next().unwrap_or_default()))
+    }
+
+    /// How many shapes the last of the twins holds.
+    pub(crate) fn shapes(&self) -> u64 {
+        self.all.last().map_or(0, |twin| twin.stats[0].shapes.get())
+    }
+}
