@@ -392,6 +392,10 @@ fn readers_that_do_not_read_are_cut_and_hold_up_nobody_for_long() {
                 client
             })
             .collect();
+        // All threads write to them now; before, another request might overtake theirs.
+        while stats.in_flight() < clients.len() as u64 {
+            std::thread::yield_now();
+        }
         assert_eq!(ask(addr, "GET", "/health", "").status, 200);
         for client in clients {
             let cut = read_to_end(client);
