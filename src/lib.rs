@@ -11,10 +11,11 @@
 //!
 //! ```text
 //!  PHP fleet        ingest-0                              exporter, http-0…3
-//!  ─UDP─▶ socket ─▶ recvmmsg ─▶ frame ─▶ parse ─▶ own cells ····▶ sum ─▶ text ─▶ /metrics
-//!  ─UDS─▶ stream ─▶ read     ─▶                │ series not seen         ▲
-//!                                              └─▶ birth (one lock) ─────┘ list of newcomers
-//!         ingest-N …                     main: signals, ends of threads, log lines
+//!  ─UDP─▶ socket ─▶ recvmmsg ─▶ shape known ────▶ own cells ····▶ sum ─▶ text ─▶ /metrics
+//!  ─UDS─▶ stream ─▶ read     ─▶   │ no             ▲                     ▲
+//!                                 └▶ frame ─▶ parse┤                     │
+//!                                                  └▶ birth (one lock) ──┘ list of newcomers
+//!         ingest-N …                     main: signals, ends of threads; logger: stderr
 //! ```
 //!
 //! # Floors
