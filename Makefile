@@ -5,10 +5,10 @@ SHELL := bash
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run deps check fmt lint test doc model bench bench-quick load fuzz clean
+.PHONY: help run deps check fmt lint test doc model bench bench-quick bench-instructions load fuzz clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Build the server and start it on its defaults
 	cargo run --release
@@ -41,6 +41,9 @@ bench: ## Measure what the server costs beside what it cannot cost less than (tw
 bench-quick: ## The same in two minutes: a smoke test, not a figure
 	cargo build --release --workspace --locked
 	@"$${CARGO_TARGET_DIR:-target}"/release/bench -quick
+
+bench-instructions: ## Count the instructions of a message, which no other load on the machine changes (needs valgrind)
+	cargo bench --locked --bench instructions
 
 load: ## Start a server, load it for 10 s and close the books
 	tests/load.sh

@@ -133,6 +133,7 @@ impl Server {
         for number in 0..HTTP_THREADS {
             let http = Arc::clone(&running.http);
             let serve = move || {
+                cpu::stand_back(); // a page must not keep a worker from its queue
                 http.run();
                 Ok(())
             };
@@ -261,6 +262,7 @@ fn log_panics() {
 
 /// The exporter's thread: its timer, until told to stop.
 fn keep_time(scrape: &Scrape, stopped: &Receiver<()>) -> anyhow::Result<()> {
+    cpu::stand_back();
     loop {
         let wait = scrape.tick();
         if !matches!(stopped.recv_timeout(wait), Err(channel::RecvTimeoutError::Timeout)) {

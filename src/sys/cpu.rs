@@ -41,3 +41,10 @@ pub fn pin(cpu: usize) -> io::Result<()> {
         unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
+
+/// Lets other threads go first (nice 10): what the calling thread does can wait for a moment, what they
+/// do cannot. Where the kernel refuses, nothing changes.
+pub fn stand_back() {
+    // SAFETY: the call takes three numbers; with 0 it is about the calling thread, as Linux has it.
+    let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) };
+}

@@ -89,6 +89,13 @@ pub(crate) fn saturated(plan: &Plan, per_datagram: usize, target: &'static str) 
     against_null(plan, row(&name, "null", target), Socket::Udp, &[], &load)
 }
 
+/// The same in several random orders by turns: a message is hardly ever followed by the one that followed it before.
+pub(crate) fn any_order(plan: &Plan, per_datagram: usize, target: &'static str) -> Result<Row> {
+    let name = format!("{per_datagram} per datagram, saturated, series at random");
+    let load = format!("-per-datagram {per_datagram} -gso -order random");
+    against_null(plan, row(&name, "null", target), Socket::Udp, &[], &load)
+}
+
 /// At half of what the null loop can take.
 pub(crate) fn half(
     plan: &Plan,
@@ -133,11 +140,13 @@ fn two_servers(
 ) -> Result<Row> {
     let base = Subject::server(&plan.place, Socket::Udp, base.0, base.1)?;
     let other = Subject::server(&plan.place, Socket::Udp, other.0, other.1)?;
+    // Long enough that every message was seen twice, and so is known.
     let first = base.run(&plan.place, plan.time)?;
+    let second = other.run(&plan.place, plan.time.max(Duration::from_secs(1)))?;
     let mut row = paired(plan, row, &mut || base.run(&plan.place, plan.time), &mut || {
         other.run(&plan.place, plan.time)
     })?;
-    row.amiss.extend(first.amiss);
+    row.amiss.extend(first.amiss.into_iter().chain(second.amiss));
     Ok(row)
 }
 

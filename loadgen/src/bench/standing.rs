@@ -13,6 +13,12 @@ use crate::ratios::Plan;
 use crate::run::{Subject, words};
 use crate::table::{self, Row};
 
+/// The server's flags where many series are weighed: nothing but series, and room for them.
+const MANY: [&str; 6] =
+    ["-shapes-max-bytes", "0", "-lines-max", "3000000", "-name-lines-max", "3000000"];
+/// What makes their label text as long as it is on average.
+const LONG: &str = "-names 10 -label-bytes 105";
+
 /// Resident bytes for each of many series.
 pub(crate) fn memory(plan: &Plan, target: &'static str) -> Result<Row> {
     let series = plan.many;
@@ -23,12 +29,11 @@ pub(crate) fn memory(plan: &Plan, target: &'static str) -> Result<Row> {
         pairs: 1,
         ..Row::default()
     };
-    let flags = ["-shapes-max-bytes", "0", "-lines-max", "3000000", "-name-lines-max", "3000000"];
-    let server = Receiver::server(&plan.place, Socket::Udp, &flags)?;
+    let server = Receiver::server(&plan.place, Socket::Udp, &MANY)?;
     let address = server.http.clone().context("no page")?;
     let accounted = || http::value(&address, "metrics_server_memory_accounted_bytes");
     let before = (proc::resident(server.pid())?.0, accounted()?);
-    fill(plan, &server, series, "-names 10 -label-bytes 105", &mut row)?;
+    fill(plan, &server, series, LONG, &mut row)?;
     let (resident, most) = proc::resident(server.pid())?;
     let each = |after: f64, before: f64| (after - before) / series as f64;
     row.server = format!("{:.1} MB resident", resident / 1e6);
@@ -38,6 +43,31 @@ pub(crate) fn memory(plan: &Plan, target: &'static str) -> Result<Row> {
         each(accounted()?, before.1),
         each(most, before.0)
     ));
+    Ok(row)
+}
+
+/// What a second worker that sees all series adds. The kernel chooses the worker by the source port, so that each
+/// round, from other ports, brings half of the series that a worker has not seen.
+pub(crate) fn further_worker(plan: &Plan, target: &'static str) -> Result<Row> {
+    const ROUNDS: usize = 8;
+    let mut row = Row {
+        name: format!("memory per series of a further worker that sees all {}", plan.many),
+        target,
+        pairs: 1,
+        ..Row::default()
+    };
+    let mut weigh = |workers: &str| -> Result<f64> {
+        let flags = [&MANY[..], &["-workers", workers]].concat();
+        let server = Receiver::server(&plan.place, Socket::Udp, &flags)?;
+        for _ in 0..ROUNDS {
+            fill(plan, &server, plan.many, &format!("{LONG} -ports 64"), &mut row)?;
+        }
+        Ok(proc::resident(server.pid())?.0)
+    };
+    let (one, two) = (weigh("1")?, weigh("2")?);
+    row.base = format!("one worker {:.1} MB", one / 1e6);
+    row.server = format!("two workers {:.1} MB", two / 1e6);
+    row.ratio = format!("**{:.0} B**", (two - one) / plan.many as f64);
     Ok(row)
 }
 

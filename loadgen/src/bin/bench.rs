@@ -48,14 +48,16 @@ type Make = fn(&Plan) -> Result<Vec<Row>>;
 
 /// The rows in the order of the table: the word that `-only` knows it by, whether the quick table has it, and how
 /// it is made.
-const ROWS: [(&str, bool, Make); 17] = [
+const ROWS: [(&str, bool, Make); 20] = [
     ("1-half", true, |plan| Ok(vec![ratios::half(plan, 1, "≤ 1.10", &[])?])),
     ("1-full", true, |plan| Ok(vec![ratios::saturated(plan, 1, "≤ 1.10")?])),
     ("1-nowait", true, |plan| Ok(vec![ratios::half(plan, 1, "≤ 0.7", &["-batch-wait-us", "0"])?])),
     ("10-half", false, |plan| Ok(vec![ratios::half(plan, 10, "≤ 1.5", &[])?])),
     ("10-full", true, |plan| Ok(vec![ratios::saturated(plan, 10, "≤ 1.5")?])),
+    ("10-any", true, |plan| Ok(vec![ratios::any_order(plan, 10, "≤ 1.5")?])),
     ("100-half", false, |plan| Ok(vec![ratios::half(plan, 100, "≤ 3", &[])?])),
     ("100-full", true, |plan| Ok(vec![ratios::saturated(plan, 100, "≤ 3")?])),
+    ("100-any", false, |plan| Ok(vec![ratios::any_order(plan, 100, "≤ 3")?])),
     ("many", true, |plan| Ok(vec![ratios::many_series(plan, "≤ 1.5")?])),
     ("histogram", true, |plan| Ok(vec![ratios::histogram(plan, "≤ 1.2")?])),
     ("unique", true, |plan| Ok(vec![ratios::unique(plan, "≤ 2")?])),
@@ -64,6 +66,7 @@ const ROWS: [(&str, bool, Make); 17] = [
     ("scrape", true, |plan| pages::scrapes(plan, ["≤ 3", "≤ 1.3"])),
     ("ingesting", true, |plan| Ok(vec![pages::while_ingesting(plan, "0 lost, unread ≤ 20 ms")?])),
     ("memory", true, |plan| Ok(vec![standing::memory(plan, "≤ 400 B")?])),
+    ("worker-memory", false, |plan| Ok(vec![standing::further_worker(plan, "≤ 100 B")?])),
     ("rest", true, |plan| Ok(vec![standing::at_rest(plan, "≤ 8 MB, ≤ 2 wake-ups/s")?])),
     ("overload", true, |plan| {
         Ok(vec![standing::overload(plan, "alive, ±5 %, none lost 1 s after")?])

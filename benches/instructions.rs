@@ -1,0 +1,207 @@
+//! Instructions per message: a figure that does not depend on the machine's mood.
+//!
+//! Runs itself under `valgrind --tool=callgrind`, each case with two numbers of messages; the difference, shared
+//! among the messages between, is free of start-up and of admission. No sockets: what is counted is what becomes
+//! of bytes once they are read.
+
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+
+use crossbeam::utils::CachePadded;
+use metrics_server::config::ShutdownFrom;
+use metrics_server::control::Control;
+use metrics_server::ingest::dispatch::{Dispatch, Shared, Stream};
+use metrics_server::ingest::log_slots::LogSlots;
+use metrics_server::ingest::{Handler as _, Listener};
+use metrics_server::registry::label_text;
+use metrics_server::stats::Stats;
+use metrics_server::wire::json::PADDING;
+use mio::{Poll, Token, Waker};
+use simd_json::{Buffers, Tape, fill_tape_padded};
+
+#[path = "support/lines.rs"]
+mod lines;
+#[path = "support/registry.rs"]
+mod registry;
+
+const LABELS_MAX: usize = 64;
+const SERIES: usize = 1000;
+/// Messages in one read.
+const BATCH: usize = 10;
+/// Passes over all series before the count begins: seen, admitted, known.
+const WARM_UP: usize = 3;
+/// Passes of the two runs.
+const PASSES: [usize; 2] = [10, 60];
+
+/// What parsing is held against.
+const TAPE: &str = "counter, simd-json's tape alone";
+
+/// What is sent.
+struct Case {
+    name: &'static str,
+    line: fn(usize) -> String,
+    /// In the same order each time, or in another that does not repeat.
+    in_order: bool,
+    /// 0: every message is parsed.
+    shapes_max_bytes: usize,
+}
+
+const CASES: [Case; 5] = [
+    Case { name: "counter", line: lines::counter, in_order: true, shapes_max_bytes: 1 << 28 },
+    Case {
+        name: "counter, any order",
+        line: lines::counter,
+        in_order: false,
+        shapes_max_bytes: 1 << 28,
+    },
+    Case { name: "counter, parsed", line: lines::counter, in_order: true, shapes_max_bytes: 0 },
+    Case { name: "histogram", line: lines::histogram, in_order: true, shapes_max_bytes: 1 << 28 },
+    Case { name: "histogram, parsed", line: lines::histogram, in_order: true, shapes_max_bytes: 0 },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.as_slice() {
+        [run, case, passes] if run == "run" && case == TAPE => {
+            tape(passes.parse().expect("a number"));
+            ExitCode::SUCCESS
+        }
+        [run, case, passes] if run == "run" => {
+            let case = CASES.iter().find(|known| known.name == *case).expect("a case");
+            work(case, passes.parse().expect("a number"));
+            ExitCode::SUCCESS
+        }
+        // `cargo bench`; as a test it is enough that the work is done right.
+        words if words.iter().any(|word| word == "--bench") => table(),
+        _ => {
+            for case in &CASES {
+                work(case, 1);
+            }
+            tape(1);
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the table is what this program is for"
+)]
+fn table() -> ExitCode {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        eprintln!("missing: valgrind (Debian: apt install valgrind)");
+        return ExitCode::FAILURE;
+    }
+    println!("| message | bytes | instructions |\n|---|---|---|");
+    let rows = CASES.iter().map(|case| (case.name, (case.line)(17).len()));
+    for (name, bytes) in rows.chain([(TAPE, lines::counter(17).len())]) {
+        let [few, many] = PASSES.map(|passes| instructions(name, passes));
+        let messages = (PASSES[1] - PASSES[0]) * SERIES;
+        let each = many.saturating_sub(few) as f64 / messages as f64;
+        println!("| {name} | {bytes} | {each:.0} |");
+    }
+    ExitCode::SUCCESS
+}
+
+/// Instructions of one run in all.
+fn instructions(case: &str, passes: usize) -> u64 {
+    let own = std::env::current_exe().expect("a path");
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(own)
+        .args(["run", case, &passes.to_string()])
+        .output()
+        .expect("valgrind starts");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    let collected = text.lines().find_map(|line| line.split_once("Collected : "));
+    collected.and_then(|(_, count)| count.trim().parse().ok()).expect("callgrind tells a count")
+}
+
+/// Sends all series as often, and checks that each message was counted, and in the way that was meant.
+fn work(case: &Case, passes: usize) {
+    let stats: Stats = [CachePadded::default()].into_iter().collect();
+    let mut dispatch = dispatch(&stats, case.shapes_max_bytes);
+    let mut stream = Stream::default();
+    // Several orders in turn, so that no message is followed by the same one each time.
+    let orders = if case.in_order { 1 } else { 8 };
+    let order: Vec<usize> = if case.in_order {
+        (0..SERIES).collect()
+    } else {
+        lines::shuffled(orders * SERIES).iter().map(|place| place % SERIES).collect()
+    };
+    let mut reads: Vec<(Vec<u8>, usize)> =
+        order.chunks_exact(BATCH).map(|batch| read(case.line, batch)).collect();
+    let once = reads.len() / orders;
+    let mut send = |reads: &mut [(Vec<u8>, usize)]| {
+        for (bytes, len) in reads {
+            let kept = dispatch.stream(0, &mut stream, bytes, 0, *len);
+            assert_eq!(kept, 0, "reads are whole messages");
+        }
+    };
+    for _ in 0..WARM_UP {
+        send(&mut reads);
+    }
+    let before = stats[0].parsed.get();
+    for pass in 0..passes {
+        let from = pass % orders * once;
+        send(&mut reads[from..from + once]);
+    }
+    let messages = (passes * SERIES) as u64;
+    let parsed = if case.shapes_max_bytes == 0 { messages } else { 0 };
+    assert_eq!(stats[0].parsed.get() - before, parsed, "{}", case.name);
+    let accepted: u64 = stats[0].accepted.iter().map(metrics_server::stats::Count::get).sum();
+    assert_eq!(accepted, messages + (WARM_UP * orders * SERIES) as u64, "{}", case.name);
+}
+
+/// simd-json alone: a counter's message into a tape that is used again, the least that parsing can cost.
+fn tape(passes: usize) {
+    let mut messages: Vec<_> = (0..SERIES).map(|series| read(lines::counter, &[series])).collect();
+    let mut buffers = Buffers::new(1024);
+    let mut tape = Tape(Vec::new());
+    let mut nodes = 0;
+    for _ in 0..passes {
+        for (bytes, len) in &mut messages {
+            let mut own = tape.reset();
+            fill_tape_padded(bytes, *len, &mut buffers, &mut own).expect("is JSON");
+            nodes += own.0.len();
+            tape = own.reset();
+        }
+    }
+    // The object itself, then key and value of each of eight members.
+    assert_eq!(nodes, passes * SERIES * 17);
+}
+
+/// Messages as they are read together, and their length without the padding.
+fn read(line: fn(usize) -> String, batch: &[usize]) -> (Vec<u8>, usize) {
+    let mut bytes = Vec::new();
+    for &series in batch {
+        bytes.extend_from_slice(line(series).as_bytes());
+        bytes.push(b'\n');
+    }
+    let len = bytes.len();
+    bytes.resize(len + PADDING, 0);
+    (bytes, len)
+}
+
+fn dispatch(stats: &Stats, shapes_max_bytes: usize) -> Dispatch {
+    let poll = Poll::new().expect("a poll");
+    let main = Waker::new(poll.registry(), Token(0)).expect("a waker");
+    let listener = Listener {
+        data_source: ":9999".to_owned(),
+        unix: true,
+        constants: label_text::constants([("data_source", ":9999"), ("source_app", "shop")]),
+    };
+    let shared = Shared {
+        listeners: Arc::new([listener]),
+        stats: Arc::clone(stats),
+        log: Arc::new(LogSlots::new(false)),
+        control: Arc::new(Control::new(Vec::new(), Arc::new(main))),
+        shutdown_from: ShutdownFrom::None,
+        message_max_bytes: 128 << 10,
+        labels_max: LABELS_MAX,
+        shapes_max_bytes,
+    };
+    Dispatch::new(0, registry::shard(&registry::births()), shared)
+}

@@ -1,0 +1,24 @@
+//! A registry without bounds in the way, and one worker's half of it.
+
+use std::sync::Arc;
+
+use metrics_server::registry::birth::{Births, Bounds};
+use metrics_server::registry::exchange::Exchange;
+use metrics_server::registry::shard::Shard;
+
+/// An empty registry.
+pub(crate) fn births() -> Arc<Births> {
+    let bounds = Bounds {
+        buckets_max: 1024,
+        lines_max: 10_000_000,
+        name_lines_max: 10_000_000,
+        memory_max_bytes: 1 << 34,
+        mixed_label_sets: false,
+    };
+    Arc::new(Births::new(bounds, |_| false))
+}
+
+/// The half of its only worker.
+pub(crate) fn shard(births: &Arc<Births>) -> Shard {
+    Shard::new(0, Arc::clone(births), Arc::new(Exchange::new(1)))
+}
