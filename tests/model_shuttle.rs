@@ -112,7 +112,9 @@ fn run(kind: Kind, op: Op, attend: fn(&mut Shard, &Exchange, usize)) {
         seen.died += pass.died.iter().map(|entry| counted(&entry.total())).sum::<u64>();
         seen.show();
         drop(seen);
-        shards.iter_mut().for_each(Shard::attend);
+        for shard in shards.iter_mut() {
+            shard.attend();
+        }
     };
     for _ in 0..4 {
         pass(&mut shards);
