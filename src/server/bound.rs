@@ -271,7 +271,8 @@ fn warn_of_sinks(sinks: &SinkFlags) {
     ];
     for (name, _) in asked.iter().filter(|(_, given)| *given) {
         log::warn!(
-            "{name} is not supported by this version; what is meant for it is rejected and counted"
+            "{name} has no effect in this version: events, documents and raw rows are rejected and \
+             counted, metrics stay here"
         );
     }
 }
