@@ -274,7 +274,14 @@ impl<H: Handler> Loop<H> {
                     Turn::Starved => self.starved.push(token),
                 }
             }
-            if self.starved.is_empty() || rests == DRAIN_RESTS_MAX {
+            if self.starved.is_empty() {
+                return Ok(());
+            }
+            if rests == DRAIN_RESTS_MAX {
+                log::warn!(
+                    "unix connections that wait to be accepted are lost: no descriptors came free; \
+                     raise the limit with ulimit -n or LimitNOFILE"
+                );
                 return Ok(());
             }
             rests += 1;
