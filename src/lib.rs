@@ -50,6 +50,7 @@ pub mod logger;
 pub mod metric;
 pub mod registry;
 pub mod server;
+pub mod sinks;
 pub mod spread;
 pub mod stats;
 pub mod sync;

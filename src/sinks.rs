@@ -1,0 +1,154 @@
+//! Sinks: where rows go that do not stay here. What a sink is, and what all of them share.
+//!
+//! ```text
+//!  ingest-N ─ Outbox: blocks of rows ─▶ spooler ─▶ memory ─────────────▶ deliverer ─▶ Sink ─▶ far end
+//!                                          └─▶ segments on disk ─────────▲
+//! ```
+//!
+//! Per sink there are two threads. The *spooler* takes blocks into memory or, when that is full, into
+//! segments on disk; the *deliverer* takes rows in their order, hands batches to the [`Sink`], and
+//! repeats what was not taken. A sink only encodes a batch, sends it and tells each row's fate: it must
+//! not know queues, retries or books, and keeps no row.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A message on its way to a far end, as the deliverer sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// When it was received, in nanoseconds since 1970. Later rows of one sink have later times, also
+    /// those that came with them, and a repeated row has the same: a far end can tell rows by it.
+    pub time_ns: u64,
+    /// Differs from all other rows' of this time, also those of other servers: counts from a number drawn at start.
+    pub seq: u64,
+    /// The message as one JSON object in the original's form: `name`, `labels` (the message's, the extra
+    /// ones and those of the source; names sorted), `op`, and where they are not zero `help`, `index`,
+    /// `buckets`, `bucket_custom`, `bucket_width`, `bucket_factor`, `bucket_min`, `bucket_max`,
+    /// `bucket_start`; `value`; `timestamp` where the message had a valid one.
+    pub text: &'a str,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The far end has it.
+    Delivered,
+    /// It may take it later, or may have it: to be sent again as it is.
+    Retry,
+    /// It will never take it.
+    Rejected(Reason),
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Each row's verdict has been told.
+    Rows,
+    /// Nothing is known of any row: all are to be sent again, after this time if the far end named one.
+    Retry {
+        /// For the log, with the far end's address: what happened and what the operator can do.
+        why: String,
+        /// `Retry-After`.
+        after: Option<Duration>,
+    },
+    /// The far end took none of them and the fault lies with the batch, as too many bytes or one row
+    /// that spoils the rest: halves are to be sent, and a row that is alone is rejected.
+    Split {
+        /// For the log.
+        why: String,
+        /// Of a row that is alone.
+        reason: Reason,
+    },
+}
+
+/// What a batch may hold; the deliverer keeps to it, but for a single row that is longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of row texts past which a batch is sent at once.
+    pub bytes: usize,
+    /// Rows past which a batch is sent at once.
+    pub rows: usize,
+    /// How long the oldest row waits for others.
+    pub period: Duration,
+}
+
+/// Why a batch is sent now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// It is full.
+    Size,
+    /// Its oldest row has waited for the period, or the server stops.
+    Time,
+}
+
+/// A destination for rows. Runs on its deliverer, which owns it.
+pub trait Sink: Send + fmt::Debug {
+    /// What its batches may hold.
+    fn limits(&self) -> Limits;
+
+    /// Sends the rows, which are in order, and pushes one verdict for each unless the outcome speaks for
+    /// all. May wait as long as the far end is given; returns early once [`Sink::cancel`]'s word was said.
+    fn deliver(
+        &mut self,
+        rows: &[Row<'_>],
+        trigger: Trigger,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Outcome;
+
+    /// What ends a delivery that is under way and makes later ones fail at once; for another thread.
+    fn cancel(&self) -> Box<dyn Fn() + Send + Sync>;
+}
+
+macro_rules! reasons {
+    ($(#[$outer:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident => $text:literal,)* }) => {
+        $(#[$outer])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$doc])* $variant,)* }
+
+        impl $name {
+            /// Every value, in the order of its index.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+            /// How many there are.
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// The value of the `reason` label.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Why a row is rejected for good.
+    Reason {
+        /// The far end said so: it does not fit its schema, is too old for it, or the like.
+        Refused => "refused",
+        /// Longer than the far end takes.
+        TooLong => "too_long",
+        /// Its index name is none.
+        IndexName => "index_name",
+        /// Its index would be one more than allowed.
+        IndicesLimit => "indices_limit",
+        /// The far end has stopped to take anything, and says that it dropped it.
+        Blocked => "blocked",
+        /// Its text cannot be read back: a fault of ours, or of the disk.
+        Unreadable => "unreadable",
+    }
+}
+
+reasons! {
+    /// Why a row was dropped before a far end could judge it.
+    Drop {
+        /// The queue in memory was full, and there was no room on disk or none was given.
+        QueueFull => "queue_full",
+        /// The far end did not take it for longer than `-sink-retry-max`.
+        TooOld => "too_old",
+        /// The server stopped before it was delivered, and it could not be kept on disk.
+        Shutdown => "shutdown",
+        /// What was read back from disk was damaged.
+        Damaged => "damaged",
+        /// Sending failed, and the far end cannot be asked (datagrams).
+        SendError => "send_error",
+    }
+}
