@@ -31,7 +31,7 @@ doc: ## Build the documentation; a warning is an error
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --document-private-items
 
 model: ## Check the concurrent protocols with loom and shuttle
-	RUSTFLAGS='--cfg loom' cargo test --locked --target-dir target/loom --test model_loom
+	RUSTFLAGS='--cfg model_loom' cargo test --locked --target-dir target/loom --test model_loom
 	RUSTFLAGS='--cfg shuttle' cargo test --locked --target-dir target/shuttle --test model_shuttle
 
 bench: ## Measure what the server costs beside what it cannot cost less than (two cores, 15 minutes)

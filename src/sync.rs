@@ -1,23 +1,23 @@
 //! The primitives under the registry's concurrent protocols, so that a model checker can stand in
-//! for them: `--cfg loom` (weak memory, small models) or `--cfg shuttle` (random schedules, real code).
+//! for them: `--cfg model_loom` (weak memory, small models) or `--cfg shuttle` (random schedules, real code).
 
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(any(model_loom, shuttle)))]
 pub use parking_lot::{Mutex, MutexGuard};
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(any(model_loom, shuttle)))]
 pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-#[cfg(loom)]
+#[cfg(model_loom)]
 pub use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 #[cfg(shuttle)]
 pub use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-#[cfg(any(loom, shuttle))]
+#[cfg(any(model_loom, shuttle))]
 pub use modelled::{Mutex, MutexGuard};
 
 /// The checkers' mutexes poison like std's; ours does not, so they get `parking_lot`'s signature.
-#[cfg(any(loom, shuttle))]
+#[cfg(any(model_loom, shuttle))]
 mod modelled {
-    #[cfg(loom)]
+    #[cfg(model_loom)]
     use loom::sync as checker;
     #[cfg(shuttle)]
     use shuttle::sync as checker;

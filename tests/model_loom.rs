@@ -1,7 +1,7 @@
 //! The gauge pair under weak memory: all executions of a writer and a reader, by loom.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --test model_loom`
-#![cfg(loom)]
+//! `RUSTFLAGS="--cfg model_loom" cargo test --test model_loom`
+#![cfg(model_loom)]
 
 use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize, Ordering as StdOrdering};

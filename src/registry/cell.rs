@@ -198,7 +198,7 @@ impl Total {
 }
 
 #[cfg(test)]
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(any(model_loom, shuttle)))]
 mod tests {
     use super::*;
 

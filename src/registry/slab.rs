@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Words of a chunk: 32 KiB, a handful of pages, so that a small server stays small.
-const CHUNK_WORDS: usize = if cfg!(any(loom, shuttle)) { 64 } else { 4096 };
+const CHUNK_WORDS: usize = if cfg!(any(model_loom, shuttle)) { 64 } else { 4096 };
 /// Words at either end that no cell uses: 128 bytes, two cache lines, which the prefetcher pulls as a
 /// pair. The first holds the owner's number, written before the chunk is shared.
 const PAD_WORDS: usize = 16;
@@ -129,7 +129,7 @@ fn size(words: usize) -> u32 {
 }
 
 #[cfg(test)]
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(any(model_loom, shuttle)))]
 mod tests {
     use super::*;
 
