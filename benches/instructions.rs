@@ -14,6 +14,7 @@ use metrics_server::ingest::dispatch::{Dispatch, Shared, Stream};
 use metrics_server::ingest::log_slots::LogSlots;
 use metrics_server::ingest::{Handler as _, Listener};
 use metrics_server::registry::label_text;
+use metrics_server::sinks::outbox::Outboxes;
 use metrics_server::stats::Stats;
 use metrics_server::wire::json::PADDING;
 use mio::{Poll, Token, Waker};
@@ -192,6 +193,7 @@ fn dispatch(stats: &Stats, shapes_max_bytes: usize) -> Dispatch {
         data_source: ":9999".to_owned(),
         unix: true,
         constants: label_text::constants([("data_source", ":9999"), ("source_app", "shop")]),
+        row_constants: Vec::new(),
     };
     let shared = Shared {
         listeners: Arc::new([listener]),
@@ -203,5 +205,5 @@ fn dispatch(stats: &Stats, shapes_max_bytes: usize) -> Dispatch {
         labels_max: LABELS_MAX,
         shapes_max_bytes,
     };
-    Dispatch::new(0, registry::shard(&registry::births()), shared)
+    Dispatch::new(0, registry::shard(&registry::births()), Outboxes::default(), shared)
 }

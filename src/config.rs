@@ -188,6 +188,10 @@ pub enum ShutdownFrom {
 pub struct SinkFlags {
     /// `-remote`: the server to pass every metric on to; an empty host is the local one.
     pub remote: Option<GoAddr>,
+    /// `-remote-datagram-bytes`; 0: one message each.
+    pub remote_datagram_bytes: usize,
+    /// `-remote-sockets`
+    pub remote_sockets: usize,
     /// `-loki-address`
     pub loki_address: String,
     /// `-loki-ca-path`
@@ -196,10 +200,24 @@ pub struct SinkFlags {
     pub loki_cert_path: String,
     /// `-loki-key-path`
     pub loki_key_path: String,
+    /// `-loki-labels`, one item each.
+    pub loki_labels: Vec<String>,
+    /// `-loki-tenant`
+    pub loki_tenant: String,
     /// `-opensearch-bulk-period`; above zero.
     pub opensearch_bulk_period: Duration,
     /// `-opensearch-bulk-size-bytes`; zero where negative.
     pub opensearch_bulk_size_bytes: usize,
+    /// `-opensearch-ca-path`
+    pub opensearch_ca_path: String,
+    /// `-opensearch-insecure`
+    pub opensearch_insecure: bool,
+    /// `-opensearch-shards`
+    pub opensearch_shards: usize,
+    /// `-opensearch-replicas`
+    pub opensearch_replicas: usize,
+    /// `-opensearch-indices-max`
+    pub opensearch_indices_max: usize,
     /// `METRICS_SERVER_SEARCH_URL`, which may hold `user:password@`.
     pub search_url: Secret,
     /// `METRICS_SERVER_SEARCH_USER`
@@ -210,8 +228,28 @@ pub struct SinkFlags {
     pub scylladb_hosts: Vec<String>,
     /// `-scylladb-table`
     pub scylladb_table: String,
+    /// `-scylladb-user`
+    pub scylladb_user: String,
+    /// `METRICS_SERVER_SCYLLADB_PASSWORD`
+    pub scylladb_password: Secret,
+    /// `-scylladb-tls`
+    pub scylladb_tls: bool,
+    /// `-scylladb-ca-path`
+    pub scylladb_ca_path: String,
+    /// `-scylladb-create-schema`
+    pub scylladb_create_schema: bool,
     /// `-pyroscope-url`
     pub pyroscope_url: String,
+    /// `-sink-queue-bytes`, each sink's.
+    pub queue_bytes: usize,
+    /// `-spill-dir`; empty: no rows on disk.
+    pub spill_dir: String,
+    /// `-spill-max-bytes`, each sink's.
+    pub spill_max_bytes: u64,
+    /// `-sink-retry-max`; `None`: rows are kept however old.
+    pub retry_max: Option<Duration>,
+    /// `-sink-flush-timeout`
+    pub flush_timeout: Duration,
     /// `HOSTNAME`
     pub hostname: String,
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::metric::Rejection;
 use crate::registry::label_text::Constant;
+use crate::sinks::text;
 use crate::sys::recv::Datagrams;
 
 pub mod dispatch;
@@ -34,6 +35,8 @@ pub struct Listener {
     pub unix: bool,
     /// Labels that override the message's, sorted by name.
     pub constants: Vec<Constant>,
+    /// The same for rows, which carry them as JSON.
+    pub row_constants: Vec<text::Constant>,
 }
 
 /// What a worker does with what it has read. Runs on that worker.
@@ -66,6 +69,9 @@ pub trait Handler: std::fmt::Debug {
 
     /// What is kept of the stream is refused, unfinished; the stream goes on.
     fn refuse(&mut self, listener: usize, stream: &mut Self::Stream, reason: Rejection);
+
+    /// Everything is read; what the handler holds is handed on.
+    fn finish(self);
 }
 
 /// Settings of the loop, the same for all workers.

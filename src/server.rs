@@ -23,11 +23,13 @@ use crate::ingest::worker::Worker;
 use crate::server::bound::Bound;
 use crate::server::printer::Printer;
 use crate::server::signals::Signals;
+use crate::server::sinks::RunningSinks;
 use crate::sys::cpu;
 
 mod bound;
 mod printer;
 mod signals;
+mod sinks;
 mod unix_path;
 
 /// Main's tokens.
@@ -63,8 +65,15 @@ struct Running {
     sender: Sender<Ended>,
     workers: Vec<JoinHandle<()>>,
     workers_started: usize,
-    /// Threads besides the workers whose end is waited for.
+    /// Threads besides workers and sinks whose end is waited for.
     others: usize,
+    /// What rows wait in.
+    sinks: RunningSinks,
+    /// Their threads.
+    sink_threads: usize,
+    /// Threads that have ended, and what the first that failed said.
+    ends: usize,
+    failed: Option<anyhow::Error>,
     /// Dropped to end the exporter's timer.
     exporter_stop: Option<Sender<()>>,
 }
@@ -96,6 +105,9 @@ impl Server {
             running.control.drain();
             running.workers.drain(..).for_each(|worker| drop(worker.join()));
         }
+        if watched.is_ok() {
+            running.flush_sinks(self.config.sinks.flush_timeout);
+        }
         running.http.shutdown();
         drop(running.exporter_stop.take());
         let ended = if watched.is_ok() { running.wait_for_others() } else { Ok(()) };
@@ -118,8 +130,21 @@ impl Server {
             workers: Vec::new(),
             workers_started: 0,
             others: 0,
+            sinks: RunningSinks::default(),
+            sink_threads: 0,
+            ends: 0,
+            failed: None,
             exporter_stop: Some(exporter_stop),
         };
+        let (threads, sinks) = parts.sinks.into_threads();
+        (running.sinks, running.sink_threads) = (sinks, threads.len());
+        for (name, body) in threads {
+            running.spawn(&name, move || {
+                cpu::stand_back(); // rows can wait, samples cannot
+                body();
+                Ok(())
+            })?;
+        }
         let cores = self.pinning(parts.workers.len())?;
         for worker in parts.workers {
             let core = cores.get(worker.number).copied();
@@ -208,18 +233,32 @@ fn start_logger() -> anyhow::Result<()> {
 }
 
 impl Running {
+    /// Gives sinks their time to take what is left; the page is served meanwhile.
+    fn flush_sinks(&mut self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        self.sinks.stop_by(deadline);
+        let ends = self.workers_started + self.sink_threads;
+        self.wait_for_ends(ends, deadline);
+        self.sinks.cancel(); // what is under way ends now and is kept or counted as dropped
+        self.wait_for_ends(ends, deadline + LAST_RESPONSES);
+    }
+
     /// Waits for the exporter and the HTTP threads, but not for a client that reads slowly.
-    fn wait_for_others(&self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + LAST_RESPONSES;
-        let mut left = self.workers_started + self.others;
-        while left > 0 {
-            match self.ended.recv_deadline(deadline) {
-                Ok((name, result)) => result.with_context(|| format!("thread {name} failed"))?,
-                Err(_) => break, // a slow reader; its response is cut
+    fn wait_for_others(&mut self) -> anyhow::Result<()> {
+        let all = self.workers_started + self.sink_threads + self.others;
+        self.wait_for_ends(all, Instant::now() + LAST_RESPONSES);
+        self.failed.take().map_or(Ok(()), Err)
+    }
+
+    /// Waits until so many threads have ended in all.
+    fn wait_for_ends(&mut self, ends: usize, deadline: Instant) {
+        while self.ends < ends {
+            let Ok((name, result)) = self.ended.recv_deadline(deadline) else { return };
+            self.ends += 1;
+            if let Err(error) = result {
+                self.failed.get_or_insert(error.context(format!("thread {name} failed")));
             }
-            left -= 1;
         }
-        Ok(())
     }
 
     /// Starts a thread whose end main hears of, with a panic as an error.

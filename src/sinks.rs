@@ -13,6 +13,18 @@
 use std::fmt;
 use std::time::Duration;
 
+pub mod backoff;
+pub mod batch;
+pub mod block;
+pub mod books;
+pub mod deliverer;
+pub mod http;
+pub mod outbox;
+pub mod queue;
+pub mod spill;
+pub mod spooler;
+pub mod text;
+
 /// A message on its way to a far end, as the deliverer sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row<'a> {
@@ -61,7 +73,7 @@ pub enum Outcome {
     },
 }
 
-/// What a batch may hold; the deliverer keeps to it, but for a single row that is longer.
+/// When a batch is sent and what it may hold; the deliverer keeps to it, but for a single row that is longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of row texts past which a batch is sent at once.
@@ -70,6 +82,17 @@ pub struct Limits {
     pub rows: usize,
     /// How long the oldest row waits for others.
     pub period: Duration,
+    /// Bytes that a batch takes at most, where so much waits: behind a slow far end large ones are cheaper.
+    pub max_bytes: usize,
+    /// Rows that it takes at most.
+    pub max_rows: usize,
+}
+
+impl Limits {
+    /// Whether so much is sent at once.
+    pub fn is_due(&self, bytes: usize, rows: usize) -> bool {
+        bytes >= self.bytes || rows >= self.rows
+    }
 }
 
 /// Why a batch is sent now.

@@ -1,6 +1,7 @@
-//! The text format's letters: Go's numbers, escapes, and the order of label values.
+//! Letters: the page's numbers, escapes and order of label values, and JSON, all in Go's spelling.
 //!
 //! Pure functions over bytes.
 
 pub mod escape;
+pub mod json;
 pub mod number;

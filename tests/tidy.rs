@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// A module names only modules on lower floors; modules on one floor are strangers.
 const FLOORS: &[&[&str]] = &[
     &["metric", "config", "control", "stats", "clock", "logger", "text", "spread", "sync"],
-    &["wire", "registry", "sys"],
+    &["wire", "registry", "sys", "sinks"],
     &["exposition"],
     &["ingest", "exporter"],
     &["server"],
@@ -28,9 +28,15 @@ const CRATES: &[(&str, &[&str])] = &[
     ("procfs", &["src/exporter/process.rs"]),
     ("signal_hook", &["src/server/signals.rs"]),
     ("dashmap", &["src/registry/birth.rs"]),
-    ("zmij", &["src/text/number.rs"]),
-    ("itoa", &["src/text/number.rs"]),
-    ("flate2", &["src/exporter/scrape.rs"]),
+    ("zmij", &["src/text/"]),
+    ("itoa", &["src/text/", "src/sinks/text.rs"]),
+    ("flate2", &["src/exporter/scrape.rs", "src/sinks/"]),
+    ("ureq", &["src/sinks/"]),
+    ("rustls", &["src/sinks/"]),
+    ("cdrs_tokio", &["src/sinks/scylla"]),
+    ("tokio", &["src/sinks/scylla"]),
+    ("serde_json", &["src/sinks/"]),
+    ("pprof", &["src/sys/profile"]),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {

@@ -201,20 +201,52 @@ flags! {
     Sinks "Sinks" {
         remote: Text("", "an address with a port, such as 127.0.0.1:9999"), "remote",
             "send metrics to global metrics-server via UDP (remote=127.0.0.1:9999)";
+        remote_datagram_bytes: Int(1_432, 0..=65_507), "remote-datagram-bytes",
+            "messages are joined to datagrams of up to so many bytes for -remote (0: each has its own)";
+        remote_sockets: Int(4, 1..=64), "remote-sockets",
+            "source ports that -remote sends from, so that the receiver's workers share the load";
         loki_address: Text("", URL), "loki-address", "loki https endpoint";
         loki_ca_path: Text("", FILE), "loki-ca-path", "path to loki ca certificate";
         loki_cert_path: Text("", FILE), "loki-cert-path", "path to loki certificate";
         loki_key_path: Text("", FILE), "loki-key-path", "path to loki key";
+        loki_labels: Text("", "label names, separated by commas"), "loki-labels",
+            "labels that make a stream in loki, the others become structured metadata (empty: all, up to 15)";
+        loki_tenant: Text("", "a tenant's name"), "loki-tenant", "tenant for loki (header X-Scope-OrgID)";
         opensearch_bulk_period: Duration(5 * SECOND, POSITIVE), "opensearch-bulk-period",
             "bulk push period";
         opensearch_bulk_size_bytes: Int(20_000, ANY), "opensearch-bulk-size-bytes",
             "bulk buffer size in bytes";
+        opensearch_ca_path: Text("", FILE), "opensearch-ca-path",
+            "path to opensearch ca certificate (empty: the authorities that the system trusts)";
+        opensearch_insecure: Bool(false), "opensearch-insecure",
+            "do not verify opensearch's certificate";
+        opensearch_shards: Int(9, 1..=1_024), "opensearch-shards", "shards of each new index";
+        opensearch_replicas: Int(2, 0..=100), "opensearch-replicas", "replicas of each new index";
+        opensearch_indices_max: Int(64, 1..=10_000), "opensearch-indices-max",
+            "most indices that documents of one day may go to; past it those for others are rejected";
         scylladb_hosts: Text("", "host names or addresses, separated by commas"), "scylladb-hosts",
             "comma separated scylladb hosts";
         scylladb_table: Text("tracking.metrics", "a table as keyspace.table"), "scylladb-table",
             "scylladb table to write raw data";
+        scylladb_user: Text("", "a user's name"), "scylladb-user",
+            "scylladb user (its password: METRICS_SERVER_SCYLLADB_PASSWORD)";
+        scylladb_tls: Bool(false), "scylladb-tls", "connect to scylladb with tls";
+        scylladb_ca_path: Text("", FILE), "scylladb-ca-path",
+            "path to scylladb ca certificate (empty: the authorities that the system trusts)";
+        scylladb_create_schema: Bool(true), "scylladb-create-schema",
+            "create keyspace and table where they are absent";
         pyroscope_url: Text("", URL), "pyroscope-url",
             "pyroscope profiler address, e.g http://localhost:4040";
+        sink_queue_bytes: Int(67_108_864, 1_048_576..=i64::MAX), "sink-queue-bytes",
+            "most bytes of rows that wait in memory for each sink; past it they go to -spill-dir or are dropped";
+        spill_dir: Text("", "a directory"), "spill-dir",
+            "keep rows that memory has no room for in this directory (empty: drop them)";
+        spill_max_bytes: Int(1_073_741_824, 16_777_216..=i64::MAX), "spill-max-bytes",
+            "most bytes on disk for each sink; past it rows are dropped";
+        sink_retry_max: Duration(6 * HOUR, 0..=i64::MAX), "sink-retry-max",
+            "rows that a sink has not taken for so long are dropped (0: never)";
+        sink_flush_timeout: Duration(5 * SECOND, 0..=i64::MAX), "sink-flush-timeout",
+            "time for sinks to take what is left when the server stops";
     }
     Program "Program" {
         shutdown_delay: Duration(0, ANY), "shutdown-delay",

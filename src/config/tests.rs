@@ -21,6 +21,44 @@ fn all(port: u16) -> GoAddr {
     GoAddr { host: String::new(), port }
 }
 
+fn default_sinks() -> SinkFlags {
+    SinkFlags {
+        remote: None,
+        remote_datagram_bytes: 1_432,
+        remote_sockets: 4,
+        loki_address: String::new(),
+        loki_ca_path: String::new(),
+        loki_cert_path: String::new(),
+        loki_key_path: String::new(),
+        loki_labels: Vec::new(),
+        loki_tenant: String::new(),
+        opensearch_bulk_period: Duration::from_secs(5),
+        opensearch_bulk_size_bytes: 20_000,
+        opensearch_ca_path: String::new(),
+        opensearch_insecure: false,
+        opensearch_shards: 9,
+        opensearch_replicas: 2,
+        opensearch_indices_max: 64,
+        search_url: Secret(String::new()),
+        search_user: String::new(),
+        search_password: Secret(String::new()),
+        scylladb_hosts: Vec::new(),
+        scylladb_table: "tracking.metrics".to_owned(),
+        scylladb_user: String::new(),
+        scylladb_password: Secret(String::new()),
+        scylladb_tls: false,
+        scylladb_ca_path: String::new(),
+        scylladb_create_schema: true,
+        pyroscope_url: String::new(),
+        queue_bytes: 64 << 20,
+        spill_dir: String::new(),
+        spill_max_bytes: 1 << 30,
+        retry_max: Some(Duration::from_hours(6)),
+        flush_timeout: Duration::from_secs(5),
+        hostname: String::new(),
+    }
+}
+
 #[test]
 fn no_flags_give_the_defaults() {
     let config = config(&[]);
@@ -57,22 +95,6 @@ fn no_flags_give_the_defaults() {
         addr: all(9099),
         scrape_timeout: Duration::from_secs(30),
     };
-    let sinks = SinkFlags {
-        remote: None,
-        loki_address: String::new(),
-        loki_ca_path: String::new(),
-        loki_cert_path: String::new(),
-        loki_key_path: String::new(),
-        opensearch_bulk_period: Duration::from_secs(5),
-        opensearch_bulk_size_bytes: 20_000,
-        search_url: Secret(String::new()),
-        search_user: String::new(),
-        search_password: Secret(String::new()),
-        scylladb_hosts: Vec::new(),
-        scylladb_table: "tracking.metrics".to_owned(),
-        pyroscope_url: String::new(),
-        hostname: String::new(),
-    };
     let expected = Config {
         debug: false,
         check_only: false,
@@ -85,7 +107,7 @@ fn no_flags_give_the_defaults() {
         log_interval: Duration::from_secs(10),
         labels: Vec::new(),
         source_labels: true,
-        sinks,
+        sinks: default_sinks(),
     };
     assert_eq!(config, expected);
 }

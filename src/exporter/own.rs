@@ -12,8 +12,11 @@ use crate::exporter::retire::{PASS_BOUNDS_SECONDS, Passes};
 use crate::exposition::page::Page;
 use crate::metric::{Coercion, Kind, Op, OpType, Rejection};
 use crate::registry::birth::Births;
+use crate::sinks::books::AllBooks;
 use crate::stats::Stats;
 use crate::stats::{Count, Own, Transport, WorkerStats};
+
+mod sinks;
 
 /// Where the numbers are.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub struct Sources<'a> {
     pub http: &'a HttpStats,
     /// The last page: nanoseconds it took and bytes it had as sent.
     pub last_page: (u64, u64),
+    /// Of sinks.
+    pub sinks: &'a AllBooks,
     /// Log lines that were dropped.
     pub log_suppressed: u64,
 }
@@ -40,11 +45,11 @@ pub type Texts = BTreeMap<&'static str, Vec<u8>>;
 /// All of them but the number of series, with the numbers of now.
 pub fn texts(sources: &Sources<'_>) -> Texts {
     let mut own = OwnPage { texts: Texts::new() };
-    own.messages(sources.stats);
+    own.messages(sources.stats, sources.sinks.forwards);
+    sinks::families(&mut own, sources.sinks);
     own.transports(sources);
     own.registry(sources);
     own.server(sources);
-    own.sinks();
     own.process();
     own.http(sources.http);
     own.texts
@@ -93,6 +98,23 @@ impl OwnPage {
         });
     }
 
+    /// A family of ours with two labels, named in its entry with a comma between them.
+    fn labelled<'a>(&mut self, own: Own, values: impl IntoIterator<Item = ([&'a str; 2], f64)>) {
+        let family = own.family();
+        let (first, second) = family.label.split_once(',').unwrap_or((family.label, ""));
+        self.family((family.name, family.kind, family.help), |page| {
+            // In the order of the page: by labels' names, which the table may have the other way round.
+            for ([one, two], value) in values {
+                let labels = if first < second {
+                    format!("{first}=\"{one}\",{second}=\"{two}\"")
+                } else {
+                    format!("{second}=\"{two}\",{first}=\"{one}\"")
+                };
+                page.sample(family.name, "", labels.as_bytes(), value);
+            }
+        });
+    }
+
     fn one(&mut self, own: Own, value: u64) {
         self.own(own, [("", value as f64)]);
     }
@@ -125,8 +147,15 @@ impl OwnPage {
         self.own(own, numbered.iter().map(|(worker, value)| (worker.as_str(), *value)));
     }
 
-    fn messages(&mut self, stats: &Stats) {
-        self.sums(Own::Processed, stats, OpType::NAMES, |worker| &worker.op_types);
+    fn messages(&mut self, stats: &Stats, forwards: bool) {
+        // A router forwards and processes nothing, any other processes and forwards nothing.
+        let (moves, stands) = if forwards {
+            (Own::Forwarded, Own::Processed)
+        } else {
+            (Own::Processed, Own::Forwarded)
+        };
+        self.sums(moves, stats, OpType::NAMES, |worker| &worker.op_types);
+        self.own(stands, OpType::NAMES.into_iter().map(|name| (name, 0.0)));
         self.sum(Own::Framed, stats, |worker| &worker.framed);
         let ops = Op::ALL.map(Op::as_str);
         self.sums(Own::Accepted, stats, ops, |worker| &worker.accepted);
@@ -188,21 +217,6 @@ impl OwnPage {
         self.one(Own::HttpRefused, sources.http.refused_bodies());
         self.one(Own::HttpRestarts, sources.http.restarts());
         self.one(Own::HttpSlow, sources.http.slow_readers());
-    }
-
-    /// Families of sinks, which stand at 0 without any.
-    fn sinks(&mut self) {
-        self.own(Own::Forwarded, OpType::NAMES.into_iter().map(|name| (name, 0.0)));
-        self.one(Own::IndexConnections, 0);
-        let family = Own::IndexBulkInsert.family();
-        self.family((family.name, family.kind, family.help), |page| {
-            for (status, by) in
-                [("failed", "size"), ("failed", "time"), ("success", "size"), ("success", "time")]
-            {
-                let labels = format!("status=\"{status}\",type=\"{by}\"");
-                page.sample(family.name, "", labels.as_bytes(), 0.0);
-            }
-        });
     }
 
     fn process(&mut self) {

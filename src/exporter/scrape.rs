@@ -23,6 +23,7 @@ use crate::exporter::retire::{Passes, Retire};
 use crate::exposition::page::Page;
 use crate::registry::birth::Births;
 use crate::registry::directory::Directory;
+use crate::sinks::books::AllBooks;
 use crate::stats::Stats;
 use crate::stats::{Count, WorkerStats};
 
@@ -35,6 +36,7 @@ pub struct Scrape {
     kernel: Kernel,
     retire: Option<Retire>,
     http: Arc<HttpStats>,
+    sinks: AllBooks,
     log_suppressed: fn() -> u64,
     ready: AtomicBool,
     last_page_ns: AtomicU64,
@@ -50,7 +52,7 @@ impl Scrape {
         stats: Stats,
         kernel: Kernel,
         retire: Option<Retire>,
-        http: Arc<HttpStats>,
+        (http, sinks): (Arc<HttpStats>, AllBooks),
         log_suppressed: fn() -> u64,
     ) -> Self {
         Self {
@@ -60,6 +62,7 @@ impl Scrape {
             kernel,
             retire,
             http,
+            sinks,
             log_suppressed,
             ready: AtomicBool::new(true),
             last_page_ns: AtomicU64::new(0),
@@ -106,6 +109,7 @@ impl Scrape {
             births: &self.births,
             passes: &self.retire.as_ref().map_or_else(Passes::default, Retire::passes),
             http: &self.http,
+            sinks: &self.sinks,
             last_page: (
                 self.last_page_ns.load(Ordering::Relaxed),
                 self.last_page_bytes.load(Ordering::Relaxed),

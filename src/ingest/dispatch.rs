@@ -14,6 +14,7 @@ use crate::ingest::shapes::{Meaning, Shapes};
 use crate::ingest::{Handler, Listener};
 use crate::metric::{Op, OpType, Rejection, Sample};
 use crate::registry::shard::{OwnCell, Shard};
+use crate::sinks::outbox::Outboxes;
 use crate::stats::Stats;
 use crate::stats::{Transport, WorkerStats};
 use crate::sys::recv::Datagrams;
@@ -37,6 +38,7 @@ struct Messages {
     parser: Parser,
     shapes: Shapes,
     shard: Shard,
+    outboxes: Outboxes,
     shared: Shared,
     now_ns: u64,
     number: usize,
@@ -72,7 +74,7 @@ pub struct Stream {
 
 impl Dispatch {
     /// For the worker with this number.
-    pub fn new(number: usize, shard: Shard, shared: Shared) -> Self {
+    pub fn new(number: usize, shard: Shard, outboxes: Outboxes, shared: Shared) -> Self {
         // With -debug each message is to be seen, so none is short-cut.
         let shapes_max_bytes = if shared.log.debug() { 0 } else { shared.shapes_max_bytes };
         Self {
@@ -83,6 +85,7 @@ impl Dispatch {
                 parser: Parser::new(shared.labels_max),
                 shapes: Shapes::new(shapes_max_bytes, Arc::clone(shard.births())),
                 shard,
+                outboxes,
                 shared,
                 now_ns: 0,
                 number,
@@ -123,6 +126,7 @@ impl Handler for Dispatch {
                 self.messages.frame(listener, datagram.padded, frame, None);
             }
         }
+        self.messages.outboxes.flush();
         let garbage = self.framer.garbage_bytes();
         let stats = self.stats();
         stats.garbage_bytes.add(garbage);
@@ -145,6 +149,7 @@ impl Handler for Dispatch {
     ) -> usize {
         let framer = stream.framer.get_or_insert_with(|| Framer::new(self.message_max_bytes));
         self.messages.all(listener, framer, buffer, kept, filled);
+        self.messages.outboxes.flush();
         let garbage = framer.garbage_bytes();
         let open = &buffer[framer.keep(filled)..filled];
         stream.kept.clear();
@@ -174,6 +179,10 @@ impl Handler for Dispatch {
             self.messages.frame(listener, &mut stream.kept, frame, None);
         }
         stream.kept = Vec::new();
+    }
+
+    fn finish(self) {
+        self.messages.outboxes.finish();
     }
 }
 
@@ -298,11 +307,17 @@ impl Messages {
         len: usize,
         escaped: bool,
     ) -> Result<Option<(Meaning, f64)>, Rejection> {
-        let Self { parser, shard, shared, now_ns, number, .. } = self;
+        let Self { parser, shard, outboxes, shared, now_ns, number, .. } = self;
         let stats = &shared.stats[*number];
         parser.parse(bytes, len, escaped, |Parsed { op_type, coercions, result }| {
             let counted = result.and_then(|sample| {
-                let cell = count(&sample, &shared.listeners[listener], shard, shared, *now_ns)?;
+                let listener = &shared.listeners[listener];
+                // Before counting: a router passes on what others count.
+                let cell = if outboxes.push(&sample, &listener.row_constants) {
+                    None
+                } else {
+                    count(&sample, listener, shard, shared, *now_ns)?
+                };
                 Ok((sample.op, cell, sample.value))
             });
             match counted {

@@ -57,4 +57,6 @@ impl Handler for Null {
     fn end(&mut self, _listener: usize, (): &mut ()) {}
 
     fn refuse(&mut self, _listener: usize, (): &mut (), _reason: Rejection) {}
+
+    fn finish(self) {}
 }

@@ -251,6 +251,7 @@ impl<H: Handler> Loop<H> {
         self.drain_ready()?;
         self.worker.seat.wait(); // everybody is drained: sockets may close
         self.worker.handler.between(clock::now_ns());
+        self.worker.handler.finish();
         Ok(())
     }
 

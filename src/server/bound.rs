@@ -1,6 +1,7 @@
 //! What the flags ask for, opened: sockets first, so that what cannot be had is told before any thread
 //! starts; then the parts that threads are made of.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use crossbeam::utils::CachePadded;
 use mio::{Poll, Waker};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::config::{Config, GoAddr, ListenUnix, SinkFlags, source_app};
+use crate::config::{Config, GoAddr, ListenUnix, source_app};
 use crate::control::Control;
 use crate::exporter::http::HttpServer;
 use crate::exporter::http::stats::HttpStats;
@@ -29,7 +30,9 @@ use crate::registry::exchange::Exchange;
 use crate::registry::expiry::Expiry;
 use crate::registry::label_text;
 use crate::registry::shard::Shard;
+use crate::server::sinks::Sinks;
 use crate::server::unix_path::{self, BoundPath};
+use crate::sinks::text;
 use crate::stats::Stats;
 use crate::stats::{self, WorkerStats};
 use crate::sys::{limits, socket};
@@ -45,6 +48,7 @@ pub(super) struct Bound {
     http: Option<TcpListener>,
     udp: Vec<UdpSocket>,
     unix: Vec<(String, BoundPath)>,
+    sinks: Option<Sinks>,
     /// All workers' counters.
     pub(super) stats: Stats,
 }
@@ -62,6 +66,8 @@ pub(super) struct Parts {
     pub(super) control: Arc<Control>,
     /// Workers' words to the log.
     pub(super) log: Arc<LogSlots>,
+    /// Where rows go.
+    pub(super) sinks: Sinks,
 }
 
 impl Bound {
@@ -75,7 +81,8 @@ impl Bound {
         let stats = (0..workers).map(|_| CachePadded::new(WorkerStats::default())).collect();
         let http = bind_http(&config.http.addr)
             .with_context(|| format!("-socket {:?}: cannot listen", config.http.text))?;
-        let mut bound = Self { main, http: None, udp: Vec::new(), unix: Vec::new(), stats };
+        let sinks = Some(Sinks::open(config)?);
+        let mut bound = Self { main, http: None, udp: Vec::new(), unix: Vec::new(), sinks, stats };
         if let Some(udp) = &config.ingest.udp {
             bound.udp = first_of(&udp.addr, |address| {
                 udp::bind(address, workers, config.ingest.rcvbuf_bytes)
@@ -93,7 +100,6 @@ impl Bound {
             if config.http.addr.host.is_empty() { "0.0.0.0" } else { &config.http.addr.host };
         log::info!("Expose metrics on http://{host}:{port}/metrics");
         bound.http = Some(http);
-        warn_of_sinks(&config.sinks);
         Ok(bound)
     }
 
@@ -138,6 +144,7 @@ impl Bound {
     /// Those of `epoll_create(2)`, `dup(2)` and of starting the HTTP library.
     pub(super) fn take_parts(&mut self, config: &Config) -> anyhow::Result<Parts> {
         let workers = config.ingest.workers;
+        let mut sinks = self.sinks.take().context("sinks are taken already")?;
         let polls = (0..workers).map(|_| Poll::new()).collect::<Result<Vec<_>, _>>()?;
         let wakers = polls
             .iter()
@@ -159,7 +166,7 @@ impl Bound {
             Arc::clone(&self.stats),
             kernel,
             retire,
-            Arc::clone(&http_stats),
+            (Arc::clone(&http_stats), std::mem::take(&mut sinks.books)),
             crate::logger::suppressed,
         ));
         let listener = self.http.take().context("sockets are taken already")?;
@@ -185,10 +192,11 @@ impl Bound {
             let (births, exchange) = (Arc::clone(&births), Arc::clone(&exchange));
             Shard::new(number, births, exchange)
         };
-        let handlers =
-            (0..workers).map(|number| Dispatch::new(number, shard(number), shared.clone()));
-        let workers = self.workers(config, polls, &control, handlers.collect())?;
-        Ok(Parts { workers, scrape, http: Arc::new(http), control, log })
+        let handler =
+            |number| Dispatch::new(number, shard(number), sinks.outboxes(number), shared.clone());
+        let handlers = (0..workers).map(handler).collect();
+        let workers = self.workers(config, polls, &control, handlers)?;
+        Ok(Parts { workers, scrape, http: Arc::new(http), control, log, sinks })
     }
 
     fn workers(
@@ -260,23 +268,6 @@ fn descriptors_room(config: &Config) -> anyhow::Result<usize> {
     Ok(room)
 }
 
-/// Says which flags are accepted for the sake of old command lines and do nothing yet.
-fn warn_of_sinks(sinks: &SinkFlags) {
-    let asked = [
-        ("-remote", sinks.remote.is_some()),
-        ("-loki-address", !sinks.loki_address.is_empty()),
-        ("-scylladb-hosts", !sinks.scylladb_hosts.is_empty()),
-        ("-pyroscope-url", !sinks.pyroscope_url.is_empty()),
-        ("METRICS_SERVER_SEARCH_URL", !sinks.search_url.expose().is_empty()),
-    ];
-    for (name, _) in asked.iter().filter(|(_, given)| *given) {
-        log::warn!(
-            "{name} has no effect in this version: events, documents and raw rows are rejected and \
-             counted, metrics stay here"
-        );
-    }
-}
-
 fn listener(config: &Config, data_source: &str, unix: bool) -> Listener {
     let app = source_app(data_source);
     let mut pairs: Vec<(&str, &str)> =
@@ -284,7 +275,25 @@ fn listener(config: &Config, data_source: &str, unix: bool) -> Listener {
     if config.source_labels {
         pairs.extend([("data_source", data_source), ("source_app", app.as_str())]);
     }
-    Listener { data_source: data_source.to_owned(), unix, constants: label_text::constants(pairs) }
+    let constants = label_text::constants(pairs.iter().copied());
+    let instance = host_name();
+    if config.sinks.remote.is_some() {
+        pairs.push(("instance", &instance)); // tells routers of one far end apart
+    }
+    let row_constants = row_constants(pairs);
+    Listener { data_source: data_source.to_owned(), unix, constants, row_constants }
+}
+
+/// The labels that rows get, in rising precedence, sorted by name.
+fn row_constants(pairs: Vec<(&str, &str)>) -> Vec<text::Constant> {
+    let merged: BTreeMap<_, _> = pairs.into_iter().collect();
+    merged.into_iter().map(|(name, value)| text::Constant::new(name, value)).collect()
+}
+
+/// The machine's name, as `uname -n` shows it.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
 }
 
 fn bounds(config: &Config) -> Bounds {

@@ -52,10 +52,11 @@ fn non_finite(value: f64) -> &'static [u8] {
 }
 
 /// The significant digits of a decimal text and the power of ten of the first.
-struct Decimal {
+pub(super) struct Decimal {
     digits: [u8; 24],
     len: usize,
-    exponent: i32,
+    /// The power of ten of the first digit.
+    pub(super) exponent: i32,
 }
 
 /// Rewrites any spelling of a finite number other than zero as `d.ddde+XX`.
@@ -68,7 +69,7 @@ fn write_scientific(out: &mut Vec<u8>, text: &[u8]) {
         None => text,
     };
     let decimal = Decimal::read(unsigned);
-    let (first, rest) = decimal.digits[..decimal.len].split_at(1);
+    let (first, rest) = decimal.digits().split_at(1);
     out.extend_from_slice(first);
     if !rest.is_empty() {
         out.push(b'.');
@@ -84,7 +85,13 @@ fn write_scientific(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 impl Decimal {
-    fn read(text: &[u8]) -> Self {
+    /// The significant digits, without zeros at either end.
+    pub(super) fn digits(&self) -> &[u8] {
+        &self.digits[..self.len]
+    }
+
+    /// Of the text of a finite number above zero.
+    pub(super) fn read(text: &[u8]) -> Self {
         let mantissa_len = memchr::memchr(b'e', text).unwrap_or(text.len());
         let (mantissa, exponent) = text.split_at(mantissa_len);
         let point = memchr::memchr(b'.', mantissa).unwrap_or(mantissa_len);

@@ -24,6 +24,7 @@ use metrics_server::registry::exchange::Exchange;
 use metrics_server::registry::expiry::Expiry;
 use metrics_server::registry::label_text::constants;
 use metrics_server::registry::shard::Shard;
+use metrics_server::sinks::outbox::Outboxes;
 use metrics_server::stats::{self, Count, Stats, Transport, WorkerStats};
 use metrics_server::sys::recv::{Datagrams, PADDING};
 
@@ -152,7 +153,7 @@ impl Twin {
         let shard = Shard::new(0, Arc::clone(&births), Arc::clone(&exchange));
         Self {
             shapes_bytes,
-            handler: Dispatch::new(0, shard, shared),
+            handler: Dispatch::new(0, shard, Outboxes::default(), shared),
             streams: Default::default(),
             buffer: Vec::new(),
             expiry: Expiry::new(TTL_NS, exchange),
@@ -254,6 +255,7 @@ fn listeners() -> [Listener; LISTENERS] {
         data_source: data_source.to_owned(),
         unix,
         constants: constants([("source", data_source), ("zone", zone)]),
+        row_constants: Vec::new(),
     };
     [
         listener(":9999", false, "\"one\""),

@@ -1,0 +1,74 @@
+//! The families of sinks, one series per sink that is configured.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::OwnPage;
+use crate::clock;
+use crate::sinks::books::{AllBooks, Books, Sent};
+use crate::sinks::{Drop, Reason};
+use crate::stats::Own;
+
+/// A number of one sink.
+type Number = fn(&Books) -> f64;
+
+fn value(count: &AtomicU64) -> f64 {
+    count.load(Relaxed) as f64
+}
+
+/// Families with the sink's name as their only label.
+const PLAIN: [(Own, Number); 14] = [
+    (Own::SinkDelivered, |books| value(&books.delivered)),
+    (Own::SinkEnqueued, |books| books.enqueued() as f64),
+    (Own::SinkQueueBytes, |books| value(&books.queued_bytes)),
+    (Own::SinkQueueRows, |books| books.queued() as f64),
+    (Own::SinkOldest, |books| match books.oldest_unix_ns.load(Relaxed) {
+        0 => 0.0,
+        oldest => clock::unix_ns().saturating_sub(oldest) as f64 / 1e9,
+    }),
+    (Own::SinkRecovered, |books| value(&books.recovered)),
+    (Own::SinkRequestRows, |books| value(&books.request_rows)),
+    (Own::SinkRequestSeconds, |books| value(&books.request_ns) / 1e9),
+    (Own::SinkSpillBytes, |books| value(&books.spilled_bytes)),
+    (Own::SinkSpillErrors, |books| value(&books.spill_errors)),
+    (Own::SinkSpillRows, |books| value(&books.spilled_rows)),
+    (Own::SinkSpilled, |books| value(&books.spilled_total)),
+    (Own::SinkTorn, |books| value(&books.torn_bytes)),
+    (Own::SinkUp, |books| f64::from(u8::from(books.up.load(Relaxed)))),
+];
+
+/// Adds them all.
+pub(super) fn families(own: &mut OwnPage, all: &AllBooks) {
+    for (family, number) in PLAIN {
+        own.own(family, all.sinks.iter().map(|books| (books.sink, number(books))));
+    }
+    let sinks = || all.sinks.iter();
+    own.one(Own::IndexConnections, 0);
+    own.labelled(
+        Own::IndexBulkInsert,
+        ["failed", "success"]
+            .into_iter()
+            .flat_map(|status| ["size", "time"].map(|by| ([status, by], 0.0))),
+    );
+    own.labelled(
+        Own::SinkDropped,
+        sinks().flat_map(|books| {
+            Drop::ALL
+                .iter()
+                .map(move |reason| ([books.sink, reason.as_str()], books.dropped(*reason) as f64))
+        }),
+    );
+    own.labelled(
+        Own::SinkRejected,
+        sinks().flat_map(|books| {
+            let counts = Reason::ALL.iter().zip(&books.rejected);
+            counts.map(move |(reason, count)| ([books.sink, reason.as_str()], value(count)))
+        }),
+    );
+    own.labelled(
+        Own::SinkRequests,
+        sinks().flat_map(|books| {
+            let counts = Sent::NAMES.into_iter().zip(&books.requests);
+            counts.map(move |(outcome, count)| ([books.sink, outcome], value(count)))
+        }),
+    );
+}

@@ -1,0 +1,177 @@
+//! The sinks that the flags ask for: their queues, and the threads' bodies.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use crossbeam::channel::{self, Sender};
+
+use crate::config::{Config, SinkFlags};
+use crate::metric::Op;
+use crate::sinks::Sink;
+use crate::sinks::block::{Block, Stamps};
+use crate::sinks::books::{AllBooks, Books};
+use crate::sinks::deliverer::Deliverer;
+use crate::sinks::outbox::{Outbox, Outboxes};
+use crate::sinks::queue::Queue;
+use crate::sinks::spill::Spill;
+use crate::sinks::spooler::Spooler;
+
+/// Everything about sinks, until threads take it.
+#[derive(Debug, Default)]
+pub(super) struct Sinks {
+    parts: Vec<Part>,
+    /// For the page.
+    pub(super) books: AllBooks,
+}
+
+/// One sink.
+#[derive(Debug)]
+struct Part {
+    ops: &'static [Op],
+    sender: Sender<Block>,
+    books: Arc<Books>,
+    queue: Arc<Queue>,
+    spooler: Spooler,
+    deliverer: Deliverer,
+    cancel: Cancel,
+}
+
+/// Ends a delivery that is under way.
+struct Cancel(Box<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for Cancel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Cancel")
+    }
+}
+
+/// Main's hold on the sinks that run.
+#[derive(Debug, Default)]
+pub(super) struct RunningSinks {
+    held: Vec<(Arc<Queue>, Cancel)>,
+}
+
+/// A thread's name and body.
+pub(super) type Thread = (String, Box<dyn FnOnce() + Send>);
+
+impl Sinks {
+    /// Makes them, and opens their directories.
+    ///
+    /// # Errors
+    /// Names flag, value and cause.
+    pub(super) fn open(config: &Config) -> anyhow::Result<Self> {
+        let mut sinks = Self::default();
+        sinks.books.forwards = config.sinks.remote.is_some();
+        let mut made = far_ends(config, &mut sinks.books)?;
+        made.sort_by_key(|(name, ..)| *name); // the page's order
+        for (name, ops, sink) in made {
+            sinks.add(config, name, ops, sink)?;
+        }
+        Ok(sinks)
+    }
+
+    fn add(
+        &mut self,
+        config: &Config,
+        name: &'static str,
+        ops: &'static [Op],
+        sink: Box<dyn Sink>,
+    ) -> anyhow::Result<()> {
+        let flags = &config.sinks;
+        let books = Arc::new(Books::new(name, config.ingest.workers));
+        // Datagrams leave no trace of their arrival: what is on disk could not be told from what is there.
+        let keeps = !flags.spill_dir.is_empty() && name != "remote";
+        let spill = if keeps { Some(open_spill(flags, name)?) } else { None };
+        let last_ns = spill.as_ref().map_or(0, |(_, found)| found.last_ns);
+        // Differs from every other server's, and this one's next time.
+        let next_seq = ahash::RandomState::new().hash_one(std::process::id());
+        let limits = sink.limits();
+        let queue = Arc::new(Queue::new(Arc::clone(&books), limits, flags.queue_bytes, spill));
+        let (sender, blocks) = channel::unbounded(); // outboxes bound its bytes
+        let cancel = Cancel(sink.cancel());
+        self.books.sinks.push(Arc::clone(&books));
+        self.parts.push(Part {
+            ops,
+            sender,
+            books,
+            spooler: Spooler {
+                blocks,
+                queue: Arc::clone(&queue),
+                stamps: Stamps { last_ns, next_seq },
+            },
+            deliverer: Deliverer::new(sink, Arc::clone(&queue), flags.retry_max),
+            queue,
+            cancel,
+        });
+        Ok(())
+    }
+
+    /// The outboxes of one worker.
+    pub(super) fn outboxes(&self, worker: usize) -> Outboxes {
+        let mut outboxes = Outboxes::default();
+        for part in &self.parts {
+            let outbox = Outbox::new(worker, part.sender.clone(), Arc::clone(&part.books));
+            outboxes.add(outbox, part.ops);
+        }
+        outboxes
+    }
+
+    /// The threads, which end once all workers' outboxes are gone, and main's hold on them.
+    pub(super) fn into_threads(self) -> (Vec<Thread>, RunningSinks) {
+        let (mut threads, mut running) = (Vec::new(), RunningSinks::default());
+        for Part { books, spooler, deliverer, queue, cancel, .. } in self.parts {
+            let spool = move || spooler.run();
+            threads.push((format!("{}-spool", short(books.sink)), Box::new(spool) as Box<_>));
+            let deliver = move || deliverer.run();
+            threads.push((format!("{}-send", short(books.sink)), Box::new(deliver) as Box<_>));
+            running.held.push((queue, cancel));
+        }
+        (threads, running)
+    }
+}
+
+impl RunningSinks {
+    /// What is queued is to be delivered by then.
+    pub(super) fn stop_by(&self, deadline: Instant) {
+        self.held.iter().for_each(|(queue, _)| queue.stop_by(deadline));
+    }
+
+    /// Ends deliveries that are under way.
+    pub(super) fn cancel(&self) {
+        self.held.iter().for_each(|(_, cancel)| (cancel.0)());
+    }
+}
+
+/// A sink's name in its threads' names, which have 15 bytes.
+fn short(sink: &'static str) -> &'static str {
+    if sink == "opensearch" { "search" } else { sink }
+}
+
+fn open_spill(
+    flags: &SinkFlags,
+    name: &str,
+) -> anyhow::Result<(Spill, crate::sinks::spill::Found)> {
+    let folder = Path::new(&flags.spill_dir).join(name);
+    let (spill, found) = Spill::open(&folder, flags.spill_max_bytes)
+        .with_context(|| format!("-spill-dir {:?}", flags.spill_dir))?;
+    let rows: u64 = found.segments.iter().map(|segment| segment.rows).sum();
+    if rows > 0 || found.torn_bytes > 0 {
+        log::info!(
+            "-spill-dir {:?}: {rows} rows for {name} are kept from before, {} unfinished bytes were cut off",
+            flags.spill_dir,
+            found.torn_bytes
+        );
+    }
+    Ok((spill, found))
+}
+
+/// The far ends that are configured: name, ops, sink.
+type FarEnd = (&'static str, &'static [Op], Box<dyn Sink>);
+
+#[expect(clippy::unnecessary_wraps, reason = "opening a sink may fail")]
+fn far_ends(config: &Config, books: &mut AllBooks) -> anyhow::Result<Vec<FarEnd>> {
+    let _ = (config, books);
+    Ok(Vec::new())
+}

@@ -1,0 +1,243 @@
+//! Batches: blocks, cut and joined to what one request may hold.
+//!
+//! Runs on the deliverer. A batch comes from memory or from one segment, never from both.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use crate::sinks::block::{Block, HEAD_BYTES};
+use crate::sinks::queue::{Next, Queue};
+use crate::sinks::spill::{Segment, SegmentReader};
+use crate::sinks::{Limits, Trigger};
+
+/// Where rows were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// In memory.
+    Memory,
+    /// In a segment.
+    Disk,
+}
+
+/// Rows for one request.
+#[derive(Debug)]
+pub struct Batch {
+    /// In order.
+    pub rows: Block,
+    /// Of all of them.
+    pub origin: Origin,
+    /// Why now.
+    pub trigger: Trigger,
+}
+
+/// A block that is being cut.
+#[derive(Debug)]
+struct Open {
+    block: Block,
+    /// Bytes and rows of it that are in batches.
+    cut: (usize, u32),
+    origin: Origin,
+    came: Instant,
+    /// Of a frame: where it begins.
+    frame: u64,
+}
+
+/// Takes batches from a queue.
+#[derive(Debug)]
+pub struct Taker {
+    queue: Arc<Queue>,
+    limits: Limits,
+    open: Option<Open>,
+    segment: Option<SegmentReader>,
+    /// Rows of the batch at hand, if it came from the segment.
+    from_disk: u64,
+}
+
+/// Whether there is a block to cut from.
+enum Have {
+    Rows,
+    Nothing,
+    End,
+}
+
+impl Taker {
+    /// From this queue, batches within these limits.
+    pub fn new(queue: Arc<Queue>, limits: Limits) -> Self {
+        Self { queue, limits, open: None, segment: None, from_disk: 0 }
+    }
+
+    /// The next batch; waits until one is due. `None` at the end: nothing more comes, or the deliverer has
+    /// to end.
+    pub fn collect(&mut self) -> Option<Batch> {
+        loop {
+            if self.open.is_none() && self.segment_is_done() {
+                self.segment = None;
+            }
+            let open = self.open.as_ref().filter(|open| open.origin == Origin::Memory);
+            let held = open.map(|open| (open.bytes_left(), open.rows_left(), open.came));
+            if self.open.is_none() || held.is_some() {
+                self.queue.wait(held, self.seen());
+            }
+            if self.queue.is_over() {
+                return None;
+            }
+            match self.gather() {
+                (Some(batch), _) => {
+                    let oldest = batch.rows.iter().next().map_or(0, |row| row.time_ns);
+                    self.queue.books.oldest_unix_ns.store(oldest, Relaxed);
+                    return Some(batch);
+                }
+                (None, Have::End) => return None,
+                (None, _) => self.queue.books.oldest_unix_ns.store(0, Relaxed),
+            }
+        }
+    }
+
+    /// A batch of what there is now.
+    fn gather(&mut self) -> (Option<Batch>, Have) {
+        let mut batch: Option<Batch> = None;
+        self.from_disk = 0;
+        loop {
+            let have = self.refill();
+            let (Have::Rows, Some(open)) = (&have, &mut self.open) else { return (batch, have) };
+            let origin = open.origin;
+            let batch_now = batch.get_or_insert_with(|| Batch {
+                rows: Block::default(),
+                origin,
+                trigger: Trigger::Time,
+            });
+            if batch_now.origin != origin {
+                return (batch, Have::Rows);
+            }
+            let before = batch_now.rows.rows;
+            let full = open.cut(&mut batch_now.rows, self.limits);
+            if self.limits.is_due(batch_now.rows.bytes.len(), batch_now.rows.rows as usize) {
+                batch_now.trigger = Trigger::Size;
+            }
+            if origin == Origin::Disk {
+                self.from_disk += u64::from(batch_now.rows.rows - before);
+            }
+            if open.bytes_left() == 0 {
+                self.open = None;
+            }
+            if full {
+                return (batch, Have::Rows);
+            }
+        }
+    }
+
+    /// Opens the next block if none is open.
+    fn refill(&mut self) -> Have {
+        if self.open.is_some() {
+            return Have::Rows;
+        }
+        match self.queue.take(self.seen()) {
+            Next::Block(block, came) => {
+                self.open =
+                    Some(Open { block, cut: (0, 0), origin: Origin::Memory, came, frame: 0 });
+                Have::Rows
+            }
+            Next::Segment(segment) => self.read(&segment),
+            Next::Nothing => Have::Nothing,
+            Next::End => Have::End,
+        }
+    }
+
+    /// Opens the next block of the oldest segment.
+    fn read(&mut self, oldest: &Segment) -> Have {
+        let Some(spill) = &self.queue.spill else { return Have::Nothing };
+        let opened = match self.segment.take().filter(|open| open.number == oldest.number) {
+            Some(open) => Ok(open),
+            None => spill.read(oldest),
+        };
+        let read = opened.and_then(|mut reader| {
+            let frame = reader.at;
+            let block = reader.block()?;
+            Ok((reader, frame, block))
+        });
+        match read {
+            Ok((reader, frame, block)) => {
+                self.segment = Some(reader);
+                let (origin, came) = (Origin::Disk, Instant::now());
+                self.open = Some(Open { block, cut: (0, 0), origin, came, frame });
+                Have::Rows
+            }
+            Err(error) => {
+                log::error!(
+                    "-spill-dir: rows of {} cannot be read back: {error}; the rest of the segment is set aside",
+                    self.queue.books.sink
+                );
+                self.queue.delivered(oldest.number, oldest.end, 0);
+                Have::Nothing
+            }
+        }
+    }
+
+    /// How far the oldest segment was read.
+    fn seen(&self) -> Option<(u64, u64)> {
+        self.segment.as_ref().map(|reader| (reader.number, reader.at))
+    }
+
+    fn segment_is_done(&self) -> bool {
+        self.segment
+            .as_ref()
+            .is_some_and(|reader| self.queue.delivered(reader.number, reader.at, 0))
+    }
+
+    /// The batch is settled.
+    pub fn settled(&mut self) {
+        let Some(reader) = &self.segment else { return };
+        let cut = self.open.as_ref().filter(|open| open.origin == Origin::Disk);
+        let position = cut.map_or(reader.at, |open| open.frame);
+        if let Err(error) = reader.set_position(position) {
+            log::warn!("-spill-dir: cannot note what is delivered: {error}; it may be sent again");
+        }
+        if self.queue.delivered(reader.number, position, std::mem::take(&mut self.from_disk)) {
+            self.segment = None;
+        }
+    }
+
+    /// What was taken from memory and is in no batch, behind `left`.
+    pub fn into_left(self, mut left: Vec<Block>) -> Vec<Block> {
+        if let Some(open) = self.open.filter(|open| open.origin == Origin::Memory) {
+            let mut rest = Block::default();
+            open.block.iter_from(open.cut.0).for_each(|row| rest.push_row(&row));
+            left.push(rest);
+        }
+        left
+    }
+}
+
+impl Open {
+    fn bytes_left(&self) -> usize {
+        self.block.bytes.len() - self.cut.0
+    }
+
+    fn rows_left(&self) -> usize {
+        (self.block.rows - self.cut.1) as usize
+    }
+
+    /// Moves rows to the batch; returns whether that is full.
+    fn cut(&mut self, batch: &mut Block, limits: Limits) -> bool {
+        let fits = batch.bytes.len() + self.bytes_left() <= limits.max_bytes
+            && batch.rows as usize + self.rows_left() <= limits.max_rows;
+        if fits {
+            batch.bytes.extend_from_slice(&self.block.bytes[self.cut.0..]);
+            batch.rows += self.block.rows - self.cut.1;
+            self.cut = (self.block.bytes.len(), self.block.rows);
+        } else {
+            for row in self.block.iter_from(self.cut.0) {
+                let bytes = HEAD_BYTES + row.text.len();
+                let over = batch.bytes.len() + bytes > limits.max_bytes
+                    || batch.rows as usize >= limits.max_rows;
+                if over && batch.rows > 0 {
+                    return true;
+                }
+                batch.push_row(&row);
+                self.cut = (self.cut.0 + bytes, self.cut.1 + 1);
+            }
+        }
+        batch.bytes.len() >= limits.max_bytes || batch.rows as usize >= limits.max_rows
+    }
+}

@@ -1,0 +1,223 @@
+//! The deliverer: takes rows in their order, hands them to the sink batch by batch, repeats what was not
+//! taken, and keeps the books.
+//!
+//! Runs on its own thread, one per sink. A batch is settled before the next is taken, so rows arrive in
+//! order; only rows that the far end asks for again come behind others of their own batch.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use crate::clock;
+use crate::sinks::backoff::Backoff;
+use crate::sinks::batch::{Batch, Origin, Taker};
+use crate::sinks::block::Block;
+use crate::sinks::books::{Books, Sent};
+use crate::sinks::queue::Queue;
+use crate::sinks::{Drop, Outcome, Reason, Row, Sink, Verdict};
+
+/// The shortest time between two log lines of one sink's failures.
+const LOG_PERIOD: Duration = Duration::from_secs(10);
+
+/// One sink's deliverer.
+#[derive(Debug)]
+pub struct Deliverer {
+    sink: Box<dyn Sink>,
+    queue: Arc<Queue>,
+    /// How old a row may become before it is given up; `None`: as old as need be.
+    retry_max: Option<Duration>,
+    chance: ahash::RandomState,
+    tries: u64,
+    logged: Option<Instant>,
+}
+
+impl Deliverer {
+    /// For this sink and its queue.
+    pub fn new(sink: Box<dyn Sink>, queue: Arc<Queue>, retry_max: Option<Duration>) -> Self {
+        let chance = ahash::RandomState::new();
+        Self { sink, queue, retry_max, chance, tries: 0, logged: None }
+    }
+
+    /// Runs until everything is delivered and nothing more comes, or until the end that main has set.
+    pub fn run(mut self) {
+        let limits = self.sink.limits();
+        let mut taker = Taker::new(Arc::clone(&self.queue), limits);
+        while let Some(batch) = taker.collect() {
+            let origin = batch.origin;
+            let left = self.settle(batch);
+            if left.is_empty() {
+                taker.settled();
+                continue;
+            }
+            // What came from disk is still there.
+            let left = if origin == Origin::Memory { left } else { Vec::new() };
+            self.queue.keep(taker.into_left(left));
+            return;
+        }
+        self.queue.keep(taker.into_left(Vec::new()));
+    }
+
+    /// Repeats until each row is settled. What is left at the end of the server comes back.
+    fn settle(&mut self, batch: Batch) -> Vec<Block> {
+        let origin = batch.origin;
+        let mut parts = VecDeque::from([batch.rows]);
+        let mut backoff = Backoff::default();
+        while let Some(mut part) = parts.pop_front() {
+            if self.queue.is_over() {
+                parts.push_front(part);
+                return parts.into();
+            }
+            let (outcome, verdicts) = self.send(&part, batch.trigger);
+            match outcome {
+                Outcome::Rows => {
+                    let before = part.rows;
+                    part = self.book(&part, &verdicts, origin);
+                    if part.rows < before {
+                        backoff.reset();
+                    }
+                    if part.rows > 0 {
+                        self.pause(&mut backoff, None);
+                    }
+                }
+                Outcome::Retry { why, after } => {
+                    let wait = self.pause(&mut backoff, after);
+                    self.complain(&why, wait);
+                    part = self.expire(part, origin);
+                }
+                Outcome::Split { why, reason } if part.rows <= 1 => {
+                    self.complain(&why, Duration::ZERO);
+                    self.book(&part, &[Verdict::Rejected(reason)], origin);
+                    part = Block::default();
+                }
+                Outcome::Split { .. } => {
+                    let (first, second) = halves(&part);
+                    parts.push_front(second);
+                    part = first;
+                }
+            }
+            if part.rows > 0 {
+                parts.push_front(part);
+            }
+        }
+        Vec::new()
+    }
+
+    /// One request.
+    fn send(&mut self, part: &Block, trigger: crate::sinks::Trigger) -> (Outcome, Vec<Verdict>) {
+        let rows: Vec<Row<'_>> = part.iter().collect();
+        let mut verdicts = Vec::with_capacity(rows.len());
+        if rows.len() != part.rows as usize {
+            let why = "rows cannot be read back".to_owned();
+            return (Outcome::Split { why, reason: Reason::Unreadable }, verdicts);
+        }
+        let began = Instant::now();
+        let sink = &mut self.sink;
+        let deliver = AssertUnwindSafe(|| sink.deliver(&rows, trigger, &mut verdicts));
+        let mut outcome = catch_unwind(deliver).unwrap_or_else(|_| Outcome::Split {
+            why: "a fault of the server; the line before names the place".to_owned(),
+            reason: Reason::Unreadable,
+        });
+        if outcome == Outcome::Rows && verdicts.len() != rows.len() {
+            let why = format!("{} verdicts for {} rows", verdicts.len(), rows.len());
+            outcome = Outcome::Retry { why, after: None };
+        }
+        let books = &self.queue.books;
+        let sent = match &outcome {
+            Outcome::Rows => Sent::Done,
+            Outcome::Retry { .. } => Sent::Retried,
+            Outcome::Split { .. } => Sent::Split,
+        };
+        books.requests[sent as usize].fetch_add(1, Relaxed);
+        books.request_rows.fetch_add(rows.len() as u64, Relaxed);
+        books
+            .request_ns
+            .fetch_add(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        let up = !matches!(outcome, Outcome::Retry { .. });
+        if books.up.swap(up, Relaxed) != up && up {
+            log::info!("{} takes rows again", books.sink);
+        }
+        (outcome, verdicts)
+    }
+
+    /// Books what is settled and returns the rest.
+    fn book(&self, part: &Block, verdicts: &[Verdict], origin: Origin) -> Block {
+        let books = &self.queue.books;
+        let mut rest = Block::default();
+        let (mut delivered, mut settled, mut bytes) = (0, 0, 0);
+        for (row, verdict) in part.iter().zip(verdicts) {
+            match verdict {
+                Verdict::Delivered => delivered += 1,
+                Verdict::Rejected(reason) => {
+                    books.rejected[*reason as usize].fetch_add(1, Relaxed);
+                }
+                Verdict::Retry => {
+                    rest.push_row(&row);
+                    continue;
+                }
+            }
+            settled += 1;
+        }
+        bytes += part.bytes.len() - rest.bytes.len();
+        books.delivered.fetch_add(delivered, Relaxed);
+        self.release(origin, settled, bytes);
+        rest
+    }
+
+    /// Gives up rows that are too old.
+    fn expire(&self, part: Block, origin: Origin) -> Block {
+        let Some(retry_max) = self.retry_max else { return part };
+        let retry_max_ns = u64::try_from(retry_max.as_nanos()).unwrap_or(u64::MAX);
+        let oldest_ns = clock::unix_ns().saturating_sub(retry_max_ns);
+        if part.iter().next().is_none_or(|row| row.time_ns >= oldest_ns) {
+            return part;
+        }
+        let mut rest = Block::default();
+        part.iter().filter(|row| row.time_ns >= oldest_ns).for_each(|row| rest.push_row(&row));
+        let gone = u64::from(part.rows - rest.rows);
+        self.queue.books.drop_rows(Drop::TooOld, gone);
+        self.release(origin, gone, part.bytes.len() - rest.bytes.len());
+        rest
+    }
+
+    fn release(&self, origin: Origin, rows: u64, bytes: usize) {
+        release(&self.queue.books, origin, rows, bytes);
+    }
+
+    fn pause(&mut self, backoff: &mut Backoff, asked: Option<Duration>) -> Duration {
+        self.tries += 1;
+        let wait = backoff.next(self.chance.hash_one(self.tries), asked);
+        self.queue.pause(wait);
+        wait
+    }
+
+    fn complain(&mut self, why: &str, wait: Duration) {
+        if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_PERIOD) {
+            self.logged = Some(Instant::now());
+            log::warn!("{}: {why}; tried again after {wait:.1?}", self.queue.books.sink);
+        }
+    }
+}
+
+/// Rows are settled: they leave the gauge of the place they came from.
+fn release(books: &Books, origin: Origin, rows: u64, bytes: usize) {
+    match origin {
+        Origin::Memory => {
+            books.queued_rows.fetch_sub(rows, Relaxed);
+            books.queued_bytes.fetch_sub(bytes as u64, Relaxed);
+        }
+        Origin::Disk => {
+            books.spilled_rows.fetch_sub(rows, Relaxed);
+        }
+    }
+}
+
+fn halves(part: &Block) -> (Block, Block) {
+    let middle = part.rows / 2;
+    let (mut first, mut second) = (Block::default(), Block::default());
+    for (row, index) in part.iter().zip(0..) {
+        if index < middle { &mut first } else { &mut second }.push_row(&row);
+    }
+    (first, second)
+}

@@ -1,0 +1,289 @@
+//! What stands between a sink's spooler and its deliverer: blocks in memory, and behind them segments on
+//! disk.
+//!
+//! ```text
+//!  spooler ─ put ─▶ [memory, bounded in bytes] ─ take ─▶ deliverer
+//!      └─ memory full, or anything on disk ─▶ [segments] ─▶ once memory is empty
+//! ```
+//!
+//! One lock, taken a few times per block and never during I/O. The spooler alone appends to the newest
+//! segment, the deliverer alone removes the oldest; where both are the same, `writing` keeps it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::sinks::block::Block;
+use crate::sinks::books::Books;
+use crate::sinks::spill::{Found, Segment, SegmentWriter, Spill};
+use crate::sinks::{Drop, Limits};
+
+/// How long the disk rests after an error.
+const DISK_REST: Duration = Duration::from_secs(1);
+
+/// Rows of one sink that wait.
+#[derive(Debug)]
+pub struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Where rows go that memory has no room for.
+    pub spill: Option<Spill>,
+    /// Of the sink.
+    pub books: Arc<Books>,
+    max_bytes: u64,
+    limits: Limits,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// With the time of their coming.
+    blocks: VecDeque<(Block, Instant)>,
+    bytes: usize,
+    rows: usize,
+    segments: VecDeque<Segment>,
+    /// The spooler is writing behind the newest segment, whichever that was.
+    writing: bool,
+    disk_rests_until: Option<Instant>,
+    /// Nothing more comes.
+    closed: bool,
+    /// When the deliverer has to end.
+    deadline: Option<Instant>,
+}
+
+/// What there is to take.
+#[derive(Debug)]
+pub enum Next {
+    /// A block from memory and when it came.
+    Block(Block, Instant),
+    /// Memory is empty; this is the oldest segment.
+    Segment(Segment),
+    /// Nothing now.
+    Nothing,
+    /// Nothing ever.
+    End,
+}
+
+impl Queue {
+    /// Holds up to `max_bytes` in memory; `found` is what was on disk.
+    pub fn new(
+        books: Arc<Books>,
+        limits: Limits,
+        max_bytes: usize,
+        spill: Option<(Spill, Found)>,
+    ) -> Self {
+        let mut state = State::default();
+        let spill = spill.map(|(spill, found)| {
+            let rows = found.segments.iter().map(|segment| segment.rows).sum();
+            let bytes = found.segments.iter().map(|segment| segment.end).sum();
+            books.recovered.store(rows, Relaxed);
+            books.spilled_rows.store(rows, Relaxed);
+            books.spilled_bytes.store(bytes, Relaxed);
+            books.torn_bytes.store(found.torn_bytes, Relaxed);
+            state.segments = found.segments;
+            spill
+        });
+        let state = Mutex::new(state);
+        Self { state, changed: Condvar::new(), spill, books, max_bytes: max_bytes as u64, limits }
+    }
+
+    /// Takes a block in, to memory or to disk, or drops it. For the spooler.
+    pub fn put(&self, block: Block, writer: &mut SegmentWriter) {
+        let (rows, len) = (u64::from(block.rows), block.bytes.len());
+        let mut state = self.state.lock();
+        let held = self.books.queued_bytes.load(Relaxed);
+        let fits = held == 0 || held + len as u64 <= self.max_bytes;
+        if state.segments.is_empty() && fits {
+            self.books.queued_rows.fetch_add(rows, Relaxed);
+            self.books.queued_bytes.fetch_add(len as u64, Relaxed);
+            self.books.taken.fetch_add(rows, Relaxed);
+            let was_empty = state.blocks.is_empty();
+            let was_full = self.is_full(&state);
+            state.bytes += len;
+            state.rows += block.rows as usize;
+            state.blocks.push_back((block, Instant::now()));
+            // The deliverer knows of the others, and when they are due.
+            if was_empty || (!was_full && self.is_full(&state)) {
+                self.changed.notify_one();
+            }
+            return;
+        }
+        let now = Instant::now();
+        let rests = state.disk_rests_until.is_some_and(|until| now < until);
+        let spill =
+            self.spill.as_ref().filter(|spill| !rests && spill.has_room(&state.segments, len));
+        let Some(spill) = spill else {
+            self.books.taken.fetch_add(rows, Relaxed);
+            self.books.drop_rows(Drop::QueueFull, rows);
+            return;
+        };
+        state.writing = true;
+        let newest = state.segments.back().copied();
+        drop(state);
+        let written = writer.append(spill, newest.as_ref(), &block);
+        let mut state = self.state.lock();
+        state.writing = false;
+        self.books.taken.fetch_add(rows, Relaxed);
+        match written {
+            Ok(written) => {
+                let grown = state.segments.back_mut().filter(|last| last.number == written.number);
+                let before = if let Some(last) = grown {
+                    last.rows += rows;
+                    std::mem::replace(&mut last.end, written.end)
+                } else {
+                    state.segments.push_back(written.first(rows));
+                    0
+                };
+                self.books.spilled_rows.fetch_add(rows, Relaxed);
+                self.books.spilled_total.fetch_add(rows, Relaxed);
+                self.books.spilled_bytes.fetch_add(written.end - before, Relaxed);
+                self.changed.notify_one();
+            }
+            Err(error) => {
+                state.disk_rests_until = Some(now + DISK_REST);
+                self.books.drop_rows(Drop::QueueFull, rows);
+                if self.books.spill_errors.fetch_add(1, Relaxed).is_power_of_two() {
+                    log::warn!(
+                        "-spill-dir: cannot keep rows of {} on disk: {error}; they are dropped until it works",
+                        self.books.sink
+                    );
+                }
+            }
+        }
+    }
+
+    fn is_full(&self, state: &State) -> bool {
+        self.limits.is_due(state.bytes, state.rows)
+    }
+
+    /// The oldest there is. For the deliverer, which has read `seen` bytes of the oldest segment.
+    pub fn take(&self, seen: Option<(u64, u64)>) -> Next {
+        let mut state = self.state.lock();
+        if let Some((block, came)) = state.blocks.pop_front() {
+            state.bytes -= block.bytes.len();
+            state.rows -= block.rows as usize;
+            return Next::Block(block, came);
+        }
+        match state.segments.front() {
+            Some(segment) if seen != Some((segment.number, segment.end)) => Next::Segment(*segment),
+            None if state.closed => Next::End,
+            Some(_) | None => Next::Nothing,
+        }
+    }
+
+    /// Notes that the oldest segment's rows are delivered up to `position`; removes it if there are no more.
+    /// Returns whether it did. For the deliverer.
+    pub fn delivered(&self, number: u64, position: u64, rows: u64) -> bool {
+        let mut state = self.state.lock();
+        let only = state.segments.len() == 1;
+        let writing = state.writing;
+        let Some(oldest) = state.segments.front_mut().filter(|oldest| oldest.number == number)
+        else {
+            return false;
+        };
+        oldest.rows = oldest.rows.saturating_sub(rows);
+        oldest.position = position;
+        if position < oldest.end || (only && writing) {
+            return false;
+        }
+        let gone = state.segments.pop_front();
+        drop(state);
+        if let (Some(spill), Some(gone)) = (&self.spill, gone) {
+            self.books.spilled_bytes.fetch_sub(gone.end, Relaxed);
+            // Rows that are left could not be read.
+            self.books.spilled_rows.fetch_sub(gone.rows, Relaxed);
+            self.books.drop_rows(Drop::Damaged, gone.rows);
+            let done = if gone.rows == 0 { spill.remove(&gone) } else { spill.set_aside(&gone) };
+            if let Err(error) = done {
+                log::warn!("-spill-dir: cannot remove a segment that is done with: {error}");
+            }
+        }
+        true
+    }
+
+    /// Waits until a batch is due: full, its oldest row as old as the period, or nothing more to come. `open`
+    /// are the bytes, rows and coming of what the deliverer holds already, `seen` as for [`Self::take`].
+    pub fn wait(&self, open: Option<(usize, usize, Instant)>, seen: Option<(u64, u64)>) {
+        let mut state = self.state.lock();
+        loop {
+            let (open_bytes, open_rows) = open.map_or((0, 0), |(bytes, rows, _)| (bytes, rows));
+            let full = self.limits.is_due(state.bytes + open_bytes, state.rows + open_rows);
+            if full || state.closed {
+                return;
+            }
+            let came = open.map(|open| open.2).or(state.blocks.front().map(|(_, came)| *came));
+            let due = came.map(|came| came + self.limits.period);
+            let unread = state.segments.front().map(|oldest| (oldest.number, oldest.end));
+            if due.is_none() && unread.is_some() && unread != seen {
+                return;
+            }
+            match [due, state.deadline].into_iter().flatten().min() {
+                Some(until) if Instant::now() >= until => return,
+                Some(until) => drop(self.changed.wait_until(&mut state, until)),
+                None => self.changed.wait(&mut state),
+            }
+        }
+    }
+
+    /// Waits for `pause`, or until the server begins to stop, or has to end.
+    pub fn pause(&self, pause: Duration) {
+        let end = Instant::now() + pause;
+        let mut state = self.state.lock();
+        let stopping = state.deadline.is_some();
+        loop {
+            let until = state.deadline.map_or(end, |deadline| deadline.min(end));
+            if Instant::now() >= until || (!stopping && state.deadline.is_some()) {
+                return;
+            }
+            self.changed.wait_until(&mut state, until);
+        }
+    }
+
+    /// Nothing more comes. For the spooler.
+    pub fn close(&self) {
+        self.state.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// The deliverer is to end by then. For main.
+    pub fn stop_by(&self, deadline: Instant) {
+        self.state.lock().deadline = Some(deadline);
+        self.changed.notify_all();
+    }
+
+    /// Whether the deliverer has to end.
+    pub fn is_over(&self) -> bool {
+        self.state.lock().deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// Keeps what is left in memory on disk, before all that is there, or drops it. `left` was taken already.
+    /// For the deliverer, at its end.
+    pub fn keep(&self, mut left: Vec<Block>) {
+        let mut state = self.state.lock();
+        left.extend(state.blocks.drain(..).map(|(block, _)| block));
+        let rows: u64 = left.iter().map(|block| u64::from(block.rows)).sum();
+        if rows == 0 {
+            return;
+        }
+        let bytes: usize = left.iter().map(|block| block.bytes.len()).sum();
+        let oldest = state.segments.front().copied();
+        let spill = self.spill.as_ref().filter(|spill| spill.has_room(&state.segments, bytes));
+        let kept = spill.map(|spill| spill.write_before(oldest.as_ref(), &left));
+        match kept {
+            Some(Ok(end)) => {
+                self.books.spilled_rows.fetch_add(rows, Relaxed);
+                self.books.spilled_total.fetch_add(rows, Relaxed);
+                self.books.spilled_bytes.fetch_add(end, Relaxed);
+            }
+            other => {
+                if let Some(Err(error)) = other {
+                    log::error!("-spill-dir: cannot keep rows of {}: {error}", self.books.sink);
+                }
+                self.books.drop_rows(Drop::Shutdown, rows);
+            }
+        }
+        self.books.queued_rows.fetch_sub(rows, Relaxed);
+    }
+}

@@ -1,0 +1,69 @@
+//! The spooler: takes workers' blocks as they come, so that no worker ever waits for a disk or a network.
+//!
+//! Runs on its own thread, one per sink. It gives rows their times and numbers, and it alone writes to disk.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, RecvTimeoutError};
+
+use crate::sinks::block::{Block, Stamps};
+use crate::sinks::outbox::BLOCK_OVERHEAD_BYTES;
+use crate::sinks::queue::Queue;
+use crate::sinks::spill::SegmentWriter;
+
+/// The longest time that rows on disk are not safe from a failing machine.
+const SYNC_PERIOD: Duration = Duration::from_millis(200);
+
+/// One sink's spooler.
+#[derive(Debug)]
+pub struct Spooler {
+    /// From workers.
+    pub blocks: Receiver<Block>,
+    /// To the deliverer.
+    pub queue: Arc<Queue>,
+    /// Of this sink.
+    pub stamps: Stamps,
+}
+
+impl Spooler {
+    /// Runs until all workers have ended.
+    pub fn run(mut self) {
+        let mut writer = SegmentWriter::default();
+        let mut synced = Instant::now();
+        loop {
+            let received = if writer.is_dirty() {
+                self.blocks.recv_timeout(SYNC_PERIOD)
+            } else {
+                synced = Instant::now();
+                self.blocks.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            };
+            match received {
+                Ok(mut block) => {
+                    let bytes = (block.bytes.len() + BLOCK_OVERHEAD_BYTES) as u64;
+                    self.queue.books.on_the_way_bytes.fetch_sub(bytes, Relaxed);
+                    block.stamp(&mut self.stamps);
+                    self.queue.put(block, &mut writer);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if writer.is_dirty() && synced.elapsed() >= SYNC_PERIOD {
+                self.sync(&mut writer);
+                synced = Instant::now();
+            }
+        }
+        self.sync(&mut writer);
+        self.queue.close();
+    }
+
+    fn sync(&self, writer: &mut SegmentWriter) {
+        if let Err(error) = writer.sync() {
+            log::warn!(
+                "-spill-dir: rows of {} may not survive the machine: {error}",
+                self.queue.books.sink
+            );
+        }
+    }
+}

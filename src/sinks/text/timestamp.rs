@@ -1,0 +1,124 @@
+//! The `timestamp` of a message: RFC 3339, as Go's `time` package reads it and writes it again.
+
+use std::ops::RangeInclusive;
+
+/// Appends `,"timestamp":"…"` if the text is a valid time; trailing zeros of the fraction go, an offset of
+/// zero becomes `Z`, and digits past nanoseconds are cut.
+pub(super) fn write_member(out: &mut Vec<u8>, text: &str) {
+    let Some((seconds, rest)) = text.as_bytes().split_at_checked(19) else { return };
+    let Some((fraction, offset)) = fraction_and_offset(rest) else { return };
+    if !is_date_and_time(seconds) {
+        return;
+    }
+    out.extend_from_slice(b",\"timestamp\":\"");
+    out.extend_from_slice(seconds);
+    let fraction = &fraction[..fraction.len().min(9)];
+    let digits = fraction.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+    if digits > 0 {
+        out.push(b'.');
+        out.extend_from_slice(&fraction[..digits]);
+    }
+    out.extend_from_slice(offset);
+    out.push(b'"');
+}
+
+/// `2024-01-02T03:04:05`
+fn is_date_and_time(text: &[u8]) -> bool {
+    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    if marks.iter().any(|(at, mark)| text[*at] != *mark) {
+        return false;
+    }
+    let number = |from: usize, to: usize| digits(&text[from..to]);
+    let (Some(year), Some(month), Some(day)) = (number(0, 4), number(5, 7), number(8, 10)) else {
+        return false;
+    };
+    let within =
+        |from, to, range: RangeInclusive<u32>| number(from, to).is_some_and(|n| range.contains(&n));
+    (1..=days(year, month)).contains(&day)
+        && within(11, 13, 0..=23)
+        && within(14, 16, 0..=59)
+        && within(17, 19, 0..=59)
+}
+
+/// The digits behind the point, and `Z` or `+02:00`.
+fn fraction_and_offset(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (fraction, offset) = match text.strip_prefix(b".") {
+        Some(rest) => {
+            let len = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            if len == 0 {
+                return None;
+            }
+            rest.split_at(len)
+        }
+        None => (&[][..], text),
+    };
+    match offset {
+        b"Z" | b"+00:00" | b"-00:00" => Some((fraction, b"Z")),
+        [b'+' | b'-', hours @ .., b':', minute, second] if hours.len() == 2 => {
+            let fits = digits(hours)? <= 24 && digits(&[*minute, *second])? <= 59;
+            fits.then_some((fraction, offset))
+        }
+        _ => None,
+    }
+}
+
+fn digits(text: &[u8]) -> Option<u32> {
+    text.iter()
+        .try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u32::from(byte - b'0')))
+}
+
+fn days(year: u32, month: u32) -> u32 {
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 => 28 + u32::from(leap),
+        1..=12 => 31,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_go_does() {
+        let cases = [
+            ("2024-01-02T03:04:05Z", "2024-01-02T03:04:05Z"),
+            ("2024-01-02T03:04:05.120Z", "2024-01-02T03:04:05.12Z"),
+            ("2024-01-02T03:04:05.000+02:30", "2024-01-02T03:04:05+02:30"),
+            ("2024-02-29T23:59:59.1234567891+00:00", "2024-02-29T23:59:59.123456789Z"),
+        ];
+        for (text, expected) in cases {
+            let mut out = Vec::new();
+            write_member(&mut out, text);
+            assert_eq!(String::from_utf8(out).unwrap(), format!(",\"timestamp\":\"{expected}\""));
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_left_out() {
+        let texts = [
+            "",
+            "now",
+            "2024-01-02",
+            "2024-01-02 03:04:05Z",
+            "2024-01-02T03:04:05",
+            "2023-02-29T00:00:00Z",
+            "2024-13-01T00:00:00Z",
+            "2024-00-01T00:00:00Z",
+            "2024-01-02T24:00:00Z",
+            "2024-01-02T03:04:05.Z",
+            "2024-01-02T03:04:05+0200",
+            "2024-01-02T03:04:60Z",
+            "2024-01-02T03:04:05Zx",
+            "2024-01-02T03:04:05ä",
+            "2024-01-00T03:04:05Z",
+        ];
+        for text in texts {
+            let mut out = Vec::new();
+            write_member(&mut out, text);
+            assert!(out.is_empty(), "{text}");
+        }
+    }
+}
