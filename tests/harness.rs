@@ -6,6 +6,7 @@ mod common;
 use common::Page;
 use common::http;
 use common::page::compare;
+use common::peer::{Peer, Reply};
 
 const WANT: &str =
     "# HELP a \n# TYPE a counter\na 0.3\n# HELP b \n# TYPE b counter\nb{l=\"x y\"} 2\n";
@@ -92,4 +93,18 @@ fn answers_are_taken_apart() {
     let torn = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nd";
     assert!(http::parse(torn).is_err());
     assert!(http::parse(b"HTTP/1.1 200 OK\r\nA: b\r\n").is_err());
+}
+
+#[test]
+fn a_peer_keeps_what_it_was_sent_and_answers_by_its_script() {
+    let peer =
+        Peer::start(|request| Reply::status(if request.path == "/a" { 204 } else { 503 }, "x"));
+    let ask = |path| http::request(peer.port, "PUT", path, &[("Content-Length", "0")]).unwrap();
+    assert_eq!(ask("/a").status, 204);
+    assert_eq!((ask("/b").status, ask("/b").text()), (503, "x".to_owned()));
+    peer.script(|_| Reply::Reset);
+    assert!(http::get(peer.port, "/c").is_err());
+    let seen: Vec<_> =
+        peer.requests().into_iter().map(|request| request.method + &request.path).collect();
+    assert_eq!(seen, ["PUT/a", "PUT/b", "PUT/b", "GET/c"]);
 }

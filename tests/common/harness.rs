@@ -8,9 +8,11 @@
 pub(crate) mod http;
 mod log;
 pub(crate) mod page;
+pub(crate) mod peer;
 pub(crate) mod ports;
 pub(crate) mod send;
 pub(crate) mod server;
+pub(crate) mod service;
 pub(crate) mod wait;
 
 pub(crate) use page::Page;

@@ -82,6 +82,18 @@ impl Server {
         if server.wait_ready(args) { Ok(server) } else { Err(server.wait_exit()) }
     }
 
+    /// Starts with [`BASE`], more flags, and variables of the environment.
+    pub(crate) fn start_with_env(more: &[&str], env: &[(&str, &str)]) -> Self {
+        let dir = temp_dir();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_metrics-server"));
+        let args = [&BASE[..], more].concat();
+        command.args(&args).envs(env.iter().copied());
+        let started = Self::try_command(dir.path(), command, &args);
+        let mut server = started.unwrap_or_else(|exit| panic!("{args:?} ended: {exit:?}"));
+        server.own_dir = Some(dir);
+        server
+    }
+
     /// Starts and waits for nothing: its ports are unknown.
     pub(crate) fn start_unready(dir: &Path, args: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_metrics-server"));
