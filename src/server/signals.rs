@@ -8,6 +8,8 @@ use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use crate::sinks::http;
+
 /// SIGTERM and SIGINT, counted; SIGHUP, noted.
 #[derive(Debug)]
 pub(super) struct Signals {
@@ -37,7 +39,8 @@ impl Signals {
     pub(super) fn look(&mut self) {
         self.stops += drain(&mut self.stop);
         if drain(&mut self.hangup_pipe) > 0 && self.hangup.swap(false, Ordering::Relaxed) {
-            log::info!("SIGHUP: nothing to read again; SIGTERM stops the server");
+            log::info!("SIGHUP: certificates are read again; SIGTERM stops the server");
+            http::read_certificates_again();
         }
     }
 }

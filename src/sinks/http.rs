@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail};
@@ -23,6 +24,14 @@ const IDLE_MAX: Duration = Duration::from_secs(15);
 const ANSWER_MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// How often files of certificates are looked at.
 const FILES_PERIOD: Duration = Duration::from_secs(10);
+
+/// How often somebody asked to read certificates again.
+static ASKED: AtomicU64 = AtomicU64::new(0);
+
+/// Certificates are read again before the next request, whether or not their files look changed; for main.
+pub fn read_certificates_again() {
+    ASKED.fetch_add(1, Relaxed);
+}
 
 /// Which certificates are used, by the paths of their files; empty for none.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +76,8 @@ pub struct Client {
     agent: Arc<Mutex<Option<Agent>>>,
     files: Vec<Option<SystemTime>>,
     looked: Instant,
+    /// [`ASKED`] as it was then.
+    asked: u64,
 }
 
 impl Client {
@@ -77,7 +88,7 @@ impl Client {
     pub fn new(tls: Tls) -> anyhow::Result<Self> {
         let files = tls.files();
         let agent = Arc::new(Mutex::new(Some(agent(&tls)?)));
-        Ok(Self { tls, agent, files, looked: Instant::now() })
+        Ok(Self { tls, agent, files, looked: Instant::now(), asked: ASKED.load(Relaxed) })
     }
 
     /// Sends a request and waits for its answer, whatever its status.
@@ -103,17 +114,19 @@ impl Client {
 
     /// Takes changed certificates into use; those at hand stay if the new ones cannot be read.
     fn read_files_again(&mut self) {
-        if self.looked.elapsed() < FILES_PERIOD {
+        let asked = ASKED.load(Relaxed);
+        let told = std::mem::replace(&mut self.asked, asked) != asked;
+        if !told && self.looked.elapsed() < FILES_PERIOD {
             return;
         }
         self.looked = Instant::now();
         let files = self.tls.files();
-        if files == self.files {
+        if files.is_empty() || (!told && files == self.files) {
             return;
         }
         match agent(&self.tls) {
             Ok(new) => {
-                log::info!("certificates have changed and were read again");
+                log::info!("certificates were read again");
                 self.files = files;
                 if let Some(agent) = &mut *self.agent.lock() {
                     *agent = new;

@@ -23,6 +23,8 @@ use crate::sinks::{Drop, Limits};
 
 /// How long the disk rests after an error.
 const DISK_REST: Duration = Duration::from_secs(1);
+/// How long the end waits for the spooler, which has only to take what workers left for it.
+const LAST_BLOCKS: Duration = Duration::from_secs(1);
 
 /// Rows of one sink that wait.
 #[derive(Debug)]
@@ -259,9 +261,11 @@ impl Queue {
     }
 
     /// Keeps what is left in memory on disk, before all that is there, or drops it. `left` was taken already.
-    /// For the deliverer, at its end.
+    /// For the deliverer, at its end: the spooler's last blocks are waited for.
     pub fn keep(&self, mut left: Vec<Block>) {
+        let until = Instant::now() + LAST_BLOCKS;
         let mut state = self.state.lock();
+        while !state.closed && !self.changed.wait_until(&mut state, until).timed_out() {}
         left.extend(state.blocks.drain(..).map(|(block, _)| block));
         let rows: u64 = left.iter().map(|block| u64::from(block.rows)).sum();
         if rows == 0 {
@@ -285,5 +289,6 @@ impl Queue {
             }
         }
         self.books.queued_rows.fetch_sub(rows, Relaxed);
+        self.books.queued_bytes.fetch_sub(bytes as u64, Relaxed);
     }
 }
