@@ -159,6 +159,7 @@ pub struct Sample<'a> {
     pub index: &'a str,
 }
 
+/// An enum whose values are those of a `reason` label.
 macro_rules! reasons {
     ($(#[$outer:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident => $text:literal,)* }) => {
         $(#[$outer])*
@@ -178,6 +179,7 @@ macro_rules! reasons {
         }
     };
 }
+pub(crate) use reasons;
 
 reasons! {
     /// Why a framed message was not counted; its text is the `reason` label of

@@ -13,6 +13,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::metric::reasons;
+
 pub mod backoff;
 pub mod batch;
 pub mod block;
@@ -120,26 +122,6 @@ pub trait Sink: Send + fmt::Debug {
 
     /// What ends a delivery that is under way and makes later ones fail at once; for another thread.
     fn cancel(&self) -> Box<dyn Fn() + Send + Sync>;
-}
-
-macro_rules! reasons {
-    ($(#[$outer:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident => $text:literal,)* }) => {
-        $(#[$outer])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name { $($(#[$doc])* $variant,)* }
-
-        impl $name {
-            /// Every value, in the order of its index.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-            /// How many there are.
-            pub const COUNT: usize = Self::ALL.len();
-
-            /// The value of the `reason` label.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
-        }
-    };
 }
 
 reasons! {
