@@ -23,6 +23,7 @@ pub mod deliverer;
 pub mod http;
 pub mod outbox;
 pub mod queue;
+pub mod remote;
 pub mod spill;
 pub mod spooler;
 pub mod text;

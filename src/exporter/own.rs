@@ -132,13 +132,7 @@ impl OwnPage {
         names: impl IntoIterator<Item = &'a str>,
         counts: fn(&WorkerStats) -> &[Count; N],
     ) {
-        let sum =
-            |index: usize| stats.iter().map(|worker| counts(worker)[index].get()).sum::<u64>();
-        // Sorted, as all series on the page are.
-        let mut values: Vec<_> =
-            names.into_iter().enumerate().map(|(index, name)| (name, sum(index) as f64)).collect();
-        values.sort_by_key(|&(name, _)| name);
-        self.own(own, values);
+        self.own(own, sums(stats, names, counts));
     }
 
     fn by_worker(&mut self, own: Own, values: impl Iterator<Item = f64>) {
@@ -149,13 +143,19 @@ impl OwnPage {
 
     fn messages(&mut self, stats: &Stats, forwards: bool) {
         // A router forwards and processes nothing, any other processes and forwards nothing.
-        let (moves, stands) = if forwards {
-            (Own::Forwarded, Own::Processed)
+        let found = sums(stats, OpType::NAMES, |worker| &worker.op_types);
+        let none = |(name, _): &(&'static str, f64)| (*name, 0.0);
+        if forwards {
+            let forwarded = |(name, count): &(&'static str, f64)| {
+                let passed_on = *name != Op::Shutdown.as_str();
+                (*name, if passed_on { *count } else { 0.0 })
+            };
+            self.own(Own::Forwarded, found.iter().map(forwarded));
+            self.own(Own::Processed, found.iter().map(none));
         } else {
-            (Own::Processed, Own::Forwarded)
-        };
-        self.sums(moves, stats, OpType::NAMES, |worker| &worker.op_types);
-        self.own(stands, OpType::NAMES.into_iter().map(|name| (name, 0.0)));
+            self.own(Own::Forwarded, found.iter().map(none));
+            self.own(Own::Processed, found);
+        }
         self.sum(Own::Framed, stats, |worker| &worker.framed);
         let ops = Op::ALL.map(Op::as_str);
         self.sums(Own::Accepted, stats, ops, |worker| &worker.accepted);
@@ -240,4 +240,17 @@ impl OwnPage {
             }
         });
     }
+}
+
+/// Sums over workers by name, sorted as all series on the page are.
+fn sums<'a, const N: usize>(
+    stats: &Stats,
+    names: impl IntoIterator<Item = &'a str>,
+    counts: fn(&WorkerStats) -> &[Count; N],
+) -> Vec<(&'a str, f64)> {
+    let sum = |index: usize| stats.iter().map(|worker| counts(worker)[index].get()).sum::<u64>();
+    let mut values: Vec<_> =
+        names.into_iter().enumerate().map(|(index, name)| (name, sum(index) as f64)).collect();
+    values.sort_by_key(|&(name, _)| name);
+    values
 }

@@ -81,8 +81,8 @@ impl Bound {
         let stats = (0..workers).map(|_| CachePadded::new(WorkerStats::default())).collect();
         let http = bind_http(&config.http.addr)
             .with_context(|| format!("-socket {:?}: cannot listen", config.http.text))?;
-        let sinks = Some(Sinks::open(config)?);
-        let mut bound = Self { main, http: None, udp: Vec::new(), unix: Vec::new(), sinks, stats };
+        let mut bound =
+            Self { main, http: None, udp: Vec::new(), unix: Vec::new(), sinks: None, stats };
         if let Some(udp) = &config.ingest.udp {
             bound.udp = first_of(&udp.addr, |address| {
                 udp::bind(address, workers, config.ingest.rcvbuf_bytes)
@@ -92,6 +92,8 @@ impl Bound {
             log::info!("Listen udp {}:{port} for metric collection", udp.addr.host);
             bound.warn_of_buffer(config.ingest.rcvbuf_bytes)?;
         }
+        let own_udp = bound.udp.first().map(UdpSocket::local_addr).transpose()?;
+        bound.sinks = Some(Sinks::open(config, own_udp)?);
         for unix in &config.ingest.unix {
             bound.open_unix(unix, config.ingest.uds_mode)?;
         }
@@ -181,12 +183,12 @@ impl Bound {
             shutdown_from: config.shutdown_from,
             message_max_bytes: config.limits.message_max_bytes,
             labels_max: config.limits.labels_max,
-            // Shapes save time; they must not take the room of series.
-            shapes_max_bytes: config
-                .limits
-                .shapes_max_bytes
-                .min(config.limits.memory_max_bytes / 8)
-                / workers,
+            // Shapes save time; they must not take the room of series. A router has no cells for them.
+            shapes_max_bytes: if config.sinks.remote.is_some() {
+                0
+            } else {
+                config.limits.shapes_max_bytes.min(config.limits.memory_max_bytes / 8) / workers
+            },
         };
         let shard = |number| {
             let (births, exchange) = (Arc::clone(&births), Arc::clone(&exchange));

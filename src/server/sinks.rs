@@ -1,13 +1,14 @@
 //! The sinks that the flags ask for: their queues, and the threads' bodies.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use crossbeam::channel::{self, Sender};
 
-use crate::config::{Config, SinkFlags};
+use crate::config::{Config, GoAddr, SinkFlags};
 use crate::metric::Op;
 use crate::sinks::Sink;
 use crate::sinks::block::{Block, Stamps};
@@ -15,6 +16,7 @@ use crate::sinks::books::{AllBooks, Books};
 use crate::sinks::deliverer::Deliverer;
 use crate::sinks::outbox::{Outbox, Outboxes};
 use crate::sinks::queue::Queue;
+use crate::sinks::remote::{Remote, link};
 use crate::sinks::spill::Spill;
 use crate::sinks::spooler::Spooler;
 
@@ -57,14 +59,17 @@ pub(super) struct RunningSinks {
 pub(super) type Thread = (String, Box<dyn FnOnce() + Send>);
 
 impl Sinks {
-    /// Makes them, and opens their directories.
+    /// Makes them, and opens their directories. `own_udp` is where this server receives datagrams.
     ///
     /// # Errors
     /// Names flag, value and cause.
-    pub(super) fn open(config: &Config) -> anyhow::Result<Self> {
+    pub(super) fn open(config: &Config, own_udp: Option<SocketAddr>) -> anyhow::Result<Self> {
         let mut sinks = Self::default();
         sinks.books.forwards = config.sinks.remote.is_some();
-        let mut made = far_ends(config, &mut sinks.books)?;
+        let mut made = match &config.sinks.remote {
+            Some(remote) => vec![router(config, remote, own_udp, &sinks.books)?],
+            None => far_ends(config, &mut sinks.books)?,
+        };
         made.sort_by_key(|(name, ..)| *name); // the page's order
         for (name, ops, sink) in made {
             sinks.add(config, name, ops, sink)?;
@@ -167,8 +172,32 @@ fn open_spill(
     Ok((spill, found))
 }
 
-/// The far ends that are configured: name, ops, sink.
+/// A far end that is configured: name, ops, sink.
 type FarEnd = (&'static str, &'static [Op], Box<dyn Sink>);
+
+/// The ops of messages that are forwarded: all but `shutdown`, which is meant for the server that gets it.
+const FORWARDED: &[Op] = &[Op::Inc, Op::Set, Op::Obs, Op::Event, Op::Index, Op::Raw];
+
+/// The one far end of a router: all that is sent there stays with it.
+fn router(
+    config: &Config,
+    remote: &GoAddr,
+    own_udp: Option<SocketAddr>,
+    books: &AllBooks,
+) -> anyhow::Result<FarEnd> {
+    let far_end = link::FarEnd { host: remote.host.clone(), port: remote.port, own: own_udp };
+    if far_end.is_here() {
+        let own = config.ingest.udp.as_ref().map_or("", |udp| &udp.text);
+        bail!(
+            "-remote {:?}: that is this server's own -udp {own:?}, and messages would go round for ever; \
+             give the address of another server, or another -udp",
+            remote.to_string()
+        );
+    }
+    let (flags, errors) = (&config.sinks, Arc::clone(&books.send_errors));
+    let sink = Remote::new(far_end, flags.remote_sockets, flags.remote_datagram_bytes, errors);
+    Ok(("remote", FORWARDED, Box::new(sink)))
+}
 
 #[expect(clippy::unnecessary_wraps, reason = "opening a sink may fail")]
 fn far_ends(config: &Config, books: &mut AllBooks) -> anyhow::Result<Vec<FarEnd>> {

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crossbeam::utils::CachePadded;
 
+use crate::sinks::remote::errors::SendErrors;
 use crate::sinks::{Drop, Reason};
 use crate::stats::Count;
 
@@ -147,4 +148,6 @@ pub struct AllBooks {
     pub sinks: Vec<Arc<Books>>,
     /// Messages are forwarded to another server.
     pub forwards: bool,
+    /// What went wrong while they were.
+    pub send_errors: Arc<SendErrors>,
 }

@@ -41,6 +41,10 @@ pub(super) fn families(own: &mut OwnPage, all: &AllBooks) {
     for (family, number) in PLAIN {
         own.own(family, all.sinks.iter().map(|books| (books.sink, number(books))));
     }
+    own.own(
+        Own::RemoteSendErrors,
+        all.send_errors.counts().map(|(errno, count)| (errno, count as f64)),
+    );
     let sinks = || all.sinks.iter();
     own.one(Own::IndexConnections, 0);
     own.labelled(

@@ -1,0 +1,195 @@
+//! The sink of `-remote`: rows go on to another metrics-server, many to a datagram.
+//!
+//! ```text
+//!  rows ─ hash of name and labels ─▶ lane 0 ─ joined by newlines, up to -remote-datagram-bytes ─▶ socket 0 ─▶
+//!                                └─▶ lane N ─────────────────────────────────────────────────────▶ socket N ─▶
+//! ```
+//!
+//! The kernel of the receiver spreads senders over its workers, so there are several sockets. All rows of
+//! one series take the same one: a gauge's values arrive in their order, as far as UDP keeps it.
+//!
+//! UDP tells little. A datagram that the kernel took counts as delivered; one that it refused is sent again.
+//! `ECONNREFUSED` means both at once: one that went before was refused at the far end and is lost, and the
+//! one at hand did not go out. So after each error the far end is asked first, with an empty datagram,
+//! before rows go there again.
+//!
+//! Runs on its deliverer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use memchr::memmem::Finder;
+
+use crate::sinks::{Limits, Outcome, Reason, Row, Sink, Trigger, Verdict};
+
+pub mod errors;
+pub mod link;
+
+use errors::{SendErrors, is_too_long};
+use link::{FarEnd, Link};
+
+/// The longest datagram over IPv4; over IPv6 20 more would go.
+const DATAGRAM_MAX_BYTES: usize = 65_507;
+
+/// A few milliseconds: at low load a row waits no longer than this, at high load batches fill before.
+const LIMITS: Limits = Limits {
+    bytes: 32 * 1024,
+    rows: 1024,
+    period: Duration::from_millis(5),
+    max_bytes: 256 * 1024,
+    max_rows: 8 * 1024,
+};
+
+/// Ends the part of a row's text that tells its series: name and labels. It cannot stand within a string,
+/// where quotes have a backslash before them.
+const SERIES_END: &str = "},\"op\":\"";
+
+/// Rows for one socket.
+#[derive(Debug, Default)]
+struct Lane {
+    datagram: Vec<u8>,
+    /// Where each of its rows stands in the batch.
+    rows: Vec<usize>,
+}
+
+/// Sends rows to another server.
+#[derive(Debug)]
+pub struct Remote {
+    far_end: FarEnd,
+    /// `None`: to be opened, and asked, before anything is sent.
+    link: Option<Link>,
+    datagram_bytes: usize,
+    lanes: Vec<Lane>,
+    hasher: ahash::RandomState,
+    series_end: Finder<'static>,
+    errors: Arc<SendErrors>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Remote {
+    /// Sends to this far end from so many sockets; rows are joined up to `datagram_bytes`, and not at all
+    /// with 0.
+    pub fn new(
+        far_end: FarEnd,
+        sockets: usize,
+        datagram_bytes: usize,
+        errors: Arc<SendErrors>,
+    ) -> Self {
+        Self {
+            far_end,
+            link: None,
+            datagram_bytes: datagram_bytes.min(DATAGRAM_MAX_BYTES),
+            lanes: (0..sockets.max(1)).map(|_| Lane::default()).collect(),
+            hasher: ahash::RandomState::new(),
+            series_end: Finder::new(SERIES_END),
+            errors,
+            stopped: Arc::default(),
+        }
+    }
+
+    /// Sends all rows, up to the first that cannot be sent now: the error tells why.
+    fn send(&mut self, rows: &[Row<'_>], verdicts: &mut [Verdict]) -> Result<(), String> {
+        let Self { far_end, link, lanes, .. } = self;
+        if link.as_mut().is_some_and(|link| link.has_moved(far_end)) {
+            *link = None;
+        }
+        let link = match link {
+            Some(link) => link,
+            None => link.insert(Link::open(far_end, lanes.len(), &self.errors)?),
+        };
+        for (index, row) in rows.iter().enumerate() {
+            let text = row.text.as_bytes();
+            if text.len() > DATAGRAM_MAX_BYTES {
+                verdicts[index] = Verdict::Rejected(Reason::TooLong);
+                continue;
+            }
+            let series = &text[..self.series_end.find(text).unwrap_or(text.len())];
+            // Half of the bits, so that it fits wherever this runs.
+            let hash = usize::try_from(self.hasher.hash_one(series) >> 32).unwrap_or(0);
+            let number = hash % lanes.len();
+            let lane = &mut lanes[number];
+            if lane.datagram.len() + 1 + text.len() > self.datagram_bytes {
+                lane.flush(number, rows, link, &self.errors, verdicts)?;
+            }
+            if !lane.rows.is_empty() {
+                lane.datagram.push(b'\n');
+            }
+            lane.datagram.extend_from_slice(text);
+            lane.rows.push(index);
+        }
+        for (number, lane) in lanes.iter_mut().enumerate() {
+            lane.flush(number, rows, link, &self.errors, verdicts)?;
+        }
+        Ok(())
+    }
+}
+
+impl Lane {
+    /// Sends the datagram, if there is one.
+    fn flush(
+        &mut self,
+        number: usize,
+        rows: &[Row<'_>],
+        link: &Link,
+        errors: &SendErrors,
+        verdicts: &mut [Verdict],
+    ) -> Result<(), String> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        match link.send(number, &self.datagram, errors) {
+            Ok(()) => self.rows.iter().for_each(|&row| verdicts[row] = Verdict::Delivered),
+            // A network that takes less than we were told: each by itself, while there is a choice.
+            Err(error) if is_too_long(&error) && self.rows.len() > 1 => {
+                for &row in &self.rows {
+                    let sent = link.send(number, rows[row].text.as_bytes(), errors);
+                    verdicts[row] = judge(sent, link)?;
+                }
+            }
+            Err(error) => verdicts[self.rows[0]] = judge(Err(error), link)?,
+        }
+        self.clear();
+        Ok(())
+    }
+
+    fn clear(&mut self) {
+        self.datagram.clear();
+        self.rows.clear();
+    }
+}
+
+/// Of a row that had a datagram for itself; the error tells why it, and what follows, goes later.
+fn judge(sent: std::io::Result<()>, link: &Link) -> Result<Verdict, String> {
+    match sent {
+        Ok(()) => Ok(Verdict::Delivered),
+        Err(error) if is_too_long(&error) => Ok(Verdict::Rejected(Reason::TooLong)),
+        Err(error) => Err(link.complaint(&error)),
+    }
+}
+
+impl Sink for Remote {
+    fn limits(&self) -> Limits {
+        LIMITS
+    }
+
+    fn deliver(&mut self, rows: &[Row<'_>], _: Trigger, verdicts: &mut Vec<Verdict>) -> Outcome {
+        if self.stopped.load(Relaxed) {
+            return Outcome::Retry { why: "the server stops".to_owned(), after: None };
+        }
+        self.lanes.iter_mut().for_each(Lane::clear); // also of a batch that a fault has ended
+        verdicts.resize(rows.len(), Verdict::Retry);
+        let Err(why) = self.send(rows, verdicts) else { return Outcome::Rows };
+        self.link = None;
+        if verdicts.iter().all(|verdict| *verdict == Verdict::Retry) {
+            verdicts.clear();
+            return Outcome::Retry { why, after: None };
+        }
+        Outcome::Rows
+    }
+
+    fn cancel(&self) -> Box<dyn Fn() + Send + Sync> {
+        let stopped = Arc::clone(&self.stopped);
+        Box::new(move || stopped.store(true, Relaxed))
+    }
+}
