@@ -28,6 +28,7 @@ use crate::sys::cpu;
 
 mod bound;
 mod printer;
+mod profiling;
 mod signals;
 mod sinks;
 mod unix_path;
@@ -74,6 +75,8 @@ struct Running {
     /// Threads that have ended, and what the first that failed said.
     ends: usize,
     failed: Option<anyhow::Error>,
+    /// Ends the profiler.
+    profiling: Option<profiling::Stop>,
     /// Dropped to end the exporter's timer.
     exporter_stop: Option<Sender<()>>,
 }
@@ -110,6 +113,7 @@ impl Server {
         }
         running.http.shutdown();
         drop(running.exporter_stop.take());
+        running.profiling.take().into_iter().for_each(profiling::Stop::stop);
         let ended = if watched.is_ok() { running.wait_for_others() } else { Ok(()) };
         running.scrape.log_books();
         watched.and(ended)
@@ -134,6 +138,7 @@ impl Server {
             sink_threads: 0,
             ends: 0,
             failed: None,
+            profiling: None,
             exporter_stop: Some(exporter_stop),
         };
         let (threads, sinks) = parts.sinks.into_threads();
@@ -165,6 +170,14 @@ impl Server {
             running.spawn(&format!("http-{number}"), serve)?;
         }
         running.others = 1 + HTTP_THREADS;
+        if let Some(mut profiling) = parts.profiling {
+            running.profiling = Some(profiling.stopper());
+            running.spawn("pyroscope", move || {
+                profiling.run();
+                Ok(())
+            })?;
+            running.others += 1;
+        }
         Ok(running)
     }
 

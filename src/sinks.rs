@@ -22,6 +22,7 @@ pub mod books;
 pub mod deliverer;
 pub mod http;
 pub mod outbox;
+pub mod pyroscope;
 pub mod queue;
 pub mod remote;
 pub mod spill;

@@ -181,6 +181,7 @@ families! {
     Parsed Counter "metrics_server_messages_parsed_total" "" "Messages that were parsed, since no message like them but for the number was known."
     Processed Counter "metrics_server_processed_metrics_total" "type" "Messages found, whatever became of them, by op."
     ReceivedBytes Counter "metrics_server_received_bytes_total" "transport" "Bytes read from the kernel."
+    ProfilePushes Counter "metrics_server_profile_pushes_total" "outcome" "Profiles of the server for Pyroscope, one in 10 s; those that failed are dropped."
     RemoteSendErrors Counter "metrics_server_remote_send_errors_total" "errno" "Datagrams for -remote that could not be sent, or were refused, by what the kernel said."
     ScrapeDuration Gauge "metrics_server_scrape_duration_seconds" "" "Time that the last page before this one took to make."
     ScrapeSize Gauge "metrics_server_scrape_size_bytes" "" "Size of the last page before this one, as sent."

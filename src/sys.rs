@@ -7,6 +7,7 @@
 pub mod cpu;
 pub mod epoll;
 pub mod limits;
+pub mod profile;
 pub mod recv;
 pub mod socket;
 pub mod tcp;

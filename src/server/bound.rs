@@ -30,6 +30,7 @@ use crate::registry::exchange::Exchange;
 use crate::registry::expiry::Expiry;
 use crate::registry::label_text;
 use crate::registry::shard::Shard;
+use crate::server::profiling::Profiling;
 use crate::server::sinks::Sinks;
 use crate::server::unix_path::{self, BoundPath};
 use crate::sinks::text;
@@ -49,6 +50,7 @@ pub(super) struct Bound {
     udp: Vec<UdpSocket>,
     unix: Vec<(String, BoundPath)>,
     sinks: Option<Sinks>,
+    profiling: Option<Profiling>,
     /// All workers' counters.
     pub(super) stats: Stats,
 }
@@ -68,6 +70,8 @@ pub(super) struct Parts {
     pub(super) log: Arc<LogSlots>,
     /// Where rows go.
     pub(super) sinks: Sinks,
+    /// What profiles the server, where that is asked for.
+    pub(super) profiling: Option<Profiling>,
 }
 
 impl Bound {
@@ -81,8 +85,15 @@ impl Bound {
         let stats = (0..workers).map(|_| CachePadded::new(WorkerStats::default())).collect();
         let http = bind_http(&config.http.addr)
             .with_context(|| format!("-socket {:?}: cannot listen", config.http.text))?;
-        let mut bound =
-            Self { main, http: None, udp: Vec::new(), unix: Vec::new(), sinks: None, stats };
+        let mut bound = Self {
+            main,
+            http: None,
+            udp: Vec::new(),
+            unix: Vec::new(),
+            sinks: None,
+            profiling: None,
+            stats,
+        };
         if let Some(udp) = &config.ingest.udp {
             bound.udp = first_of(&udp.addr, |address| {
                 udp::bind(address, workers, config.ingest.rcvbuf_bytes)
@@ -93,7 +104,9 @@ impl Bound {
             bound.warn_of_buffer(config.ingest.rcvbuf_bytes)?;
         }
         let own_udp = bound.udp.first().map(UdpSocket::local_addr).transpose()?;
-        bound.sinks = Some(Sinks::open(config, own_udp)?);
+        let sinks = Sinks::open(config, own_udp)?;
+        bound.profiling = Profiling::open(&config.sinks, &sinks.books.pushes)?;
+        bound.sinks = Some(sinks);
         for unix in &config.ingest.unix {
             bound.open_unix(unix, config.ingest.uds_mode)?;
         }
@@ -198,7 +211,8 @@ impl Bound {
             |number| Dispatch::new(number, shard(number), sinks.outboxes(number), shared.clone());
         let handlers = (0..workers).map(handler).collect();
         let workers = self.workers(config, polls, &control, handlers)?;
-        Ok(Parts { workers, scrape, http: Arc::new(http), control, log, sinks })
+        let profiling = self.profiling.take();
+        Ok(Parts { workers, scrape, http: Arc::new(http), control, log, sinks, profiling })
     }
 
     fn workers(
@@ -293,7 +307,7 @@ fn row_constants(pairs: Vec<(&str, &str)>) -> Vec<text::Constant> {
 }
 
 /// The machine's name, as `uname -n` shows it.
-fn host_name() -> String {
+pub(super) fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().to_owned()
 }

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crossbeam::utils::CachePadded;
 
+use crate::sinks::pyroscope::Pushes;
 use crate::sinks::remote::errors::SendErrors;
 use crate::sinks::{Drop, Reason};
 use crate::stats::Count;
@@ -150,4 +151,6 @@ pub struct AllBooks {
     pub forwards: bool,
     /// What went wrong while they were.
     pub send_errors: Arc<SendErrors>,
+    /// Profiles of this server.
+    pub pushes: Arc<Pushes>,
 }

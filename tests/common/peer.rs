@@ -20,8 +20,10 @@ pub(crate) struct Request {
     pub(crate) path: String,
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
-    /// Unpacked.
+    /// Unpacked, as text.
     pub(crate) body: String,
+    /// As sent.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Request {
@@ -208,7 +210,8 @@ fn read(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
     }
     let mut words = line.split_whitespace().map(str::to_owned);
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let mut request = Request { method, path, headers: Vec::new(), body: String::new() };
+    let mut request =
+        Request { method, path, headers: Vec::new(), body: String::new(), bytes: Vec::new() };
     loop {
         line.clear();
         stream.read_line(&mut line)?;
@@ -221,7 +224,8 @@ fn read(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
     if request.header("content-encoding") == Some("gzip") {
         GzDecoder::new(&body[..]).read_to_string(&mut request.body)?;
     } else {
-        request.body = String::from_utf8(body).map_err(io::Error::other)?;
+        request.body = String::from_utf8_lossy(&body).into_owned();
     }
+    request.bytes = body;
     Ok(Some(request))
 }

@@ -41,6 +41,8 @@ pub(super) fn families(own: &mut OwnPage, all: &AllBooks) {
     for (family, number) in PLAIN {
         own.own(family, all.sinks.iter().map(|books| (books.sink, number(books))));
     }
+    let pushes = [("delivered", &all.pushes.delivered), ("failed", &all.pushes.failed)];
+    own.own(Own::ProfilePushes, pushes.map(|(outcome, count)| (outcome, value(count))));
     own.own(
         Own::RemoteSendErrors,
         all.send_errors.counts().map(|(errno, count)| (errno, count as f64)),

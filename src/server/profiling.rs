@@ -1,0 +1,122 @@
+//! The thread that profiles this server and sends each profile to Pyroscope.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use crate::clock;
+use crate::config::SinkFlags;
+use crate::server::bound::host_name;
+use crate::sinks::pyroscope::{Pushes, Pyroscope};
+use crate::sys::cpu;
+use crate::sys::profile::{FREQUENCY, Profiler};
+
+/// The time that one profile covers.
+const PERIOD: Duration = Duration::from_secs(10);
+/// The shortest time between two complaints about the same trouble.
+const LOG_PERIOD: Duration = Duration::from_mins(10);
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// What the thread is made of.
+#[derive(Debug)]
+pub(super) struct Profiling {
+    profiler: Profiler,
+    pyroscope: Pyroscope,
+    pushes: Arc<Pushes>,
+    stopped: Receiver<()>,
+    over: Arc<AtomicBool>,
+    complained: Option<Instant>,
+}
+
+/// Main's hold on it.
+pub(super) struct Stop {
+    cancel: Box<dyn Fn() + Send + Sync>,
+    over: Arc<AtomicBool>,
+    #[expect(dead_code, reason = "dropped to end the wait for the next period")]
+    sender: Sender<()>,
+}
+
+impl Stop {
+    /// Ends the thread soon, also a push that is under way.
+    pub(super) fn stop(self) {
+        self.over.store(true, Relaxed);
+        (self.cancel)();
+    }
+}
+
+impl Profiling {
+    /// Starts to take stacks, if the flags ask for it; `pushes` is for the page.
+    ///
+    /// # Errors
+    /// Names flag and cause.
+    pub(super) fn open(flags: &SinkFlags, pushes: &Arc<Pushes>) -> anyhow::Result<Option<Self>> {
+        let url = &flags.pyroscope_url;
+        if url.is_empty() {
+            return Ok(None);
+        }
+        let host_name = host_name();
+        let hostname = if flags.hostname.is_empty() { &host_name } else { &flags.hostname };
+        let pyroscope = Pyroscope::new(url, hostname)?;
+        let profiler = Profiler::start().with_context(|| {
+            format!("-pyroscope-url {url:?}: cannot profile; is the temporary directory writable?")
+        })?;
+        let (_, stopped) = bounded(0);
+        Ok(Some(Self {
+            profiler,
+            pyroscope,
+            pushes: Arc::clone(pushes),
+            stopped,
+            over: Arc::default(),
+            complained: None,
+        }))
+    }
+
+    /// What ends it.
+    pub(super) fn stopper(&mut self) -> Stop {
+        let (sender, stopped) = bounded(0);
+        self.stopped = stopped;
+        Stop { cancel: self.pyroscope.cancel(), over: Arc::clone(&self.over), sender }
+    }
+
+    /// Runs until it is stopped.
+    pub(super) fn run(mut self) {
+        cpu::stand_back();
+        let mut from_ns = clock::unix_ns();
+        while matches!(self.stopped.recv_timeout(PERIOD), Err(RecvTimeoutError::Timeout)) {
+            let until_ns = clock::unix_ns();
+            let pushed = self.push(from_ns, until_ns);
+            from_ns = until_ns;
+            if self.over.load(Relaxed) {
+                return;
+            }
+            self.pushes.count(pushed.is_ok());
+            self.tell(pushed);
+        }
+    }
+
+    fn push(&mut self, from_ns: u64, until_ns: u64) -> anyhow::Result<()> {
+        let stacks = self.profiler.take().context("cannot profile")?;
+        let Some(profile) = stacks.encode(&|| !self.over.load(Relaxed))? else { return Ok(()) };
+        let seconds = (from_ns / SECOND_NS, until_ns / SECOND_NS);
+        self.pyroscope.push(&profile, seconds, FREQUENCY)
+    }
+
+    fn tell(&mut self, pushed: anyhow::Result<()>) {
+        match pushed {
+            Ok(()) => {
+                if self.complained.take().is_some() {
+                    log::info!("pyroscope takes profiles again");
+                }
+            }
+            Err(error) => {
+                if self.complained.is_none_or(|then| then.elapsed() >= LOG_PERIOD) {
+                    self.complained = Some(Instant::now());
+                    log::warn!("pyroscope: {error:#}; the profile is dropped");
+                }
+            }
+        }
+    }
+}
