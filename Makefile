@@ -5,7 +5,7 @@ SHELL := bash
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run deps check fmt lint test doc model bench bench-quick bench-instructions load fuzz clean
+.PHONY: help run deps check fmt lint test services services-stop test-services doc model bench bench-quick bench-instructions load fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,18 @@ lint: ## Run clippy; a warning is an error
 
 test: deps model ## Install what the tests need, then run them all
 	cargo test --workspace --locked
+
+# nginx last and anew each time: it passes on to those before it, whose ports change.
+services: ## Install and start real services for test-services, on loopback ports
+	tests/install-deps.sh services
+	tests/services/run.sh stop nginx
+	tests/services/run.sh start opensearch nginx
+
+services-stop: ## Stop them
+	tests/services/run.sh stop
+
+test-services: ## Run the tests against the services that `make services` has started
+	cargo test --locked --features services --test 'services_*'
 
 doc: ## Build the documentation; a warning is an error
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --document-private-items

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need on a Debian machine, as root or with sudo; does nothing where all is there.
+# With the word `services` also what tests/services needs to start real services.
 # The prometheus package brings a service on port 9090: it is neither started nor enabled.
 set -euo pipefail
 
@@ -20,6 +21,14 @@ need gcc can_link
 need libc6-dev can_link
 command -v cargo >/dev/null || PATH=$PATH:$HOME/.cargo/bin
 command -v cargo >/dev/null || need curl curl --version
+if [ "${1:-}" = services ]; then
+    java_17() { compgen -G '/usr/lib/jvm/java-17-openjdk-*/bin/javac'; }
+    need openjdk-17-jdk-headless java_17
+    need maven mvn --version
+    need nginx-light /usr/sbin/nginx -v
+    need openssl openssl version
+    need curl curl --version
+fi
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi

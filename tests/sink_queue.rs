@@ -72,6 +72,10 @@ struct Rig {
 }
 
 fn rig(max_bytes: usize, spill: Option<(&Path, u64)>) -> Rig {
+    rig_that_retries_for(LONG, max_bytes, spill)
+}
+
+fn rig_that_retries_for(retry_max: Duration, max_bytes: usize, spill: Option<(&Path, u64)>) -> Rig {
     let books = Arc::new(Books::new("scripted", 1));
     let spill = spill.map(|(folder, bytes)| Spill::open(folder, bytes).unwrap());
     let last_ns = spill.as_ref().map_or(0, |(_, found)| found.last_ns);
@@ -83,7 +87,7 @@ fn rig(max_bytes: usize, spill: Option<(&Path, u64)>) -> Rig {
     let (requests_in, requests) = channel::unbounded();
     let (answers, answers_out) = channel::unbounded();
     let sink = Box::new(Scripted { requests: requests_in, answers: answers_out });
-    let deliverer = Deliverer::new(sink, Arc::clone(&queue), Some(LONG));
+    let deliverer = Deliverer::new(sink, Arc::clone(&queue), Some(retry_max));
     let threads = vec![thread::spawn(|| spooler.run()), thread::spawn(|| deliverer.run())];
     Rig { outbox, books, queue, requests, answers, threads }
 }
@@ -231,6 +235,20 @@ fn a_fault_of_a_sink_costs_only_the_row_that_causes_it() {
     drop(std::mem::replace(&mut rig.answers, answers));
     let books = rig.end();
     assert_eq!(books.rejected[Reason::Unreadable as usize].load(Relaxed), 1);
+}
+
+#[test]
+fn rows_that_are_asked_for_again_and_again_grow_too_old() {
+    let mut rig = rig_that_retries_for(Duration::from_nanos(1), 1 << 20, None);
+    rig.send([1]);
+    assert_eq!(rig.values(), [1]);
+    rig.answer(Outcome::Rows, &[Verdict::Retry]);
+    rig.send([2]);
+    assert_eq!(rig.values(), [2]);
+    rig.answer(retry(), &[]);
+    let books = rig.end();
+    assert_eq!(books.dropped(Drop::TooOld), 2);
+    assert_eq!(books.queued_bytes.load(Relaxed), 0);
 }
 
 #[test]

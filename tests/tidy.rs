@@ -33,6 +33,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("flate2", &["src/exporter/scrape.rs", "src/sinks/"]),
     ("ureq", &["src/sinks/"]),
     ("rustls", &["src/sinks/"]),
+    ("base64", &["src/sinks/opensearch"]),
+    ("percent_encoding", &["src/sinks/opensearch"]),
     ("cdrs_tokio", &["src/sinks/scylla"]),
     ("tokio", &["src/sinks/scylla"]),
     ("serde_json", &["src/sinks/"]),

@@ -14,6 +14,7 @@ use crate::sinks::Sink;
 use crate::sinks::block::{Block, Stamps};
 use crate::sinks::books::{AllBooks, Books};
 use crate::sinks::deliverer::Deliverer;
+use crate::sinks::opensearch::OpenSearch;
 use crate::sinks::outbox::{Outbox, Outboxes};
 use crate::sinks::queue::Queue;
 use crate::sinks::remote::{Remote, link};
@@ -199,8 +200,12 @@ fn router(
     Ok(("remote", FORWARDED, Box::new(sink)))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "opening a sink may fail")]
 fn far_ends(config: &Config, books: &mut AllBooks) -> anyhow::Result<Vec<FarEnd>> {
-    let _ = (config, books);
-    Ok(Vec::new())
+    let flags = &config.sinks;
+    let mut made: Vec<FarEnd> = Vec::new();
+    if !flags.search_url.expose().is_empty() {
+        let sink = OpenSearch::new(flags, Arc::clone(&books.index))?;
+        made.push(("opensearch", &[Op::Index], Box::new(sink)));
+    }
+    Ok(made)
 }

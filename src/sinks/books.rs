@@ -14,7 +14,7 @@ use crossbeam::utils::CachePadded;
 
 use crate::sinks::pyroscope::Pushes;
 use crate::sinks::remote::errors::SendErrors;
-use crate::sinks::{Drop, Reason};
+use crate::sinks::{Drop, Reason, Trigger};
 use crate::stats::Count;
 
 /// How a request to the far end went; the `outcome` label.
@@ -142,11 +142,35 @@ impl Books {
     }
 }
 
+/// What the original counts of OpenSearch, under its names.
+#[derive(Debug, Default)]
+pub struct IndexBooks {
+    /// Indices that were created or found, each once.
+    pub connections: AtomicU64,
+    /// Bulk requests by [`Self::STATUSES`] and [`Self::TYPES`].
+    pub bulk: [[AtomicU64; 2]; 2],
+}
+
+impl IndexBooks {
+    /// The `status` label: a document of the request was not stored, or all were.
+    pub const STATUSES: [&'static str; 2] = ["failed", "success"];
+    /// The `type` label: the batch was full, or its time had come.
+    pub const TYPES: [&'static str; 2] = ["size", "time"];
+
+    /// Books a bulk request.
+    pub fn book(&self, success: bool, trigger: Trigger) {
+        let by = usize::from(trigger == Trigger::Time);
+        self.bulk[usize::from(success)][by].fetch_add(1, Relaxed);
+    }
+}
+
 /// The books of all sinks.
 #[derive(Debug, Default)]
 pub struct AllBooks {
     /// Of each sink that is configured.
     pub sinks: Vec<Arc<Books>>,
+    /// Of OpenSearch, whether it is configured or not.
+    pub index: Arc<IndexBooks>,
     /// Messages are forwarded to another server.
     pub forwards: bool,
     /// What went wrong while they were.

@@ -78,16 +78,16 @@ impl Deliverer {
                         backoff.reset();
                     }
                     if part.rows > 0 {
-                        self.pause(&mut backoff, None);
+                        self.pause(&mut backoff, None, None);
+                        part = self.expire(part, origin);
                     }
                 }
                 Outcome::Retry { why, after } => {
-                    let wait = self.pause(&mut backoff, after);
-                    self.complain(&why, wait);
+                    self.pause(&mut backoff, after, Some(&why));
                     part = self.expire(part, origin);
                 }
                 Outcome::Split { why, reason } if part.rows <= 1 => {
-                    self.complain(&why, Duration::ZERO);
+                    self.complain(&format!("{why}; the row is rejected"));
                     self.book(&part, &[Verdict::Rejected(reason)], origin);
                     part = Block::default();
                 }
@@ -185,17 +185,20 @@ impl Deliverer {
         release(&self.queue.books, origin, rows, bytes);
     }
 
-    fn pause(&mut self, backoff: &mut Backoff, asked: Option<Duration>) -> Duration {
+    /// Waits before the next try, after it was said why.
+    fn pause(&mut self, backoff: &mut Backoff, asked: Option<Duration>, why: Option<&str>) {
         self.tries += 1;
         let wait = backoff.next(self.chance.hash_one(self.tries), asked);
+        if let Some(why) = why {
+            self.complain(&format!("{why}; tried again after {wait:.1?}"));
+        }
         self.queue.pause(wait);
-        wait
     }
 
-    fn complain(&mut self, why: &str, wait: Duration) {
+    fn complain(&mut self, what: &str) {
         if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_PERIOD) {
             self.logged = Some(Instant::now());
-            log::warn!("{}: {why}; tried again after {wait:.1?}", self.queue.books.sink);
+            log::warn!("{}: {what}", self.queue.books.sink);
         }
     }
 }

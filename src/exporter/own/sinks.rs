@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::OwnPage;
 use crate::clock;
-use crate::sinks::books::{AllBooks, Books, Sent};
+use crate::sinks::books::{AllBooks, Books, IndexBooks, Sent};
 use crate::sinks::{Drop, Reason};
 use crate::stats::Own;
 
@@ -48,12 +48,14 @@ pub(super) fn families(own: &mut OwnPage, all: &AllBooks) {
         all.send_errors.counts().map(|(errno, count)| (errno, count as f64)),
     );
     let sinks = || all.sinks.iter();
-    own.one(Own::IndexConnections, 0);
+    own.one(Own::IndexConnections, all.index.connections.load(Relaxed));
+    let bulk = IndexBooks::STATUSES.into_iter().zip(&all.index.bulk);
     own.labelled(
         Own::IndexBulkInsert,
-        ["failed", "success"]
-            .into_iter()
-            .flat_map(|status| ["size", "time"].map(|by| ([status, by], 0.0))),
+        bulk.flat_map(|(status, counts)| {
+            let counts = IndexBooks::TYPES.into_iter().zip(counts);
+            counts.map(move |(by, count)| ([status, by], value(count)))
+        }),
     );
     own.labelled(
         Own::SinkDropped,

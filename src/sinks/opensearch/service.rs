@@ -1,0 +1,94 @@
+//! The service behind its URL: a request with who we are, and what it means that there is no good answer.
+//!
+//! Runs on the deliverer. It must not know rows.
+
+use super::answer;
+use super::target::Target;
+use crate::sinks::Outcome;
+use crate::sinks::http::{Answer, Client, Head};
+
+/// Where requests go.
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) target: Target,
+    pub(super) client: Client,
+}
+
+impl Service {
+    /// One request. Without an answer the outcome is to try again.
+    pub(super) fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Answer, Outcome> {
+        let url = [&self.target.base, path].concat();
+        let mut headers = headers.to_vec();
+        let authorization = self.target.authorization.as_deref();
+        headers.extend(authorization.map(|value| ("authorization", value)));
+        let answer = self.client.send(Head { method, url: &url, headers: &headers }, body);
+        answer.map_err(|error| {
+            let cause = format!("{error:#}");
+            let hint = if cause.contains("certificate") {
+                "; -opensearch-ca-path names the authority that vouches for it"
+            } else {
+                ""
+            };
+            let why = format!("{} does not answer: {cause}{hint}", self.target.base);
+            Outcome::Retry { why, after: None }
+        })
+    }
+
+    /// Of an answer that says nothing about single rows: to try again, with what the operator can do.
+    pub(super) fn retry(&self, answer: &Answer) -> Outcome {
+        let hint = match answer.status {
+            401 => {
+                "; METRICS_SERVER_SEARCH_USER and METRICS_SERVER_SEARCH_PASSWORD are not right there"
+            }
+            403 => "; this user may not do that",
+            300..=399 | 404 => {
+                "; METRICS_SERVER_SEARCH_URL, or what stands before it, is not right"
+            }
+            _ => "",
+        };
+        let words = answer::words(&answer.body);
+        let why = format!("{} answers {}: {words}{hint}", self.target.base, answer.status);
+        Outcome::Retry { why, after: answer.retry_after }
+    }
+}
+
+/// What an index is created with: the original's, to the byte where the numbers are its own.
+pub(super) fn settings(shards: usize, replicas: usize) -> String {
+    format!(
+        r#"{{
+  "settings": {{
+    "index": {{
+      "number_of_shards": {shards},
+      "number_of_replicas": {replicas}
+    }}
+  }},
+  "mappings": {{
+    "properties": {{
+      "timestamp": {{
+        "type": "date",
+        "format": "yyyy-MM-dd HH:mm:ss||yyyy-MM-dd||epoch_millis||strict_date_optional_time_nanos"
+      }},
+      "value": {{
+        "type": "double"
+      }}
+    }}
+  }}
+}}"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_are_as_long_as_the_original_s() {
+        assert_eq!(settings(9, 2).len(), 353);
+    }
+}

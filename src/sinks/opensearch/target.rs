@@ -1,0 +1,143 @@
+//! Where OpenSearch is, and who we are there: from the variables of the environment.
+//!
+//! Pure. Texts that may hold a password are in no error and in no log.
+
+use std::fmt;
+
+use anyhow::bail;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use percent_encoding::percent_decode_str;
+use ureq::http::Uri;
+
+const VARIABLE: &str = "METRICS_SERVER_SEARCH_URL";
+
+/// The address of the service and the header that it wants.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    /// With scheme and path, without user and without a slash at the end.
+    pub(super) base: String,
+    /// The value of `Authorization`.
+    pub(super) authorization: Option<String>,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+impl Target {
+    /// `user` and `password` count if both are given and the URL holds none.
+    ///
+    /// # Errors
+    /// The URL is none; names the variable.
+    pub(super) fn new(url: &str, user: &str, password: &str) -> anyhow::Result<Self> {
+        let Some((scheme, rest)) = url.split_once("://") else {
+            bail!(
+                "{VARIABLE} is no URL; it looks like http://host:9200 or https://user:password@host:9200/prefix"
+            )
+        };
+        let scheme = scheme.to_ascii_lowercase();
+        if scheme != "http" && scheme != "https" {
+            bail!("{VARIABLE} begins with neither http:// nor https://");
+        }
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        if path.contains(['?', '#']) {
+            bail!("{VARIABLE} has a ? or # behind its path, which has no meaning here");
+        }
+        let (own, host) = match authority.rsplit_once('@') {
+            Some((own, host)) => (Some(own), host),
+            None => (None, authority),
+        };
+        let base = format!("{scheme}://{host}{}", path.trim_end_matches('/'));
+        let valid = base.parse::<Uri>().ok().is_some_and(|uri| {
+            uri.host().is_some_and(|host| !host.is_empty())
+                && (!host.contains(':') || has_port(&uri, host))
+        });
+        if !valid {
+            bail!("{VARIABLE} has no valid host, port and path behind {scheme}://");
+        }
+        let authorization = match own {
+            Some(own) => {
+                let (user, password) = own.split_once(':').unwrap_or((own, ""));
+                Some(basic(&decoded(user)?, &decoded(password)?))
+            }
+            None if user.is_empty() || password.is_empty() => None,
+            None => Some(basic(user, password)),
+        };
+        Ok(Self { base, authorization })
+    }
+}
+
+/// Whether what stands behind the last colon is a port, or belongs to an address in brackets.
+fn has_port(uri: &Uri, host: &str) -> bool {
+    uri.port_u16().is_some() || host.ends_with(']')
+}
+
+fn decoded(text: &str) -> anyhow::Result<String> {
+    match percent_decode_str(text).decode_utf8() {
+        Ok(text) => Ok(text.into_owned()),
+        Err(_) => bail!("{VARIABLE} has a user or a password that is not UTF-8"),
+    }
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn is(url: &str, base: &str, authorization: Option<&str>) {
+        let target = Target::new(url, "", "").unwrap();
+        assert_eq!((target.base.as_str(), target.authorization.as_deref()), (base, authorization));
+    }
+
+    #[test]
+    fn the_prefix_is_kept_and_the_last_slash_is_cut() {
+        is("http://h", "http://h", None);
+        is("HTTP://h:9200/", "http://h:9200", None);
+        is("https://h:9200/a/b/", "https://h:9200/a/b", None);
+        is("http://[::1]:9200", "http://[::1]:9200", None);
+        is("http://[::1]/p", "http://[::1]/p", None);
+    }
+
+    #[test]
+    fn a_user_in_the_url_wins() {
+        let basic = |text: &str| Some(format!("Basic {}", BASE64_STANDARD.encode(text)));
+        is("http://u:p@h", "http://h", basic("u:p").as_deref());
+        is("http://u@h", "http://h", basic("u:").as_deref());
+        is("http://a%40b:c%3Ad%2F@h/x", "http://h/x", basic("a@b:c:d/").as_deref());
+        let from = |url, user, password| Target::new(url, user, password).unwrap().authorization;
+        assert_eq!(from("http://u:p@h", "admin", "x"), basic("u:p"));
+        assert_eq!(
+            from("http://h", "admin", "se:cret").as_deref(),
+            Some("Basic YWRtaW46c2U6Y3JldA==")
+        );
+        assert_eq!(from("http://h", "admin", ""), None);
+        assert_eq!(from("http://h", "", "x"), None);
+    }
+
+    #[test]
+    fn what_is_no_url_is_refused_without_being_shown() {
+        let urls = [
+            "secret",
+            "secret:9200",
+            "ftp://secret",
+            "http://",
+            "http://secret:x9",
+            "http://u:secret@",
+            "http://secret h",
+            "http://h/?secret",
+            "http://h/#secret",
+            "http://u:%ffsecret@h",
+        ];
+        for url in urls {
+            let error = Target::new(url, "", "").unwrap_err().to_string();
+            assert!(error.starts_with(VARIABLE) && !error.contains("secret"), "{url}: {error}");
+        }
+        assert!(!format!("{:?}", Target::new("http://u:secret@h", "", "")).contains("secret"));
+    }
+}
