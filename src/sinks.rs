@@ -21,6 +21,7 @@ pub mod block;
 pub mod books;
 pub mod deliverer;
 pub mod http;
+pub mod loki;
 pub mod opensearch;
 pub mod outbox;
 pub mod pyroscope;

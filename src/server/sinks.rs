@@ -14,6 +14,7 @@ use crate::sinks::Sink;
 use crate::sinks::block::{Block, Stamps};
 use crate::sinks::books::{AllBooks, Books};
 use crate::sinks::deliverer::Deliverer;
+use crate::sinks::loki::Loki;
 use crate::sinks::opensearch::OpenSearch;
 use crate::sinks::outbox::{Outbox, Outboxes};
 use crate::sinks::queue::Queue;
@@ -206,6 +207,9 @@ fn far_ends(config: &Config, books: &mut AllBooks) -> anyhow::Result<Vec<FarEnd>
     if !flags.search_url.expose().is_empty() {
         let sink = OpenSearch::new(flags, Arc::clone(&books.index))?;
         made.push(("opensearch", &[Op::Index], Box::new(sink)));
+    }
+    if !flags.loki_address.is_empty() {
+        made.push(("loki", &[Op::Event], Box::new(Loki::new(flags)?)));
     }
     Ok(made)
 }

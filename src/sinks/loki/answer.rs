@@ -1,0 +1,107 @@
+//! What Loki's answer says about the rows of a push.
+//!
+//! Pure. A 400 does not say which entries were refused: it names a few, or the last stream, while all
+//! others are stored. So a batch with a 400 is sent again in halves until the refused ones are alone. That
+//! doubles nothing, since Loki takes an entry of the same stream, time and line for the one that it holds.
+
+use std::time::Duration;
+
+use crate::sinks::http::Answer;
+use crate::sinks::{Outcome, Reason};
+
+/// Loki's default bound for a line.
+const LINE_MAX_BYTES: usize = 256 * 1024;
+/// So much of an answer's text goes to the log.
+const SHOWN_MAX_BYTES: usize = 300;
+
+/// What becomes of the rows.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Loki has all of them.
+    Delivered,
+    /// It takes nothing now, and has thrown them away on purpose.
+    Blocked,
+    /// None of these: for the deliverer.
+    Told(Outcome),
+}
+
+/// Reads the answer to a push to `place`, whose longest line has so many bytes.
+pub(super) fn fate(place: &str, answer: &Answer, longest: usize) -> Fate {
+    let said = shown(&answer.body);
+    let retry = |why: String| Fate::Told(Outcome::Retry { why, after: answer.retry_after });
+    let split = |why: String, reason| Fate::Told(Outcome::Split { why, reason });
+    match answer.status {
+        200 | 204 => Fate::Delivered,
+        260 => Fate::Blocked,
+        400 if longest > LINE_MAX_BYTES => {
+            split(format!("{place} refuses a line of {longest} bytes: {said}"), Reason::TooLong)
+        }
+        400 => split(format!("{place} refuses a line: {said}"), Reason::Refused),
+        413 => split(format!("{place} says that it is too much: {said}"), Reason::TooLong),
+        401 | 403 => retry(format!(
+            "{place} answers {}: {said}; see -loki-cert-path, -loki-tenant and the user in -loki-address",
+            answer.status
+        )),
+        404 | 405 => retry(format!(
+            "{place} answers {}: -loki-address must name all of the path, as in http://host:3100/loki/api/v1/push",
+            answer.status
+        )),
+        429 => retry(format!("{place} asks for less: {said}")),
+        status => retry(format!("{place} answers {status}: {said}")),
+    }
+}
+
+/// Of a push without an answer.
+pub(super) fn none(place: &str, error: &anyhow::Error) -> Outcome {
+    Outcome::Retry { why: format!("{place}: {error:#}"), after: None::<Duration> }
+}
+
+/// The start of a text, on one line.
+fn shown(text: &str) -> String {
+    let end = text.floor_char_boundary(SHOWN_MAX_BYTES);
+    let line: Vec<&str> = text[..end].split_whitespace().collect();
+    if line.is_empty() { "no more is said".to_owned() } else { line.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(status: u16, longest: usize) -> Fate {
+        let retry_after = Some(Duration::from_secs(7));
+        fate("loki", &Answer { status, retry_after, body: "no\n such".to_owned() }, longest)
+    }
+
+    #[test]
+    fn only_200_and_204_are_success() {
+        assert_eq!(
+            (told(200, 1), told(204, 1), told(260, 1)),
+            (Fate::Delivered, Fate::Delivered, Fate::Blocked)
+        );
+        for status in [100, 201, 202, 206, 301, 401, 403, 404, 405, 408, 418, 429, 500, 503] {
+            let Fate::Told(Outcome::Retry { why, after }) = told(status, 1) else {
+                panic!("{status}")
+            };
+            assert!(why.starts_with("loki "), "{why}");
+            assert_eq!(after, Some(Duration::from_secs(7)));
+        }
+    }
+
+    #[test]
+    fn refusals_are_halved() {
+        let reason = |status, longest| match told(status, longest) {
+            Fate::Told(Outcome::Split { reason, .. }) => Some(reason),
+            _ => None,
+        };
+        assert_eq!(reason(400, 1), Some(Reason::Refused));
+        assert_eq!(reason(400, 262_145), Some(Reason::TooLong));
+        assert_eq!(reason(413, 1), Some(Reason::TooLong));
+    }
+
+    #[test]
+    fn what_is_shown_is_one_line_and_short() {
+        assert_eq!(shown(" a\n b\t"), "a b");
+        assert_eq!(shown(""), "no more is said");
+        assert_eq!(shown(&"é".repeat(1_000)).len(), SHOWN_MAX_BYTES);
+    }
+}

@@ -1,0 +1,194 @@
+//! A message's labels as Loki wants them: names that it can parse, few enough to make a stream, and the
+//! others beside the line as structured metadata.
+//!
+//! Pure functions. What neither takes is left out here, and stands in the line all the same.
+
+use std::borrow::Cow;
+
+use crate::text::json::write_string;
+
+/// Loki's default bounds. Past one of the first three it refuses the whole stream, past one of the others
+/// the entry.
+const STREAM_MAX: usize = 15;
+const NAME_MAX_BYTES: usize = 1024;
+const VALUE_MAX_BYTES: usize = 2048;
+const METADATA_MAX: usize = 128;
+const METADATA_MAX_BYTES: usize = 64 * 1024;
+
+/// The stream of messages that have none of its labels; Loki refuses one without any.
+const NO_LABELS: &[u8] = br#""service_name":"metrics-server""#;
+
+/// Which labels make the stream.
+#[derive(Clone, Debug)]
+pub(super) struct Pick {
+    /// As Loki sees them; empty: all.
+    names: Vec<String>,
+}
+
+/// Labels of one entry, as members of JSON objects without the braces.
+#[derive(Debug, Default)]
+pub(super) struct Labels {
+    /// Never empty.
+    pub(super) stream: Vec<u8>,
+    /// Often empty.
+    pub(super) metadata: Vec<u8>,
+}
+
+impl Pick {
+    /// Of the names in `-loki-labels`.
+    ///
+    /// # Errors
+    /// They are more than a stream can have.
+    pub(super) fn new(names: &[String]) -> anyhow::Result<Self> {
+        let mut names: Vec<_> = names.iter().map(|name| clean(name).into_owned()).collect();
+        names.sort_unstable();
+        names.dedup();
+        anyhow::ensure!(
+            names.len() <= STREAM_MAX,
+            "-loki-labels names {} labels: Loki takes {STREAM_MAX} for a stream",
+            names.len()
+        );
+        Ok(Self { names })
+    }
+
+    /// Writes one message's labels, which are sorted by name.
+    pub(super) fn write(&self, labels: &[(Cow<'_, str>, Cow<'_, str>)], out: &mut Labels) {
+        out.stream.clear();
+        out.metadata.clear();
+        let (mut in_stream, mut in_metadata, mut metadata_bytes) = (0, 0, 0);
+        for (name, value) in merged(labels) {
+            if self.wants(&name) && in_stream < STREAM_MAX && fits(&name, value) {
+                in_stream += 1;
+                write_member(&mut out.stream, &name, value);
+                continue;
+            }
+            let bytes = name.len() + value.len();
+            if in_metadata < METADATA_MAX && metadata_bytes + bytes <= METADATA_MAX_BYTES {
+                in_metadata += 1;
+                metadata_bytes += bytes;
+                write_member(&mut out.metadata, &name, value);
+            }
+        }
+        if in_stream == 0 {
+            out.stream.extend_from_slice(NO_LABELS);
+        }
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.names.is_empty() || self.names.iter().any(|wanted| wanted == name)
+    }
+}
+
+fn fits(name: &str, value: &str) -> bool {
+    name.len() <= NAME_MAX_BYTES && value.len() <= VALUE_MAX_BYTES
+}
+
+fn write_member(out: &mut Vec<u8>, name: &str, value: &str) {
+    if !out.is_empty() {
+        out.push(b',');
+    }
+    write_string(out, name);
+    out.push(b':');
+    write_string(out, value);
+}
+
+/// Clean names, sorted, each once: of labels that fall together the last wins. Loki knows no empty values.
+fn merged<'a>(labels: &'a [(Cow<'a, str>, Cow<'a, str>)]) -> Vec<(Cow<'a, str>, &'a str)> {
+    let mut merged: Vec<(Cow<'a, str>, &'a str)> =
+        labels.iter().map(|(name, value)| (clean(name), value.as_ref())).collect();
+    merged.reverse();
+    merged.sort_by(|a, b| a.0.cmp(&b.0)); // stable: the last comes first
+    merged.dedup_by(|later, first| later.0 == first.0);
+    merged.retain(|(_, value)| !value.is_empty());
+    merged
+}
+
+/// The name with `_` for every character that Loki's labels cannot have, and one `_` at its start at most:
+/// names that begin with two are Loki's own.
+fn clean(name: &str) -> Cow<'_, str> {
+    let is_good = |char: char| char.is_ascii_alphanumeric() || char == '_';
+    let starts_well = name.starts_with(|char: char| is_good(char) && !char.is_ascii_digit());
+    if starts_well && !name.starts_with("__") && name.chars().all(is_good) {
+        return Cow::Borrowed(name);
+    }
+    let good: String = name.chars().map(|char| if is_good(char) { char } else { '_' }).collect();
+    let rest = good.trim_start_matches('_');
+    let mut clean = String::with_capacity(rest.len() + 1);
+    if rest.len() < good.len() || rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_digit())
+    {
+        clean.push('_');
+    }
+    clean.push_str(rest);
+    Cow::Owned(clean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(pick: &[&str], labels: &[(&str, &str)]) -> (String, String) {
+        let pick: Vec<_> = pick.iter().map(|name| (*name).to_owned()).collect();
+        let labels: Vec<_> = labels.iter().map(|(n, v)| (Cow::from(*n), Cow::from(*v))).collect();
+        let mut out = Labels::default();
+        Pick::new(&pick).unwrap().write(&labels, &mut out);
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (text(out.stream), text(out.metadata))
+    }
+
+    #[test]
+    fn names_become_what_loki_can_parse() {
+        let cases = [
+            ("a_b", "a_b"),
+            ("a-b", "a_b"),
+            ("a.b:c d", "a_b_c_d"),
+            ("1a", "_1a"),
+            ("é", "_"),
+            ("", "_"),
+            ("_", "_"),
+            ("_a", "_a"),
+            ("__a__", "_a__"),
+            ("--a", "_a"),
+            ("-1", "_1"),
+            ("Ab9", "Ab9"),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(clean(name), expected, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn of_labels_that_fall_together_the_last_wins() {
+        let stream = |labels| written(&[], labels).0;
+        assert_eq!(stream(&[("a-b", "dash"), ("a_b", "under")]), r#""a_b":"under""#);
+        assert_eq!(stream(&[("a+b", "1"), ("a-b", "2"), ("a.b", "3")]), r#""a_b":"3""#);
+        assert_eq!(stream(&[("a-b", "dash"), ("a_b", ""), ("c", "<")]), r#""c":"\u003c""#);
+    }
+
+    #[test]
+    fn the_picked_ones_make_the_stream() {
+        let labels = [("a-b", "1"), ("c", "2"), ("d", "3")];
+        let (stream, metadata) = written(&["c", "a-b", "none"], &labels);
+        assert_eq!((stream.as_str(), metadata.as_str()), (r#""a_b":"1","c":"2""#, r#""d":"3""#));
+        let (stream, metadata) = written(&["x"], &labels);
+        assert_eq!(stream, r#""service_name":"metrics-server""#);
+        assert_eq!(metadata, r#""a_b":"1","c":"2","d":"3""#);
+        assert_eq!(written(&[], &[]).0, r#""service_name":"metrics-server""#);
+    }
+
+    #[test]
+    fn what_a_stream_cannot_have_becomes_metadata() {
+        let names: Vec<String> = (0..20).map(|number| format!("l{number:02}")).collect();
+        let many: Vec<_> = names.iter().map(|name| (name.as_str(), "v")).collect();
+        let (stream, metadata) = written(&[], &many);
+        assert_eq!((stream.matches(':').count(), metadata.matches(':').count()), (15, 5));
+        let long = "x".repeat(2049);
+        let (stream, metadata) = written(&[], &[("a", &long), ("b", &long[1..])]);
+        assert!(stream.starts_with(r#""b":"#) && metadata.starts_with(r#""a":"#));
+        let huge = "x".repeat(64 * 1024);
+        let (_, metadata) = written(&[], &[("a", &huge), ("b", &long)]);
+        assert!(metadata.starts_with(r#""b":"#), "what metadata cannot have is in the line alone");
+        let names: Vec<String> = (0..16).map(|number| format!("l{number}")).collect();
+        let error = Pick::new(&names).unwrap_err().to_string();
+        assert_eq!(error, "-loki-labels names 16 labels: Loki takes 15 for a stream");
+    }
+}
