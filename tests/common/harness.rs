@@ -5,6 +5,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each test program uses a part of it")]
 
+pub(crate) mod authority;
 pub(crate) mod http;
 mod log;
 pub(crate) mod page;
