@@ -7,6 +7,7 @@
 
 mod address;
 mod args;
+mod cql;
 mod duration;
 mod error;
 mod go;
@@ -22,6 +23,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use address::GoAddr;
+pub use cql::CqlTable;
 pub use error::UsageError;
 pub use source::source_app;
 pub use usage::{markdown_table, usage};
@@ -225,9 +227,9 @@ pub struct SinkFlags {
     /// `METRICS_SERVER_SEARCH_PASSWORD`
     pub search_password: Secret,
     /// `-scylladb-hosts`, one item each.
-    pub scylladb_hosts: Vec<String>,
+    pub scylladb_hosts: Vec<GoAddr>,
     /// `-scylladb-table`
-    pub scylladb_table: String,
+    pub scylladb_table: CqlTable,
     /// `-scylladb-user`
     pub scylladb_user: String,
     /// `METRICS_SERVER_SCYLLADB_PASSWORD`

@@ -27,6 +27,7 @@ pub mod outbox;
 pub mod pyroscope;
 pub mod queue;
 pub mod remote;
+pub mod scylla;
 pub mod spill;
 pub mod spooler;
 pub mod text;

@@ -185,6 +185,8 @@ families! {
     RemoteSendErrors Counter "metrics_server_remote_send_errors_total" "errno" "Datagrams for -remote that could not be sent, or were refused, by what the kernel said."
     ScrapeDuration Gauge "metrics_server_scrape_duration_seconds" "" "Time that the last page before this one took to make."
     ScrapeSize Gauge "metrics_server_scrape_size_bytes" "" "Size of the last page before this one, as sent."
+    ScyllaMoved Counter "metrics_server_scylladb_rows_moved_total" "" "Rows stored under a later millisecond than that of their coming, in a table whose key has no seq."
+    ScyllaOverwritten Counter "metrics_server_scylladb_rows_overwritten_total" "" "Rows that took the place of another, in a table whose key has no seq."
     Series Gauge "metrics_server_series" "type" "User series on the page, by type."
     ShapeBytes Gauge "metrics_server_shape_bytes" "" "Bytes of known message shapes; the least used go past -shapes-max-bytes."
     Shapes Gauge "metrics_server_shapes" "" "Known message shapes."

@@ -43,7 +43,7 @@ fn default_sinks() -> SinkFlags {
         search_user: String::new(),
         search_password: Secret(String::new()),
         scylladb_hosts: Vec::new(),
-        scylladb_table: "tracking.metrics".to_owned(),
+        scylladb_table: CqlTable { keyspace: "tracking".to_owned(), table: "metrics".to_owned() },
         scylladb_user: String::new(),
         scylladb_password: Secret(String::new()),
         scylladb_tls: false,
@@ -210,8 +210,23 @@ fn sinks_are_kept_as_given() {
     assert_eq!(sinks.remote, Some(GoAddr { host: "far.example".to_owned(), port: 1 }));
     assert_eq!(
         (sinks.scylladb_hosts, sinks.opensearch_bulk_size_bytes),
-        (vec!["a".to_owned(), "b:9043".to_owned()], 0)
+        (
+            vec![
+                GoAddr { host: "a".to_owned(), port: 9042 },
+                GoAddr { host: "b".to_owned(), port: 9043 }
+            ],
+            0
+        )
     );
+}
+
+#[test]
+fn tables_and_hosts_of_scylladb_are_judged_at_start() {
+    for (flag, value) in [("-scylladb-table", "a.b;c"), ("-scylladb-hosts", "a,b:c")] {
+        let error = parse_with(&[flag, value], &[]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains(&format!("for flag {flag}: ")), "{error}");
+    }
 }
 
 #[test]

@@ -10,7 +10,10 @@ use super::error::UsageError;
 use super::labels::{self, Labels};
 use super::listen;
 use super::table::{Nanos, Values};
-use super::{Config, HttpConfig, IngestConfig, Limits, Pin, Secret, ShutdownFrom, SinkFlags};
+use super::{
+    Config, CqlTable, GoAddr, HttpConfig, IngestConfig, Limits, Pin, Secret, ShutdownFrom,
+    SinkFlags, cql,
+};
 
 /// Workers beyond this many must be asked for.
 const DEFAULT_WORKERS_MAX: usize = 4;
@@ -126,8 +129,9 @@ fn sinks(values: &Values, env: &dyn Fn(&str) -> Option<String>) -> Result<SinkFl
         search_url: Secret(variable("METRICS_SERVER_SEARCH_URL")),
         search_user: variable("METRICS_SERVER_SEARCH_USER"),
         search_password: Secret(variable("METRICS_SERVER_SEARCH_PASSWORD")),
-        scylladb_hosts: list(&values.scylladb_hosts),
-        scylladb_table: values.scylladb_table.clone(),
+        scylladb_hosts: scylladb_hosts(&values.scylladb_hosts)?,
+        scylladb_table: CqlTable::parse(&values.scylladb_table)
+            .map_err(|cause| UsageError::value("scylladb-table", &values.scylladb_table, &cause))?,
         scylladb_user: values.scylladb_user.clone(),
         scylladb_password: Secret(variable("METRICS_SERVER_SCYLLADB_PASSWORD")),
         scylladb_tls: values.scylladb_tls,
@@ -143,7 +147,7 @@ fn sinks(values: &Values, env: &dyn Fn(&str) -> Option<String>) -> Result<SinkFl
     })
 }
 
-fn remote(text: &str) -> Result<Option<super::GoAddr>, UsageError> {
+fn remote(text: &str) -> Result<Option<GoAddr>, UsageError> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -152,6 +156,13 @@ fn remote(text: &str) -> Result<Option<super::GoAddr>, UsageError> {
         return Err(UsageError::value("remote", text, "nothing can be sent to port 0"));
     }
     Ok(Some(addr))
+}
+
+fn scylladb_hosts(text: &str) -> Result<Vec<GoAddr>, UsageError> {
+    let hosts = list(text);
+    let read = hosts.iter().map(|host| cql::host(host));
+    read.map(|host| host.map_err(|cause| UsageError::value("scylladb-hosts", text, cause)))
+        .collect()
 }
 
 fn list(text: &str) -> Vec<String> {

@@ -19,6 +19,7 @@ use crate::sinks::opensearch::OpenSearch;
 use crate::sinks::outbox::{Outbox, Outboxes};
 use crate::sinks::queue::Queue;
 use crate::sinks::remote::{Remote, link};
+use crate::sinks::scylla::Scylla;
 use crate::sinks::spill::Spill;
 use crate::sinks::spooler::Spooler;
 
@@ -210,6 +211,10 @@ fn far_ends(config: &Config, books: &mut AllBooks) -> anyhow::Result<Vec<FarEnd>
     }
     if !flags.loki_address.is_empty() {
         made.push(("loki", &[Op::Event], Box::new(Loki::new(flags)?)));
+    }
+    if !flags.scylladb_hosts.is_empty() {
+        let sink = Scylla::new(flags, Arc::clone(&books.moves))?;
+        made.push(("scylladb", &[Op::Raw], Box::new(sink)));
     }
     Ok(made)
 }

@@ -14,6 +14,7 @@ use crossbeam::utils::CachePadded;
 
 use crate::sinks::pyroscope::Pushes;
 use crate::sinks::remote::errors::SendErrors;
+use crate::sinks::scylla::Moves;
 use crate::sinks::{Drop, Reason, Trigger};
 use crate::stats::Count;
 
@@ -177,4 +178,6 @@ pub struct AllBooks {
     pub send_errors: Arc<SendErrors>,
     /// Profiles of this server.
     pub pushes: Arc<Pushes>,
+    /// What became of rows' times in ScyllaDB.
+    pub moves: Arc<Moves>,
 }

@@ -49,6 +49,8 @@ pub(super) fn families(own: &mut OwnPage, all: &AllBooks) {
     );
     let sinks = || all.sinks.iter();
     own.one(Own::IndexConnections, all.index.connections.load(Relaxed));
+    own.one(Own::ScyllaMoved, all.moves.moved.load(Relaxed));
+    own.one(Own::ScyllaOverwritten, all.moves.overwritten.load(Relaxed));
     let bulk = IndexBooks::STATUSES.into_iter().zip(&all.index.bulk);
     own.labelled(
         Own::IndexBulkInsert,

@@ -1,0 +1,220 @@
+//! Keyspace and table: made where they are absent, and read as they are where they stand.
+//!
+//! Runs on the deliverer, once per session. Three shapes of table are known: our own, whose key has `seq`, so
+//! that no two rows share it, and the two without it that the original's README and code create.
+
+use cdrs_tokio::types::ByName;
+use cdrs_tokio::types::rows::Row;
+
+use super::session::{Live, Trouble};
+use crate::config::CqlTable;
+
+/// What a table's key is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Rows of one name and one set of labels make a partition; otherwise all those of one name do.
+    pub(super) by_labels: bool,
+    /// Rows of one partition and one millisecond differ by `seq`.
+    pub(super) has_seq: bool,
+}
+
+/// One column, as `system_schema.columns` tells it.
+#[derive(Clone, Debug)]
+struct Column {
+    name: String,
+    kind: String,
+    kind_of_value: String,
+}
+
+impl Shape {
+    /// The statement that stores a row: `name`, `labels`, `timestamp`, `value`, and `seq` if there is one.
+    pub(super) fn insert(self, table: &CqlTable) -> String {
+        if self.has_seq {
+            format!("INSERT INTO {table} (name, labels, timestamp, value, seq) VALUES (?,?,?,?,?)")
+        } else {
+            format!("INSERT INTO {table} (name, labels, timestamp, value) VALUES (?,?,?,?)")
+        }
+    }
+}
+
+/// The table's shape. If it is absent it is made first, with its keyspace, unless `create` is false.
+pub(super) async fn ready(live: &Live, table: &CqlTable, create: bool) -> Result<Shape, Trouble> {
+    if let Some(shape) = read(live, table).await? {
+        return Ok(shape);
+    }
+    if !create {
+        return Err(Trouble::new(format!(
+            "table {table} does not exist; create it (the README has the statements), or do without -scylladb-create-schema=false"
+        )));
+    }
+    make(live, table).await?;
+    let made = read(live, table).await?;
+    made.ok_or_else(|| Trouble::new(format!("table {table} was created and is not seen yet")))
+}
+
+async fn make(live: &Live, table: &CqlTable) -> Result<(), Trouble> {
+    // A user with rights on the keyspace alone may not even ask for one that exists.
+    let ask = format!(
+        "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = '{}'",
+        table.keyspace
+    );
+    if live.rows(&ask).await?.is_empty() {
+        live.query(&create_keyspace(table)).await?;
+    }
+    live.query(&create_table(table)).await?;
+    log::info!("-scylladb-table: created {table}");
+    // It serves queries that name labels alone. ScyllaDB may refuse it (keyspaces with tablets).
+    if let Err(trouble) = live.query(&create_index(table)).await {
+        log::warn!("-scylladb-table: {table} has no index on labels: {trouble}");
+    }
+    Ok(())
+}
+
+fn create_keyspace(table: &CqlTable) -> String {
+    let keyspace = table.quoted_keyspace();
+    format!(
+        "CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH REPLICATION = {{ 'class' : 'SimpleStrategy','replication_factor' : 1}}"
+    )
+}
+
+/// The original's table and `seq`. Its compaction options are those that both databases know.
+fn create_table(table: &CqlTable) -> String {
+    format!(
+        "CREATE TABLE IF NOT EXISTS {table} (\
+         name text, labels frozen<map<text, text>>, timestamp timestamp, seq bigint, value double, \
+         PRIMARY KEY ((name, labels), timestamp, seq)) \
+         WITH CLUSTERING ORDER BY (timestamp DESC, seq DESC) \
+         AND COMPACTION = {{'class': 'TimeWindowCompactionStrategy', \
+         'compaction_window_unit': 'DAYS', 'compaction_window_size': 1}}"
+    )
+}
+
+fn create_index(table: &CqlTable) -> String {
+    format!("CREATE INDEX IF NOT EXISTS ON {table} (FULL(labels))")
+}
+
+async fn read(live: &Live, table: &CqlTable) -> Result<Option<Shape>, Trouble> {
+    let ask = format!(
+        "SELECT column_name, kind, type FROM system_schema.columns WHERE keyspace_name = '{}' AND table_name = '{}'",
+        table.keyspace, table.table
+    );
+    let columns = live.rows(&ask).await?.iter().map(column).collect::<Result<Vec<_>, _>>()?;
+    if columns.is_empty() {
+        return Ok(None);
+    }
+    shape(&columns).map(Some).map_err(|cause| {
+        Trouble::new(format!(
+            "table {table} cannot take rows: {cause}; the README says which tables can"
+        ))
+    })
+}
+
+fn column(row: &Row) -> Result<Column, Trouble> {
+    let text = |name: &str| {
+        let value: Result<Option<String>, _> = row.by_name(name);
+        value.map_err(|error| Trouble::new(format!("system_schema.columns: {error}")))
+    };
+    Ok(Column {
+        name: text("column_name")?.unwrap_or_default(),
+        kind: text("kind")?.unwrap_or_default(),
+        kind_of_value: text("type")?.unwrap_or_default(),
+    })
+}
+
+/// The shape that these columns make; an error is the cause in words.
+fn shape(columns: &[Column]) -> Result<Shape, String> {
+    let find = |name: &str| columns.iter().find(|column| column.name == name);
+    let is = |name: &str, types: &[&str], kinds: &[&str]| {
+        let column = find(name).ok_or_else(|| format!("it has no column {name}"))?;
+        let Column { kind, kind_of_value, .. } = column;
+        if !types.contains(&kind_of_value.as_str()) {
+            return Err(format!("column {name} is {kind_of_value}, not {}", types[0]));
+        }
+        if !kinds.contains(&kind.as_str()) {
+            return Err(format!("column {name} is {kind}, not {}", kinds[0]));
+        }
+        Ok(kind.as_str())
+    };
+    is("name", &["text"], &["partition_key"])?;
+    let maps = ["frozen<map<text, text>>", "map<text, text>"];
+    let labels = is("labels", &maps, &["partition_key", "regular"])?;
+    is("timestamp", &["timestamp"], &["clustering"])?;
+    is("value", &["double"], &["regular"])?;
+    let has_seq = find("seq").is_some_and(|seq| seq.kind == "clustering");
+    if has_seq {
+        is("seq", &["bigint"], &["clustering"])?;
+    }
+    let ours = ["name", "labels", "timestamp", "seq"];
+    let keys = ["partition_key", "clustering"];
+    let is_other = |column: &&Column| {
+        keys.contains(&column.kind.as_str()) && !ours.contains(&column.name.as_str())
+    };
+    if let Some(other) = columns.iter().find(is_other) {
+        return Err(format!("nothing is known to go into its key column {}", other.name));
+    }
+    Ok(Shape { by_labels: labels == "partition_key", has_seq })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &str = "name partition_key text, labels partition_key frozen<map<text; text>>, \
+        timestamp clustering timestamp, seq clustering bigint, value regular double";
+
+    fn judged(text: &str) -> Result<Shape, String> {
+        let columns: Vec<_> = text
+            .split(", ")
+            .map(|column| {
+                let mut words = column.splitn(3, ' ').map(|word| word.replace(';', ","));
+                let mut word = || words.next().unwrap();
+                Column { name: word(), kind: word(), kind_of_value: word() }
+            })
+            .collect();
+        shape(&columns)
+    }
+
+    #[test]
+    fn three_shapes_are_known() {
+        assert_eq!(judged(OURS), Ok(Shape { by_labels: true, has_seq: true }));
+        let code = OURS.replace("seq clustering bigint, ", "");
+        assert_eq!(judged(&code), Ok(Shape { by_labels: true, has_seq: false }));
+        let readme = code.replace("labels partition_key", "labels regular");
+        assert_eq!(judged(&readme), Ok(Shape { by_labels: false, has_seq: false }));
+        let more = format!("{OURS}, note regular text");
+        assert_eq!(judged(&more), judged(OURS));
+    }
+
+    #[test]
+    fn other_tables_are_refused_with_the_cause() {
+        for (from, to, cause) in [
+            ("value regular double", "v regular double", "it has no column value"),
+            ("value regular double", "value regular float", "column value is float, not double"),
+            (
+                "timestamp clustering",
+                "timestamp regular",
+                "column timestamp is regular, not clustering",
+            ),
+            ("seq clustering bigint", "seq clustering int", "column seq is int, not bigint"),
+            (
+                "seq clustering bigint",
+                "day partition_key date",
+                "nothing is known to go into its key column day",
+            ),
+        ] {
+            assert_eq!(judged(&OURS.replace(from, to)), Err(cause.to_owned()));
+        }
+    }
+
+    #[test]
+    fn statements_name_the_table_as_it_is() {
+        let table = CqlTable { keyspace: "Up".to_owned(), table: "t".to_owned() };
+        assert!(create_keyspace(&table).contains(" \"Up\" WITH"));
+        assert!(create_table(&table).contains(" \"Up\".t ("));
+        let old = Shape { by_labels: true, has_seq: false };
+        assert_eq!(
+            old.insert(&table),
+            "INSERT INTO \"Up\".t (name, labels, timestamp, value) VALUES (?,?,?,?)"
+        );
+    }
+}
