@@ -30,17 +30,52 @@ impl Count {
         self.0.store(n, Ordering::Relaxed);
     }
 
-    /// Raises to `n` if it is lower; to be called by the one writer only.
-    #[inline]
-    pub fn raise(&self, n: u64) {
-        if n > self.get() {
-            self.set(n);
-        }
-    }
-
     /// The number now.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Acquire)
+    }
+}
+
+/// The largest number of late: since the reader has looked the last but one time, so that two who look by
+/// turns both see every number.
+#[derive(Debug, Default)]
+pub struct RecentMax {
+    /// How often the reader has looked; the writer only reads it.
+    looks: CachePadded<AtomicU64>,
+    /// By the last bit of `looks`: its last bits in the upper ones, the largest number meanwhile in the lower.
+    largest: [AtomicU64; 2],
+}
+
+impl RecentMax {
+    /// Bits of a number: of nanoseconds, five hours.
+    const BITS: u32 = 44;
+    const NUMBER: u64 = (1 << Self::BITS) - 1;
+
+    fn slot(&self, looks: u64) -> &AtomicU64 {
+        &self.largest[usize::from(looks % 2 == 1)]
+    }
+
+    /// Raises to `n` if it is lower; to be called by the one writer only.
+    #[inline]
+    pub fn raise(&self, n: u64) {
+        let looks = self.looks.load(Ordering::Relaxed);
+        let slot = self.slot(looks);
+        let now = looks << Self::BITS | n.min(Self::NUMBER);
+        let stored = slot.load(Ordering::Relaxed);
+        if stored >> Self::BITS != now >> Self::BITS || stored < now {
+            slot.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// The largest since the last look but one.
+    pub fn look(&self) -> u64 {
+        let looks = self.looks.fetch_add(1, Ordering::Relaxed);
+        let of = |looks: u64| {
+            let stored = self.slot(looks).load(Ordering::Relaxed);
+            let is_of_then = stored >> Self::BITS == (looks << Self::BITS) >> Self::BITS;
+            if is_of_then { stored & Self::NUMBER } else { 0 }
+        };
+        of(looks).max(of(looks.wrapping_sub(1)))
     }
 }
 
@@ -94,8 +129,8 @@ pub struct WorkerStats {
     pub accept_errors: Count,
     /// Bytes of partial messages that this worker keeps.
     pub partial_bytes: Count,
-    /// Longest time in ns between taking queued data and looking at the queue again.
-    pub unread_ns_max: Count,
+    /// Longest time of late in ns between taking queued data and looking at the queue again.
+    pub unread_ns_max: RecentMax,
     /// Times the worker woke up.
     pub wakeups: Count,
     /// Messages that were parsed, since their shape was not known.
@@ -218,7 +253,7 @@ families! {
     ConnectionsHandedOver Counter "metrics_server_unix_connections_handed_over_total" "" "Unix connections handed to a worker that had fewer."
     ConnectionsRefused Counter "metrics_server_unix_connections_refused_total" "" "Unix connections closed at once, past -uds-connections-max."
     PartialBytes Gauge "metrics_server_unix_partial_bytes" "" "Bytes kept of messages that have not arrived whole."
-    UnreadMax Gauge "metrics_server_worker_unread_seconds_max" "worker" "Longest time that a worker left queued data unread."
+    UnreadMax Gauge "metrics_server_worker_unread_seconds_max" "worker" "Longest time that a worker left queued data unread since the page before the last one."
     Wakeups Counter "metrics_server_worker_wakeups_total" "worker" "Times that a worker woke up."
 }
 
@@ -271,6 +306,20 @@ mod tests {
         assert_eq!(names.len(), FAMILIES.len());
         assert!(!is_reserved("go_goroutines"));
         assert!(!is_reserved("process_foo"));
+    }
+
+    #[test]
+    fn a_recent_maximum_is_seen_twice_and_forgotten() {
+        let max = RecentMax::default();
+        max.raise(7);
+        max.raise(5);
+        assert_eq!([max.look(), max.look(), max.look()], [7, 7, 0]);
+        max.raise(3);
+        assert_eq!(max.look(), 3);
+        max.raise(2);
+        assert_eq!([max.look(), max.look(), max.look()], [3, 2, 0]);
+        max.raise(u64::MAX);
+        assert_eq!(max.look(), RecentMax::NUMBER);
     }
 
     #[test]

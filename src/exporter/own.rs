@@ -187,7 +187,7 @@ impl OwnPage {
         self.sum(Own::ConnectionsRefused, stats, |worker| &worker.connections_refused);
         self.sum(Own::AcceptErrors, stats, |worker| &worker.accept_errors);
         self.sum(Own::PartialBytes, stats, |worker| &worker.partial_bytes);
-        let unread = stats.iter().map(|worker| worker.unread_ns_max.get() as f64 / 1e9);
+        let unread = stats.iter().map(|worker| worker.unread_ns_max.look() as f64 / 1e9);
         self.by_worker(Own::UnreadMax, unread);
         self.by_worker(Own::Wakeups, stats.iter().map(|worker| worker.wakeups.get() as f64));
     }
