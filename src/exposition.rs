@@ -1,5 +1,7 @@
 //! From the registry's cells to the text page that Prometheus reads.
 //!
-//! Runs on the exporter's threads. It knows nothing of sockets and HTTP: it makes bytes.
+//! `page` writes lines, `walk` goes through the directory piece by piece. Runs on the exporter's threads.
+//! It knows nothing of sockets and HTTP: it makes bytes.
 
 pub mod page;
+pub mod walk;

@@ -10,8 +10,11 @@ use std::time::Duration;
 
 use metrics_server::exporter::http::HttpServer;
 use metrics_server::exporter::http::answer::Pages;
-use metrics_server::exporter::http::body::Body;
+use metrics_server::exporter::http::body::{Body, Content, Made};
 use metrics_server::exporter::http::stats::HttpStats;
+
+#[path = "common/wait.rs"]
+mod wait;
 
 const PAGE: &str = "# HELP a \n# TYPE a counter\na 1\n";
 const GZIPPED: &str = "stands for a gzipped page";
@@ -21,6 +24,34 @@ struct TestPages {
     ready: AtomicBool,
     panics: AtomicBool,
     rendered: AtomicU64,
+    /// Pieces of pages that are made while they are sent; 0 for pages that are whole.
+    made: AtomicU64,
+}
+
+/// What follows the last piece of a page that fails.
+const FAULT: u64 = 1_000_000;
+
+/// A page of numbered pieces; from [`FAULT`] pieces on it fails at the third.
+#[derive(Debug)]
+struct Counted {
+    next: u64,
+    pieces: u64,
+}
+
+impl Counted {
+    fn piece(number: u64) -> String {
+        format!("a{{piece=\"{number:060000}\"}} 1\n")
+    }
+}
+
+impl Made for Counted {
+    fn next(&mut self, piece: &mut Vec<u8>) {
+        assert!(self.pieces < FAULT || self.next < 2, "asked to panic");
+        if self.next < self.pieces {
+            piece.extend_from_slice(Self::piece(self.next).as_bytes());
+            self.next += 1;
+        }
+    }
 }
 
 impl TestPages {
@@ -30,15 +61,20 @@ impl TestPages {
             ready: AtomicBool::new(true),
             panics: AtomicBool::new(false),
             rendered: AtomicU64::new(0),
+            made: AtomicU64::new(0),
         })
     }
 }
 
 impl Pages for TestPages {
-    fn metrics(&self, gzip: bool) -> Arc<Body> {
+    fn metrics(&self, gzip: bool) -> Content<'_> {
         assert!(!self.panics.load(SeqCst), "asked to panic");
         self.rendered.fetch_add(1, SeqCst);
-        if gzip { Arc::new(GZIPPED.into()) } else { self.page.clone() }
+        let pieces = self.made.load(SeqCst);
+        if pieces > 0 && !gzip {
+            return Content::Made(Box::new(Counted { next: 0, pieces }));
+        }
+        Content::Whole(if gzip { Arc::new(GZIPPED.into()) } else { self.page.clone() })
     }
 
     fn live(&self) -> bool {
@@ -168,7 +204,7 @@ fn metrics_come_as_text_whatever_is_accepted() {
             assert!(reply.header("Date").is_some());
         }
         assert_eq!(stats.requests()[0], (200, accepts.len() as u64));
-        assert_eq!(stats.last_response_bytes(), PAGE.len() as u64);
+        wait::until_true("its size is told", || stats.last_response_bytes() == PAGE.len() as u64);
     });
 }
 
@@ -426,4 +462,70 @@ fn shutdown_ends_all_threads_and_frees_the_port() {
         addr = Some(bound);
     });
     TcpListener::bind(addr.unwrap()).unwrap();
+}
+
+/// What a client gets of a page that is made while it is sent, by its version and method.
+#[test]
+fn made_pages_come_in_chunks_or_end_with_the_connection() {
+    let pages = small_page();
+    pages.made.store(20, SeqCst);
+    let want: String = (0..20).map(Counted::piece).collect();
+    with_server(&pages, |addr, stats| {
+        let request = "GET /metrics HTTP/1.1\r\nHost: h\r\n";
+        // On a connection that is kept, the second begins where the first ends.
+        let both = format!("{request}\r\n{request}Connection: close\r\n\r\n");
+        let replies = exchange(addr, both.as_bytes());
+        assert_eq!(replies.matches("Transfer-Encoding: chunked\r\n").count(), 2);
+        assert_eq!(replies.matches("Content-Length").count(), 0);
+        assert_eq!(replies.matches("0\r\n\r\n").count(), 2);
+        assert!(replies.ends_with("\r\n0\r\n\r\n"));
+        let first = replies.split("HTTP/1.1 200 OK").nth(1).unwrap();
+        assert!(dechunked(first) == want);
+        wait::until_true("its size is told", || stats.last_response_bytes() == want.len() as u64);
+
+        let head = ask(addr, "HEAD", "/metrics", "");
+        assert_eq!((head.status, head.body.as_str()), (200, ""));
+
+        // Of an older client the connection is closed, even if it asks for another way.
+        for more in ["", "Connection: keep-alive\r\n"] {
+            let reply = format!("GET /metrics HTTP/1.0\r\n{more}\r\n");
+            let reply = parse(&exchange(addr, reply.as_bytes()));
+            assert_eq!((reply.status, reply.header("Transfer-Encoding")), (200, None));
+            assert_eq!(reply.header("Content-Length"), None);
+            assert!(reply.body == want);
+        }
+    });
+}
+
+/// The body of a reply in chunks.
+fn dechunked(reply: &str) -> String {
+    let mut rest = reply.split_once("\r\n\r\n").unwrap().1;
+    let mut body = String::new();
+    loop {
+        let (size, more) = rest.split_once("\r\n").unwrap();
+        let size = usize::from_str_radix(size, 16).unwrap();
+        if size == 0 {
+            return body;
+        }
+        body.push_str(&more[..size]);
+        rest = more[size..].strip_prefix("\r\n").unwrap();
+    }
+}
+
+#[test]
+fn a_fault_within_a_page_cuts_the_connection() {
+    let pages = small_page();
+    pages.made.store(FAULT, SeqCst);
+    with_server(&pages, |addr, stats| {
+        // More often than there are threads to lose. The client asked to keep the connection.
+        for _ in 0..6 {
+            let reply = exchange(addr, b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+            assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"));
+            assert!(!reply.ends_with("0\r\n\r\n"), "a page that was cut looks whole");
+        }
+        // Each is counted a moment after the client has seen the end.
+        wait::until_true("faults are counted", || stats.panics() == 6);
+        pages.made.store(0, SeqCst);
+        assert_serves(addr);
+    });
 }

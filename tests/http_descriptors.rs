@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use metrics_server::exporter::http::HttpServer;
 use metrics_server::exporter::http::answer::Pages;
-use metrics_server::exporter::http::body::Body;
+use metrics_server::exporter::http::body::Content;
 use metrics_server::exporter::http::stats::HttpStats;
 use socket2::{Domain, Socket, Type};
 
@@ -22,8 +22,8 @@ const INSIDE: &str = "METRICS_SERVER_TEST_LOW_LIMIT";
 struct OnePage;
 
 impl Pages for OnePage {
-    fn metrics(&self, _gzip: bool) -> Arc<Body> {
-        Arc::new("a 1\n".into())
+    fn metrics(&self, _gzip: bool) -> Content<'_> {
+        Content::Whole(Arc::new("a 1\n".into()))
     }
 
     fn live(&self) -> bool {

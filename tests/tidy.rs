@@ -30,7 +30,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("dashmap", &["src/registry/birth.rs"]),
     ("zmij", &["src/text/"]),
     ("itoa", &["src/text/", "src/sinks/text.rs"]),
-    ("flate2", &["src/exporter/scrape.rs", "src/sinks/"]),
+    ("flate2", &["src/exporter/scrape/gzip.rs", "src/sinks/"]),
     ("ureq", &["src/sinks/"]),
     ("rustls", &["src/sinks/"]),
     ("base64", &["src/sinks/opensearch"]),

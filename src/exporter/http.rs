@@ -17,10 +17,11 @@ pub mod body;
 pub mod encoding;
 mod listener;
 mod paced;
+mod respond;
 mod server;
 pub mod stats;
 
-use std::io::{self, Write};
+use std::io;
 use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, RawFd};
@@ -28,11 +29,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use tiny_http::{Header, Method, Request, Response, Server, StatusCode};
+use tiny_http::{Header, Request, Server};
 
-use self::answer::Answer;
 use self::listener::is_same_socket;
-use self::paced::Paced;
 pub use self::server::HttpServer;
 use crate::clock;
 
@@ -157,31 +156,4 @@ impl Incoming {
     fn never_drop(self) {
         let _leaked = ManuallyDrop::new(self);
     }
-
-    /// Writes the answer within `limit` in all, then calls `failed` with the error, if any, while the
-    /// connection is still open.
-    fn respond(self, answer: &Answer, limit: Duration, failed: impl FnOnce(io::Error)) {
-        let version = self.0.http_version().clone();
-        let head_only = *self.0.method() == Method::Head;
-        let mut writer = Paced::new(self.0.into_writer(), limit);
-        // The request's headers are kept from the library, lest it chooses a transfer coding by them.
-        let written =
-            head(answer).raw_print(&mut writer, version, &[], true, None).and_then(|()| {
-                let pieces = if head_only { &[] } else { answer.body.pieces() };
-                pieces.iter().try_for_each(|piece| writer.write_all(piece))?;
-                writer.flush()
-            });
-        if let Err(error) = written {
-            failed(error);
-        }
-    }
-}
-
-/// The head of a response; the body is written apart, in pieces.
-fn head(answer: &Answer) -> Response<io::Empty> {
-    let headers = answer.headers.iter().copied().chain([("Server", "metrics-server")]);
-    let headers =
-        headers.filter_map(|(name, value)| Header::from_bytes(name, value).ok()).collect();
-    Response::new(StatusCode(answer.status), headers, io::empty(), Some(answer.body.len()), None)
-        .with_chunked_threshold(usize::MAX)
 }

@@ -3,13 +3,12 @@
 //! Names, types and help come from the tables of `stats` and `process`; this file knows where the
 //! numbers are. Runs on an HTTP thread, once per page.
 
-use std::collections::BTreeMap;
-
 use crate::exporter::http::stats::HttpStats;
 use crate::exporter::kernel::Reading;
 use crate::exporter::process;
 use crate::exporter::retire::{PASS_BOUNDS_SECONDS, Passes};
-use crate::exposition::page::Page;
+use crate::exposition::page;
+use crate::exposition::walk::Texts;
 use crate::metric::{Coercion, Kind, Op, OpType, Rejection};
 use crate::registry::birth::Births;
 use crate::sinks::books::AllBooks;
@@ -39,9 +38,6 @@ pub struct Sources<'a> {
     pub log_suppressed: u64,
 }
 
-/// The families' text by name, in the page's order.
-pub type Texts = BTreeMap<&'static str, Vec<u8>>;
-
 /// All of them but the number of series, with the numbers of now.
 pub fn texts(sources: &Sources<'_>) -> Texts {
     let mut own = OwnPage { texts: Texts::new() };
@@ -54,9 +50,6 @@ pub fn texts(sources: &Sources<'_>) -> Texts {
     own.http(sources.http);
     own.texts
 }
-
-/// Takes the pieces of one family's text.
-type Keep<'a> = &'a mut dyn FnMut(&mut Vec<u8>);
 
 /// Adds the number of series by kind: counters, gauges, histograms.
 pub fn add_series(texts: Texts, series: [u64; 3]) -> Texts {
@@ -74,26 +67,23 @@ impl OwnPage {
     fn family(
         &mut self,
         (name, kind, help): (&'static str, Kind, &str),
-        write: impl FnOnce(&mut Page<Keep<'_>>),
+        write: impl FnOnce(&mut Vec<u8>),
     ) {
         let text = self.texts.entry(name).or_default();
-        let mut keep = |piece: &mut Vec<u8>| text.append(piece);
-        let mut page: Page<Keep<'_>> = Page::new(&mut keep);
-        page.header(name, kind, help);
-        write(&mut page);
-        page.finish();
+        page::header(text, name, kind, help);
+        write(text);
     }
 
     /// A family of ours with one label (or none) and a value for each of its label's values.
     fn own<'a>(&mut self, own: Own, values: impl IntoIterator<Item = (&'a str, f64)>) {
         let family = own.family();
-        self.family((family.name, family.kind, family.help), |page| {
+        self.family((family.name, family.kind, family.help), |text| {
             for (label_value, value) in values {
                 let labels = match family.label {
                     "" => String::new(),
                     label => format!("{label}=\"{label_value}\""),
                 };
-                page.sample(family.name, "", labels.as_bytes(), value);
+                page::sample(text, family.name, labels.as_bytes(), value);
             }
         });
     }
@@ -102,7 +92,7 @@ impl OwnPage {
     fn labelled<'a>(&mut self, own: Own, values: impl IntoIterator<Item = ([&'a str; 2], f64)>) {
         let family = own.family();
         let (first, second) = family.label.split_once(',').unwrap_or((family.label, ""));
-        self.family((family.name, family.kind, family.help), |page| {
+        self.family((family.name, family.kind, family.help), |text| {
             // In the order of the page: by labels' names, which the table may have the other way round.
             for ([one, two], value) in values {
                 let labels = if first < second {
@@ -110,7 +100,7 @@ impl OwnPage {
                 } else {
                     format!("{second}=\"{two}\",{first}=\"{one}\"")
                 };
-                page.sample(family.name, "", labels.as_bytes(), value);
+                page::sample(text, family.name, labels.as_bytes(), value);
             }
         });
     }
@@ -201,9 +191,9 @@ impl OwnPage {
         self.own(Own::Deleted, [("inc", inc), ("obs", obs), ("set", set)]);
         self.one(Own::StaledLength, sources.passes.watched);
         let family = Own::CleanUpDuration.family();
-        self.family((family.name, family.kind, family.help), |page| {
+        self.family((family.name, family.kind, family.help), |text| {
             let Passes { counts, seconds, .. } = sources.passes;
-            page.histogram(family.name, b"", &PASS_BOUNDS_SECONDS, counts, *seconds);
+            page::histogram(text, family.name, b"", &PASS_BOUNDS_SECONDS, counts, *seconds);
         });
     }
 
@@ -221,22 +211,22 @@ impl OwnPage {
 
     fn process(&mut self) {
         for process::Family { name, kind, help, value } in process::read() {
-            self.family((name, kind, help), |page| page.sample(name, "", b"", value));
+            self.family((name, kind, help), |text| page::sample(text, name, b"", value));
         }
     }
 
     fn http(&mut self, http: &HttpStats) {
         let name = "promhttp_metric_handler_requests_in_flight";
         let help = "Current number of scrapes being served.";
-        self.family((name, Kind::Gauge, help), |page| {
-            page.sample(name, "", b"", http.in_flight() as f64);
+        self.family((name, Kind::Gauge, help), |text| {
+            page::sample(text, name, b"", http.in_flight() as f64);
         });
         let name = "promhttp_metric_handler_requests_total";
         let help = "Total number of scrapes by HTTP status code.";
-        self.family((name, Kind::Counter, help), |page| {
+        self.family((name, Kind::Counter, help), |text| {
             for (code, count) in http.requests() {
                 let labels = format!("code=\"{code}\"");
-                page.sample(name, "", labels.as_bytes(), count as f64);
+                page::sample(text, name, labels.as_bytes(), count as f64);
             }
         });
     }

@@ -56,7 +56,8 @@ impl Retire {
         let began_ns = clock::now_ns();
         let mut directory = directory.lock();
         let pass = self.expiry.lock().pass(&mut directory, began_ns);
-        // Booked before the directory is given back: no page lacks a series whose end it does not tell.
+        // Booked before the directory is given back: no page that begins later lacks a series whose end it
+        // does not tell.
         let mut passes = self.passes.lock();
         for entry in &pass.died {
             passes.deleted[entry.family().kind as usize] += 1;

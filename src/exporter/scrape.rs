@@ -1,31 +1,35 @@
-//! Making a page, once for all scrapes that ask at the same moment.
+//! Making a page, piece by piece.
 //!
-//! A scrape that comes while a page is being made waits for the next one, since what its client has
-//! sent before may be missing from this one; all that wait share it. So at most two pages of an
-//! encoding exist at a time, whatever the number of scrapers. The directory is held while a page is
-//! made, and given back before a byte of it goes to a client.
+//! A plain page is made while it is sent, each piece when the client has taken the one before: a million
+//! series need no buffer of their text. A compressed one is a tenth of that; it is made once for all
+//! scrapes that ask at the same moment, and kept until they have it. The directory is held while a
+//! piece is made, and given back before it goes to a client or is compressed: who reads slowly holds a
+//! piece and nothing else.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use crate::clock;
 use crate::exporter::http::answer::Pages;
-use crate::exporter::http::body::Body;
+use crate::exporter::http::body::{Body, Content, Made};
 use crate::exporter::http::stats::HttpStats;
 use crate::exporter::kernel::Kernel;
 use crate::exporter::own::{self, Sources};
 use crate::exporter::retire::{Passes, Retire};
-use crate::exposition::page::Page;
+use crate::exposition::walk::Walk;
 use crate::registry::birth::Births;
 use crate::registry::directory::Directory;
 use crate::sinks::books::AllBooks;
 use crate::stats::Stats;
 use crate::stats::{Count, WorkerStats};
+
+mod flight;
+mod gzip;
+
+use self::flight::Flight;
+use self::gzip::Gzip;
 
 /// Everything a page is made of, and the pages themselves.
 #[derive(Debug)]
@@ -41,7 +45,6 @@ pub struct Scrape {
     ready: AtomicBool,
     last_page_ns: AtomicU64,
     last_page_bytes: AtomicU64,
-    plain: Flight,
     gzip: Flight,
 }
 
@@ -67,7 +70,6 @@ impl Scrape {
             ready: AtomicBool::new(true),
             last_page_ns: AtomicU64::new(0),
             last_page_bytes: AtomicU64::new(0),
-            plain: Flight::default(),
             gzip: Flight::default(),
         }
     }
@@ -100,9 +102,9 @@ impl Scrape {
         }
     }
 
-    /// Makes a page of the numbers of now, in pieces.
-    fn render(&self, mut consume: impl FnMut(&mut Vec<u8>)) {
-        let mut directory = self.directory.lock();
+    /// Begins a page. The books are read before any cell: what is booked on a page stands on it.
+    fn begin(&self) -> Making<'_> {
+        let began_ns = clock::now_ns();
         let sources = Sources {
             stats: &self.stats,
             kernel: &self.kernel.read(),
@@ -116,47 +118,90 @@ impl Scrape {
             ),
             log_suppressed: (self.log_suppressed)(),
         };
-        // The books are read before the cells: what is booked on a page stands on it.
         let texts = own::texts(&sources);
-        directory.take_in();
-        let mut own = own::add_series(texts, directory.series()).into_iter().peekable();
-        let mut page = Page::new(&mut consume);
-        for view in directory.views() {
-            while let Some((_, text)) = own.next_if(|(name, _)| **name < *view.family.name) {
-                page.text(&text);
-            }
-            page.family(view);
-        }
-        own.for_each(|(_, text)| page.text(&text));
-        page.finish();
+        let series = {
+            let mut directory = self.directory.lock();
+            directory.take_in();
+            directory.series()
+        };
+        let walk = Walk::new(own::add_series(texts, series));
+        Making { scrape: self, walk, first: Vec::new(), ns: clock::now_ns() - began_ns, bytes: 0 }
     }
 
-    fn plain_body(&self) -> Body {
-        let mut pieces = Vec::new();
-        self.render(|piece| pieces.push(std::mem::take(piece)));
-        Body::new(pieces)
+    /// Tells the next page what this one took.
+    fn account(&self, ns: u64, bytes: usize) {
+        self.last_page_ns.store(ns, Ordering::Relaxed);
+        self.last_page_bytes.store(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// A page that fits a piece is whole; of a larger one the first piece is made already.
+    fn plain(&self) -> Content<'_> {
+        let mut making = self.begin();
+        let mut first = Vec::new();
+        making.piece(&mut first);
+        if making.walk.is_done() {
+            self.account(making.ns, first.len());
+            return Content::Whole(Arc::new(Body::new(vec![first])));
+        }
+        making.first = first;
+        Content::Made(Box::new(making))
     }
 
     fn gzip_body(&self) -> Body {
-        // Level 1: the others cost a multiple and save a few percent of what travels once per scrape.
-        let mut encoder = GzEncoder::new(Pieces::default(), Compression::fast());
-        // Writing into memory does not fail.
-        self.render(|piece| drop(encoder.write_all(piece)));
-        let pieces = encoder.finish().unwrap_or_default();
-        Body::new(pieces.0)
+        let began_ns = clock::now_ns();
+        let mut making = self.begin();
+        let mut gzip = Gzip::new();
+        let mut piece = Vec::new();
+        while !making.walk.is_done() {
+            piece.clear();
+            making.piece(&mut piece);
+            gzip.add(&piece);
+        }
+        let body = gzip.finish();
+        self.account(clock::now_ns() - began_ns, body.len());
+        body
+    }
+}
+
+/// A page that has been begun.
+#[derive(Debug)]
+struct Making<'a> {
+    scrape: &'a Scrape,
+    walk: Walk,
+    /// The first piece, until it is taken.
+    first: Vec<u8>,
+    /// Time that making took so far, without that of the client.
+    ns: u64,
+    bytes: usize,
+}
+
+impl Making<'_> {
+    /// Appends the next piece.
+    fn piece(&mut self, piece: &mut Vec<u8>) {
+        let (began_ns, before) = (clock::now_ns(), piece.len());
+        self.walk.fill(&self.scrape.directory.lock(), piece);
+        self.ns += clock::now_ns() - began_ns;
+        self.bytes += piece.len() - before;
+    }
+}
+
+impl Made for Making<'_> {
+    fn next(&mut self, piece: &mut Vec<u8>) {
+        if !self.first.is_empty() {
+            piece.append(&mut self.first);
+            self.first = Vec::new();
+        } else if !self.walk.is_done() {
+            self.piece(piece);
+            if self.walk.is_done() {
+                self.scrape.account(self.ns, self.bytes);
+            }
+        }
     }
 }
 
 impl Pages for Scrape {
-    fn metrics(&self, gzip: bool) -> Arc<Body> {
-        let flight = if gzip { &self.gzip } else { &self.plain };
-        flight.share(|| {
-            let began_ns = clock::now_ns();
-            let body = if gzip { self.gzip_body() } else { self.plain_body() };
-            self.last_page_ns.store(clock::now_ns() - began_ns, Ordering::Relaxed);
-            self.last_page_bytes.store(body.len() as u64, Ordering::Relaxed);
-            body
-        })
+    fn metrics(&self, gzip: bool) -> Content<'_> {
+        if gzip { Content::Whole(self.gzip.share(|| self.gzip_body())) } else { self.plain() }
     }
 
     fn live(&self) -> bool {
@@ -175,93 +220,5 @@ impl Pages for Scrape {
              </ul>\n</body></html>\n",
             env!("CARGO_PKG_VERSION")
         )
-    }
-}
-
-/// Compressed bytes in pieces of a bounded size.
-#[derive(Debug, Default)]
-struct Pieces(Vec<Vec<u8>>);
-
-impl Write for Pieces {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        const PIECE_BYTES: usize = 128 << 10;
-        match self.0.last_mut() {
-            Some(last) if last.len() + bytes.len() <= PIECE_BYTES => last.extend_from_slice(bytes),
-            _ => {
-                let mut piece = Vec::with_capacity(PIECE_BYTES.max(bytes.len()));
-                piece.extend_from_slice(bytes);
-                self.0.push(piece);
-            }
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// One page at a time, shared.
-#[derive(Debug, Default)]
-struct Flight {
-    state: Mutex<FlightState>,
-    landed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct FlightState {
-    /// Pages begun so far.
-    begun: u64,
-    /// The newest page that is ready, and its number; kept only while somebody waits for it.
-    page: Option<(u64, Arc<Body>)>,
-    flying: bool,
-    waiting: usize,
-}
-
-impl Flight {
-    /// A page that was begun after this call: made here, or by another that came a little earlier.
-    fn share(&self, make: impl FnOnce() -> Body) -> Arc<Body> {
-        let mut state = self.state.lock();
-        let wanted = state.begun + 1;
-        state.waiting += 1;
-        let body = loop {
-            match &state.page {
-                Some((number, body)) if *number >= wanted => break Arc::clone(body),
-                _ if !state.flying => {
-                    state.flying = true;
-                    state.begun += 1;
-                    let number = state.begun;
-                    drop(state);
-                    let landing = Landing(self);
-                    let body = Arc::new(make());
-                    drop(landing);
-                    state = self.state.lock();
-                    state.page = Some((number, Arc::clone(&body)));
-                    self.landed.notify_all();
-                    break body;
-                }
-                _ => self.landed.wait(&mut state),
-            }
-        };
-        state.waiting -= 1;
-        if state.waiting == 0 {
-            state.page = None;
-        }
-        body
-    }
-}
-
-/// Gives the place back, also when making the page panics: the next scrape tries anew.
-struct Landing<'a>(&'a Flight);
-
-impl Drop for Landing<'_> {
-    fn drop(&mut self) {
-        let mut state = self.0.state.lock();
-        state.flying = false;
-        if std::thread::panicking() {
-            state.waiting -= 1; // its maker waits no more
-        }
-        drop(state);
-        self.0.landed.notify_all();
     }
 }

@@ -1,142 +1,166 @@
-//! A page in the text format 0.0.4, made in pieces.
+//! Lines of a page in the text format 0.0.4.
 //!
-//! Each piece goes to a consumer as soon as it is full, so that a page of a million series needs no
-//! second copy of itself. Format and numbers are the original's, byte for byte:
-//! `# HELP name help`, `# TYPE name type`, samples; labels by name, `le` last; no blank lines.
+//! Format and numbers are the original's, byte for byte: `# HELP name help`, `# TYPE name type`,
+//! samples; labels by name, `le` last; no blank lines. Everything is appended to the caller's buffer.
 
 use crate::metric::Kind;
-use crate::registry::cell::Total;
-use crate::registry::directory::{Entry, View};
+use crate::registry::directory::Number;
 use crate::text::{escape, number};
 
-/// Bytes at which a piece is handed on: large enough that handing on costs nothing, small enough to
-/// stay in a core's second cache.
-const PIECE_BYTES: usize = 128 << 10;
+/// Bytes of a number, and what stands around it on a line.
+const NUMBER_BYTES: usize = 40;
 
-/// A page in the making.
-#[derive(Debug)]
-pub struct Page<F: FnMut(&mut Vec<u8>)> {
-    piece: Vec<u8>,
-    /// Takes a full piece, and leaves an empty vector to be filled next.
-    consume: F,
+/// `# HELP` and `# TYPE`.
+pub fn header(out: &mut Vec<u8>, name: &str, kind: Kind, help: &str) {
+    out.extend_from_slice(b"# HELP ");
+    out.extend_from_slice(name.as_bytes());
+    out.push(b' ');
+    escape::write_help(out, help);
+    out.extend_from_slice(b"\n# TYPE ");
+    out.extend_from_slice(name.as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(kind.as_str().as_bytes());
+    out.push(b'\n');
 }
 
-impl<F: FnMut(&mut Vec<u8>)> Page<F> {
-    /// An empty page.
-    pub fn new(consume: F) -> Self {
-        Self { piece: Vec::new(), consume }
+/// One line: a name, label text, and a value.
+pub fn sample(out: &mut Vec<u8>, name: &str, labels: &[u8], value: f64) {
+    out.extend_from_slice(name.as_bytes());
+    if !labels.is_empty() {
+        out.push(b'{');
+        out.extend_from_slice(labels);
+        out.push(b'}');
+    }
+    out.push(b' ');
+    number::write_f64(out, value);
+    out.push(b'\n');
+}
+
+/// What the lines of all series of a family have in common, as text.
+#[derive(Debug, Default)]
+pub struct Layout {
+    /// Begins of lines, `name{`: the family's own, or a histogram's `_bucket`, `_sum` and `_count`.
+    begins: [Vec<u8>; 3],
+    /// `,le="0.1"} ` for each bound and the infinite one, end to end.
+    bounds: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl Layout {
+    /// Of counters and gauges.
+    pub fn plain(name: &str) -> Self {
+        Self { begins: [format!("{name}{{").into(), Vec::new(), Vec::new()], ..Self::default() }
     }
 
-    /// Hands on what is left.
-    pub fn finish(mut self) {
-        if !self.piece.is_empty() {
-            (self.consume)(&mut self.piece);
+    /// Of histograms with these finite bounds.
+    pub fn histogram(name: &str, bounds: &[f64]) -> Self {
+        let begins = ["bucket", "sum", "count"].map(|suffix| format!("{name}_{suffix}{{").into());
+        let mut layout = Self { begins, ..Self::default() };
+        for bound in bounds.iter().chain(&[f64::INFINITY]) {
+            layout.bounds.extend_from_slice(b",le=\"");
+            number::write_f64(&mut layout.bounds, *bound);
+            layout.bounds.extend_from_slice(b"\"} ");
+            layout.ends.push(layout.bounds.len());
+        }
+        layout
+    }
+
+    /// One line of a counter or gauge.
+    #[inline]
+    pub fn line(&self, out: &mut Vec<u8>, labels: &[u8], number: Number) {
+        self.begin(out, 0, labels);
+        match number {
+            Number::Whole(whole) => number::write_u64(out, whole),
+            Number::Float(float) => number::write_f64(out, float),
+        }
+        out.push(b'\n');
+    }
+
+    /// A line but for its number.
+    #[inline]
+    fn begin(&self, out: &mut Vec<u8>, which: usize, labels: &[u8]) {
+        let begin = &self.begins[which];
+        out.reserve(begin.len() + labels.len() + NUMBER_BYTES); // once for the line
+        if labels.is_empty() {
+            out.extend_from_slice(&begin[..begin.len() - 1]);
+            out.push(b' ');
+        } else {
+            out.extend_from_slice(begin);
+            out.extend_from_slice(labels);
+            out.extend_from_slice(b"} ");
         }
     }
 
-    fn line_ends(&mut self) {
-        self.piece.push(b'\n');
-        if self.piece.len() >= PIECE_BYTES {
-            self.hand_on();
+    fn bucket(&self, out: &mut Vec<u8>, labels: &[u8], index: usize, cumulated: u64) {
+        let from = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let mut bound = &self.bounds[from..self.ends[index]];
+        if labels.is_empty() {
+            bound = &bound[1..]; // no comma
         }
+        let begin = &self.begins[0];
+        out.reserve(begin.len() + labels.len() + bound.len() + NUMBER_BYTES);
+        out.extend_from_slice(begin);
+        out.extend_from_slice(labels);
+        out.extend_from_slice(bound);
+        number::write_u64(out, cumulated);
+        out.push(b'\n');
+    }
+}
+
+/// A histogram whose lines are written one by one, all of the same moment.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    /// One number per bound and one for what is above the last.
+    pub counts: Vec<u64>,
+    /// Sum of observations.
+    pub sum: f64,
+    next: usize,
+    cumulated: u64,
+}
+
+impl Histogram {
+    /// Begins with the first line again.
+    pub fn begin(&mut self) {
+        (self.next, self.cumulated) = (0, 0);
     }
 
-    fn hand_on(&mut self) {
-        (self.consume)(&mut self.piece);
-        self.piece.clear();
-        // The consumer may have kept the vector: the next piece is filled without growing.
-        self.piece.reserve(PIECE_BYTES + PIECE_BYTES / 8);
-    }
-
-    /// `# HELP` and `# TYPE`.
-    pub fn header(&mut self, name: &str, kind: Kind, help: &str) {
-        let piece = &mut self.piece;
-        piece.extend_from_slice(b"# HELP ");
-        piece.extend_from_slice(name.as_bytes());
-        piece.push(b' ');
-        escape::write_help(piece, help);
-        piece.extend_from_slice(b"\n# TYPE ");
-        piece.extend_from_slice(name.as_bytes());
-        piece.push(b' ');
-        piece.extend_from_slice(kind.as_str().as_bytes());
-        self.line_ends();
-    }
-
-    /// One line: a name with its suffix, label text, and a value.
-    pub fn sample(&mut self, name: &str, suffix: &str, labels: &[u8], value: f64) {
-        self.name_and_labels(name, suffix, labels);
-        number::write_f64(&mut self.piece, value);
-        self.line_ends();
-    }
-
-    fn name_and_labels(&mut self, name: &str, suffix: &str, labels: &[u8]) {
-        let piece = &mut self.piece;
-        piece.extend_from_slice(name.as_bytes());
-        piece.extend_from_slice(suffix.as_bytes());
-        if !labels.is_empty() {
-            piece.push(b'{');
-            piece.extend_from_slice(labels);
-            piece.push(b'}');
+    /// Writes the next line; `false` if there was none. `_count` is the sum of the counts, so it always
+    /// equals the `+Inf` bucket.
+    pub fn line(&mut self, out: &mut Vec<u8>, layout: &Layout, labels: &[u8]) -> bool {
+        let index = self.next;
+        self.next += 1;
+        if let Some(count) = self.counts.get(index) {
+            self.cumulated += count;
+            layout.bucket(out, labels, index, self.cumulated);
+            return true;
         }
-        piece.push(b' ');
-    }
-
-    /// A histogram's lines. `counts` has one number per bound and one for what is above the last;
-    /// `_count` is their sum, so it always equals the `+Inf` bucket.
-    pub fn histogram(
-        &mut self,
-        name: &str,
-        labels: &[u8],
-        bounds: &[f64],
-        counts: &[u64],
-        sum: f64,
-    ) {
-        let mut cumulated = 0;
-        let infinite = [f64::INFINITY];
-        for (bound, count) in bounds.iter().chain(&infinite).zip(counts) {
-            cumulated += count;
-            let piece = &mut self.piece;
-            piece.extend_from_slice(name.as_bytes());
-            piece.extend_from_slice(b"_bucket{");
-            piece.extend_from_slice(labels);
-            if !labels.is_empty() {
-                piece.push(b',');
+        match index - self.counts.len() {
+            0 => {
+                layout.begin(out, 1, labels);
+                number::write_f64(out, self.sum);
             }
-            piece.extend_from_slice(b"le=\"");
-            number::write_f64(piece, *bound);
-            piece.extend_from_slice(b"\"} ");
-            number::write_u64(piece, cumulated);
-            self.line_ends();
-        }
-        self.sample(name, "_sum", labels, sum);
-        self.name_and_labels(name, "_count", labels);
-        number::write_u64(&mut self.piece, cumulated);
-        self.line_ends();
-    }
-
-    /// A family that is text already.
-    pub fn text(&mut self, text: &[u8]) {
-        self.piece.extend_from_slice(text);
-        if self.piece.len() >= PIECE_BYTES {
-            self.hand_on();
-        }
-    }
-
-    /// A user's family.
-    pub fn family(&mut self, view: &View) {
-        let family = &view.family;
-        self.header(&family.name, family.kind, &family.help);
-        for entry in view.entries() {
-            self.series(&family.name, &family.bounds, entry);
-        }
-    }
-
-    fn series(&mut self, name: &str, bounds: &[f64], entry: &Entry) {
-        match entry.total() {
-            Total::Histogram { counts, sum } => {
-                self.histogram(name, entry.text(), bounds, &counts, sum.value());
+            1 => {
+                layout.begin(out, 2, labels);
+                number::write_u64(out, self.cumulated);
             }
-            total => self.sample(name, "", entry.text(), total.value()),
+            _ => return false,
         }
+        out.push(b'\n');
+        true
     }
+}
+
+/// All lines of a histogram.
+pub fn histogram(
+    out: &mut Vec<u8>,
+    name: &str,
+    labels: &[u8],
+    bounds: &[f64],
+    counts: &[u64],
+    sum: f64,
+) {
+    let layout = Layout::histogram(name, bounds);
+    let mut histogram = Histogram { counts: counts.to_vec(), sum, ..Histogram::default() };
+    while histogram.line(out, &layout, labels) {}
 }

@@ -92,6 +92,12 @@ pub fn stamp_ns(cell: &[AtomicU64]) -> u64 {
     cell[STAMP].load(Ordering::Relaxed)
 }
 
+/// (whole part, fraction) of a counter.
+pub fn read_counter(cell: &[AtomicU64]) -> (u64, f64) {
+    let fraction = f64::from_bits(cell[REST].load(Ordering::Relaxed));
+    (cell[MAIN].load(Ordering::Relaxed), fraction)
+}
+
 /// (stamp, value) of a gauge; see [`set`].
 pub fn read_gauge(cell: &[AtomicU64]) -> (u64, f64) {
     let stamp_ns = cell[STAMP].load(Ordering::Acquire); // pairs with the Release in `set`

@@ -7,10 +7,12 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
+use crate::metric::Kind;
 use crate::registry::birth::{Births, Family, Newcomer, Series};
-use crate::registry::cell::{self, Total};
+use crate::registry::cell::{self, ExactSum, Total};
 use crate::registry::slab::CellRef;
 use crate::sync as atomic;
 use crate::text::escape;
@@ -75,6 +77,15 @@ struct Base {
     stamp_ns: u64,
 }
 
+/// A counter's or gauge's number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    /// One that is known to be whole; it is shown as the float nearest to it.
+    Whole(u64),
+    /// Any.
+    Float(f64),
+}
+
 /// A series on the page.
 #[derive(Debug)]
 pub struct Entry {
@@ -87,6 +98,11 @@ impl Entry {
     /// The label text.
     pub fn text(&self) -> &[u8] {
         &self.series.text
+    }
+
+    /// The series.
+    pub fn series(&self) -> &Arc<Series> {
+        &self.series
     }
 
     /// The family.
@@ -105,6 +121,43 @@ impl Entry {
             total.add_cell(cell.words());
         }
         total
+    }
+
+    /// The number of a counter or gauge, now.
+    #[inline]
+    pub fn number(&self) -> Number {
+        match (&self.cells, self.series.family.kind) {
+            // The same as the sum of one, without its care.
+            (Cells::One(cell), Kind::Counter) if self.base.is_none() => {
+                let (whole, fraction) = cell::read_counter(cell.words());
+                if fraction.to_bits() == 0 {
+                    Number::Whole(whole)
+                } else {
+                    Number::Float(whole as f64 + fraction)
+                }
+            }
+            _ => Number::Float(self.total().value()),
+        }
+    }
+
+    /// A histogram's counts per bucket, put in place of what is there, and the sum of observations, now.
+    pub fn histogram(&self, counts: &mut Vec<u64>, sum: &mut f64) {
+        let mut total =
+            Total::Histogram { counts: std::mem::take(counts), sum: ExactSum::default() };
+        if let Total::Histogram { counts, sum } = &mut total {
+            counts.clear();
+            match self.base.as_deref().map(|base| &base.total) {
+                Some(Total::Histogram { counts: folded, sum: folded_sum }) => {
+                    counts.extend_from_slice(folded);
+                    *sum = *folded_sum;
+                }
+                _ => counts.resize(self.series.family.bounds.len() + 1, 0),
+            }
+        }
+        self.cells.as_slice().iter().for_each(|cell| total.add_cell(cell.words()));
+        if let Total::Histogram { counts: read, sum: exact } = total {
+            (*counts, *sum) = (read, exact.value());
+        }
     }
 
     /// Time of the last sample in ns of the monotonic clock.
@@ -242,6 +295,19 @@ impl Directory {
     /// Families in the order of their names.
     pub fn views(&self) -> impl Iterator<Item = &View> {
         self.views.values()
+    }
+
+    /// The same from this name on.
+    pub fn views_from(&self, name: &str) -> impl Iterator<Item = &View> {
+        self.views.range::<str, _>((Bound::Included(name), Bound::Unbounded)).map(|(_, view)| view)
+    }
+
+    /// Where in a view stands what comes after this series, which may be gone.
+    pub fn after(&self, view: &View, series: &Series) -> usize {
+        match view.position(&series.text, self.births.bounds().mixed_label_sets) {
+            Ok(at) => at + 1,
+            Err(at) => at,
+        }
     }
 
     /// How many series of each kind stand: counters, gauges, histograms.

@@ -34,8 +34,9 @@ pub fn write_f64(out: &mut Vec<u8>, value: f64) {
 
 /// Appends a count by the same rule, so that 1003000 is `1.003e+06`. Above 2^53 it is rounded as an `f64` is.
 pub fn write_u64(out: &mut Vec<u8>, count: u64) {
+    #[expect(clippy::cast_possible_truncation, reason = "compared before")]
     if count < 1_000_000 {
-        out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());
+        out.extend_from_slice(itoa::Buffer::new().format(count as u32).as_bytes());
     } else {
         write_f64(out, count as f64);
     }

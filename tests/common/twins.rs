@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use metrics_server::config::ShutdownFrom;
 use metrics_server::control::Control;
-use metrics_server::exposition::page::Page;
+use metrics_server::exposition::walk::{Texts, Walk};
 use metrics_server::ingest::dispatch::{Dispatch, Shared, Stream};
 use metrics_server::ingest::log_slots::LogSlots;
 use metrics_server::ingest::{Handler, Listener};
@@ -212,9 +212,10 @@ impl Twin {
     fn page(&mut self) -> String {
         self.directory.take_in();
         let mut text = Vec::new();
-        let mut page = Page::new(|piece: &mut Vec<u8>| text.extend_from_slice(piece));
-        self.directory.views().for_each(|view| page.family(view));
-        page.finish();
+        let mut walk = Walk::new(Texts::new());
+        while !walk.is_done() {
+            walk.fill(&self.directory, &mut text);
+        }
         String::from_utf8(text).expect("a page is UTF-8")
     }
 

@@ -1,13 +1,13 @@
 //! A client that reads pages as bytes, and a server that has one in memory: what the scrape rows need.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use metrics_server::exporter::http::answer::Pages;
-use metrics_server::exporter::http::body::Body;
+use metrics_server::exporter::http::body::{Body, Content};
 
 /// Longer than any page takes.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -23,25 +23,50 @@ pub(crate) fn get(address: &str, gzip: bool, body: &mut Vec<u8>) -> Result<Durat
     );
     stream.write_all(head.as_bytes())?;
     let mut reader = BufReader::with_capacity(1 << 18, stream);
-    let (mut line, mut length, mut first) = (String::new(), None, true);
+    let (mut length, mut chunked, mut first) = (None, false, true);
     loop {
-        line.clear();
-        reader.read_line(&mut line)?;
-        let text = line.trim_end().to_ascii_lowercase();
+        let text = head_line(&mut reader)?;
         if std::mem::take(&mut first) && text.split(' ').nth(1) != Some("200") {
             bail!("{address}/metrics: {text}");
         }
         if let Some(value) = text.strip_prefix("content-length:") {
             length = Some(value.trim().parse::<usize>()?);
         }
+        chunked |= text == "transfer-encoding: chunked";
         if text.is_empty() {
             break;
         }
     }
-    let length = length.context("a page without a length")?;
-    body.resize(length, 0);
-    reader.read_exact(body)?;
+    body.clear();
+    if chunked {
+        while read_chunk(&mut reader, body)? {}
+    } else {
+        read(&mut reader, body, length.context("a page without a length")?)?;
+    }
     Ok(began.elapsed())
+}
+
+/// Whether it was not the last one.
+fn read_chunk(reader: &mut impl BufRead, body: &mut Vec<u8>) -> Result<bool> {
+    let size = usize::from_str_radix(&head_line(reader)?, 16)?;
+    read(reader, body, size)?;
+    head_line(reader)?;
+    Ok(size > 0)
+}
+
+/// A line in lower case, without its end.
+fn head_line(reader: &mut impl BufRead) -> Result<String> {
+    let mut line = String::new();
+    ensure!(reader.read_line(&mut line)? > 0, "a page that ends too early");
+    Ok(line.trim_end().to_ascii_lowercase())
+}
+
+/// Reads so many bytes more.
+fn read(reader: &mut impl Read, body: &mut Vec<u8>, size: usize) -> Result<()> {
+    let from = body.len();
+    body.resize(from + size, 0);
+    reader.read_exact(&mut body[from..])?;
+    Ok(())
 }
 
 /// The sum of a family's lines on the page.
@@ -66,8 +91,8 @@ impl Memory {
 }
 
 impl Pages for Memory {
-    fn metrics(&self, _gzip: bool) -> Arc<Body> {
-        Arc::clone(&self.0)
+    fn metrics(&self, _gzip: bool) -> Content<'_> {
+        Content::Whole(Arc::clone(&self.0))
     }
 
     fn live(&self) -> bool {

@@ -5,13 +5,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::body::Body;
+use super::body::{Body, Content};
 use super::stats::HttpStats;
 
 /// What the server shows; called by several threads at once.
 pub trait Pages: Send + Sync {
-    /// The page of metrics, gzip-coded if asked; shared by scrapes at the same moment.
-    fn metrics(&self, gzip: bool) -> Arc<Body>;
+    /// The page of metrics, gzip-coded if asked.
+    fn metrics(&self, gzip: bool) -> Content<'_>;
     /// Whether the process is well (`/-/healthy`).
     fn live(&self) -> bool;
     /// Whether traffic should be sent here (`/health`, `/-/ready`); `false` from the begin of a stop.
@@ -36,15 +36,16 @@ enum Route {
 
 /// A status, headers and a body.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Answer<'a> {
     pub(super) status: u16,
     pub(super) headers: Vec<(&'static str, &'static str)>,
-    pub(super) body: Arc<Body>,
+    pub(super) body: Content<'a>,
 }
 
-impl Answer {
+impl<'a> Answer<'a> {
     fn new(status: u16, media_type: &'static str, body: Body) -> Self {
-        Self { status, headers: vec![("Content-Type", media_type)], body: Arc::new(body) }
+        let body = Content::Whole(Arc::new(body));
+        Self { status, headers: vec![("Content-Type", media_type)], body }
     }
 
     fn text(status: u16, text: &str) -> Self {
@@ -59,12 +60,12 @@ impl Answer {
     }
 
     fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Arc::default() }
+        Self { status, headers: Vec::new(), body: Content::Whole(Arc::default()) }
     }
 
     /// The answer to a request; a panic of a page becomes a 500.
     pub(super) fn to(
-        pages: &dyn Pages,
+        pages: &'a dyn Pages,
         stats: &HttpStats,
         method: &str,
         target: &str,
@@ -85,7 +86,7 @@ impl Answer {
                 )
             });
         if route == Route::Metrics {
-            stats.count_answer(answer.status, answer.body.len());
+            stats.count_answer(answer.status);
         }
         answer
     }
@@ -118,7 +119,7 @@ fn path(target: &str) -> &str {
     }
 }
 
-fn page(route: Route, pages: &dyn Pages, gzip: bool) -> Answer {
+fn page(route: Route, pages: &dyn Pages, gzip: bool) -> Answer<'_> {
     match route {
         Route::Metrics => {
             let mut headers = vec![("Content-Type", METRICS_TYPE)];

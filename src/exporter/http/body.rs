@@ -1,7 +1,41 @@
-//! The bytes of a response, kept in pieces.
+//! The bytes of a response: kept in pieces, or made while they are sent.
 //!
-//! A page may have a hundred megabytes: pieces are written as they are made, and no contiguous buffer of
-//! the whole is ever needed. Knows nothing of HTTP.
+//! A page may have a hundred megabytes: no contiguous buffer of the whole is ever needed, and where it is
+//! made while it is sent, no buffer of more than a piece. Knows nothing of HTTP.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// A body that is made while it is sent, on the thread that sends it.
+pub trait Made: Debug {
+    /// Appends the next piece; nothing at the end. May panic: the connection is closed then, so that the
+    /// client does not take what it has for whole.
+    fn next(&mut self, piece: &mut Vec<u8>);
+}
+
+/// Either kind of body.
+#[derive(Debug)]
+pub enum Content<'a> {
+    /// All of it is there, perhaps shared.
+    Whole(Arc<Body>),
+    /// Its length is not known before its end.
+    Made(Box<dyn Made + 'a>),
+}
+
+impl Content<'_> {
+    /// Bytes in all, if that is known.
+    pub fn len(&self) -> Option<usize> {
+        match self {
+            Self::Whole(body) => Some(body.len()),
+            Self::Made(_) => None,
+        }
+    }
+
+    /// Whether it is known that there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == Some(0)
+    }
+}
 
 /// Pieces that are sent one after the other.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -15,6 +15,7 @@ use parking_lot::{Mutex, RwLock};
 use super::answer::{Answer, Pages, is_metrics};
 use super::encoding::asks_for_gzip;
 use super::listener::{Reserve, prepare};
+use super::respond::Ending;
 use super::stats::HttpStats;
 use super::{Generation, Incoming};
 use crate::sys::tcp;
@@ -156,16 +157,22 @@ impl HttpServer {
         if request.has_unread_body() {
             self.shut_down(peer, Shutdown::Read);
         }
-        let _in_flight = is_metrics(request.target()).then(|| self.stats.begin());
+        let is_metrics = is_metrics(request.target());
+        let _in_flight = is_metrics.then(|| self.stats.begin());
         let gzip = asks_for_gzip(request.header_values("Accept-Encoding"));
         let answer =
             Answer::to(&*self.pages, &self.stats, request.method(), request.target(), gzip);
-        request.respond(&answer, self.response_limit, |error| {
-            if error.kind() == ErrorKind::TimedOut {
-                self.stats.count_slow_reader();
+        request.respond(answer, self.response_limit, |ending| match ending {
+            Ending::Whole(bytes) if is_metrics => self.stats.tell_bytes(bytes),
+            Ending::Whole(_) => {}
+            Ending::ByClosing => self.shut_down(peer, Shutdown::Write),
+            Ending::Failed(kind) => {
+                if kind == ErrorKind::TimedOut {
+                    self.stats.count_slow_reader();
+                }
+                // The client could not tell where a later response begins.
+                self.shut_down(peer, Shutdown::Both);
             }
-            // The client could not tell where a later response begins.
-            self.shut_down(peer, Shutdown::Both);
         });
     }
 

@@ -50,7 +50,7 @@ impl HttpStats {
         self.panics.load(Relaxed)
     }
 
-    /// Bytes of the last page of metrics, as sent, without the head.
+    /// Bytes of the last page of metrics that was sent whole, without the head and what frames pieces.
     pub fn last_response_bytes(&self) -> u64 {
         self.last_response_bytes.load(Relaxed)
     }
@@ -61,13 +61,14 @@ impl HttpStats {
         InFlight(self)
     }
 
-    pub(super) fn count_answer(&self, status: u16, bytes: usize) {
+    pub(super) fn count_answer(&self, status: u16) {
         if let Some(index) = COUNTED_CODES.iter().position(|&code| code == status) {
             self.requests[index].fetch_add(1, Relaxed);
         }
-        if status == 200 {
-            self.last_response_bytes.store(bytes as u64, Relaxed);
-        }
+    }
+
+    pub(super) fn tell_bytes(&self, bytes: u64) {
+        self.last_response_bytes.store(bytes, Relaxed);
     }
 
     pub(super) fn count_restart(&self) {
