@@ -100,12 +100,28 @@ impl Drop for Receiver {
 impl Receiver {
     /// A server with one worker, pinned, that receives on one socket. `more` flags win.
     pub(crate) fn server(place: &Place, socket: Socket, more: &[&str]) -> Result<Self> {
-        let mut command = place.command("metrics-server");
+        Self::serve(place, place.command("metrics-server"), socket, more)
+    }
+
+    /// The same, run by another program: `wrapper` with its flags.
+    pub(crate) fn wrapped(
+        place: &Place,
+        wrapper: &str,
+        flags: &[String],
+        more: &[&str],
+    ) -> Result<Self> {
+        let mut command = Command::new(wrapper);
+        command.stdin(Stdio::null()).stderr(Stdio::null()).stdout(Stdio::null());
+        command.args(flags).arg(place.bin.join("metrics-server"));
+        Self::serve(place, command, Socket::Udp, more)
+    }
+
+    fn serve(place: &Place, mut command: Command, socket: Socket, more: &[&str]) -> Result<Self> {
         command.args(["-workers", "1", "-pin", "on", "-uds", "", "-udp", ""]);
         let http = format!("127.0.0.1:{}", free_tcp()?);
         let to = address(place, socket)?;
         command.args(["-socket", &http]).args(&to).args(more);
-        let child = command.spawn().context("cannot start metrics-server")?;
+        let child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
         let mut receiver = Self { child, http: Some(http.clone()), to };
         receiver.wait_for(&|| TcpStream::connect(&http).is_ok())?;
         Ok(receiver)
@@ -148,6 +164,18 @@ impl Receiver {
     /// Whether it still runs.
     pub(crate) fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Tells a server that listens to such messages to end, and waits for it.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        socket.send_to(br#"{"op":"shutdown"}"#, &self.to[1])?;
+        let began = Instant::now();
+        while self.is_alive() {
+            ensure!(began.elapsed() < START_MAX, "a server that was told to end does not");
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
     }
 
     /// What the sender needs to know.

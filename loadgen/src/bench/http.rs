@@ -73,7 +73,12 @@ fn read(reader: &mut impl Read, body: &mut Vec<u8>, size: usize) -> Result<()> {
 pub(crate) fn value(address: &str, name: &str) -> Result<f64> {
     let mut body = Vec::new();
     get(address, false, &mut body)?;
-    let text = std::str::from_utf8(&body)?;
+    sum(&body, name)
+}
+
+/// The same on a page that is there, or on a part of it.
+pub(crate) fn sum(page: &[u8], name: &str) -> Result<f64> {
+    let text = std::str::from_utf8(page)?;
     let is_own = |line: &&str| line.starts_with(name) && line[name.len()..].starts_with([' ', '{']);
     let values = text.lines().filter(is_own).filter_map(|line| line.rsplit_once(' '));
     Ok(values.map(|(_, value)| value.parse::<f64>().unwrap_or(f64::NAN)).sum())

@@ -11,29 +11,37 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use metrics_server::exporter::http::HttpServer;
 use metrics_server::exporter::http::stats::HttpStats;
+use metrics_server::sys::cpu;
 
 use crate::child::{Receiver, Socket};
 use crate::figure::Figure;
 use crate::http::{self, Memory, get};
 use crate::ratios::Plan;
-use crate::run::{self, Subject};
+use crate::run::{self, Outcome, Subject};
 use crate::table::{self, Row};
 
 /// Series of the two rows that compare.
 const SERIES: usize = 100_000;
+/// What the original Go metrics-server takes at least for a page of so many series.
+const ORIGINAL_SECONDS: f64 = 1.2;
+/// A scrape takes milliseconds: so many times as many pairs cost nothing.
+const PAIRS_FACTOR: usize = 4;
+/// Phases of the load in which a million series are scraped, and as many in which they are not.
+const PHASES: u32 = 5;
 
-/// Fills a server with series until it has them all: slower each time that a datagram was lost.
+/// Fills a server with series until it has them all, so many times: slower each time that a datagram was lost.
 pub(crate) fn fill(
     plan: &Plan,
     server: &Receiver,
     series: usize,
-    more: &str,
+    (rounds, more): (usize, &str),
     row: &mut Row,
 ) -> Result<()> {
     for rate in [200_000, 100_000, 50_000, 25_000] {
         let mut flags = server.flags();
         flags.extend(run::words(&format!(
-            "-per-datagram 10 -series {series} -count {series} -rate {rate} -settle-timeout 60s {more}"
+            "-per-datagram 10 -series {series} -count {} -rate {rate} -settle-timeout 60s {more}",
+            series * rounds
         )));
         let (_, lost, amiss) = run::judge(&plan.place.send(&flags)?);
         row.amiss.extend(amiss);
@@ -49,7 +57,7 @@ pub(crate) fn scrapes(plan: &Plan, targets: [&'static str; 2]) -> Result<Vec<Row
     let server = Receiver::server(&plan.place, Socket::Udp, &[])?;
     let address = server.http.clone().context("no page")?;
     let mut plain = Row { target: targets[0], ..Row::default() };
-    fill(plan, &server, SERIES, "", &mut plain)?;
+    fill(plan, &server, SERIES, (1, ""), &mut plain)?;
     let mut bytes = Vec::new();
     get(&address, false, &mut bytes)?;
     let memory = HttpServer::start(
@@ -60,7 +68,11 @@ pub(crate) fn scrapes(plan: &Plan, targets: [&'static str; 2]) -> Result<Vec<Row
     )?;
     let from_memory = memory.local_addr().to_string();
     thread::scope(|scope| {
-        let serve = thread::Builder::new().spawn_scoped(scope, || memory.run())?;
+        let run = || {
+            cpu::stand_back(); // as the server's own threads that serve pages do
+            memory.run();
+        };
+        let serve = thread::Builder::new().spawn_scoped(scope, run)?;
         let mut page = Vec::new();
         let mut other = Vec::new();
         let result =
@@ -73,6 +85,12 @@ pub(crate) fn scrapes(plan: &Plan, targets: [&'static str; 2]) -> Result<Vec<Row
     })?;
     plain.name = format!("scrape of {SERIES} series, {:.1} MB", bytes.len() as f64 / 1e6);
     plain.base.insert_str(0, "the same bytes from memory ");
+    let seconds = get(&address, false, &mut bytes)?.as_secs_f64();
+    plain.notes.push(format!(
+        "one scrape took {}, {:.1} % of the {ORIGINAL_SECONDS} s that the original Go metrics-server takes at least",
+        table::millis(seconds),
+        100.0 * seconds / ORIGINAL_SECONDS
+    ));
 
     let mut gzip = Row { target: targets[1], ..Row::default() };
     let mut packed = Vec::new();
@@ -92,7 +110,8 @@ fn timed(
     let (mut bases, mut servers, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     base()?;
     server()?;
-    for pair in 0..plan.pairs {
+    let pairs = plan.pairs * PAIRS_FACTOR;
+    for pair in 0..pairs {
         let (one, other) = if pair % 2 == 0 {
             let one = base()?;
             (one, server()?)
@@ -105,7 +124,7 @@ fn timed(
         ratios.push(other.as_secs_f64() / one.as_secs_f64());
     }
     let median = Figure::of(&servers).median;
-    row.pairs = plan.pairs;
+    row.pairs = pairs;
     row.base = table::millis(Figure::of(&bases).median);
     row.server = format!(
         "{}, {} a series",
@@ -116,61 +135,109 @@ fn timed(
     Ok(())
 }
 
-/// What compressing costs at least: the same encoder, level and pieces.
+/// What compressing costs at least: the same encoder, level and pieces, in a thread of the same rank.
 fn compress(bytes: &[u8]) -> Result<Duration> {
-    let began = Instant::now();
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    for piece in bytes.chunks(128 << 10) {
-        encoder.write_all(piece)?;
-    }
-    std::hint::black_box(encoder.finish()?);
-    Ok(began.elapsed())
+    thread::scope(|scope| {
+        let compress = || -> Result<Duration> {
+            cpu::stand_back();
+            let began = Instant::now();
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            for piece in bytes.chunks(128 << 10) {
+                encoder.write_all(piece)?;
+            }
+            std::hint::black_box(encoder.finish()?);
+            Ok(began.elapsed())
+        };
+        let thread = thread::Builder::new().spawn_scoped(scope, compress)?;
+        thread.join().map_err(|_| anyhow!("a measuring thread panicked"))?
+    })
 }
 
-/// Scrapes one after the other while messages come in at half of what the server can take.
+/// Scrapes one after the other while messages come in at half of what the server can take, and the same load
+/// without them: what is lost then is lost for another reason.
 pub(crate) fn while_ingesting(plan: &Plan, target: &'static str) -> Result<Row> {
     let series = plan.many;
     let load = format!("-names 10 -series {series} -per-datagram 10 -order random");
     let mut row = Row {
         name: format!("scrapes of {series} series in ten names at half load"),
-        base: "–".to_owned(),
         target,
         ..Row::default()
     };
     let mut subject = Subject::server(&plan.place, Socket::Udp, &[], &format!("{load} -gso"))?;
     let server = subject.server.as_ref().context("just started")?;
-    fill(plan, server, series, "-names 10", &mut row)?;
     let address = server.http.clone().context("no page")?;
-    let unread = || http::value(&address, "metrics_server_worker_unread_seconds_max");
-    let most = subject.run(&plan.place, plan.time)?;
-    let before = unread()?;
-    let rate = most.rate / 2.0;
-    subject.send = run::words(&format!("{load} -rate {rate:.0}"));
-    let (outcome, times) = thread::scope(|scope| -> Result<_> {
-        let send = || subject.run(&plan.place, plan.watch);
-        let sender = thread::Builder::new().spawn_scoped(scope, send)?;
-        let (mut times, mut page) = (Vec::new(), Vec::new());
-        while !sender.is_finished() {
-            times.push(get(&address, times.len() % 2 == 0, &mut page)?.as_secs_f64());
-        }
-        Ok((sender.join().map_err(|_| anyhow!("the sender panicked"))??, times))
-    })?;
-    row.lost += outcome.lost;
-    row.amiss.extend(most.amiss.into_iter().chain(outcome.amiss));
-    row.pairs = times.len();
-    let time = Figure::of(&times);
+    // Born, and then known.
+    fill(plan, server, series, (1, "-names 10"), &mut row)?;
+    fill(plan, server, series, (2, "-names 10"), &mut row)?;
+    let most = subject.run(&plan.place, plan.time.max(Duration::from_secs(1)))?;
+    row.amiss.extend(most.amiss);
+    subject.send = run::words(&format!("{load} -rate {:.0}", most.rate / 2.0));
+    let phase = plan.watch / (2 * PHASES);
+    let (mut lost_without, mut micros, mut seen) = (0, Vec::new(), Seen::default());
+    for _ in 0..PHASES {
+        let without = subject.run(&plan.place, phase)?;
+        let with = scraped(plan, &subject, &address, phase, &mut seen)?;
+        lost_without += without.lost;
+        row.lost += with.lost;
+        micros.push([without.micros, with.micros]);
+        row.amiss.extend(without.amiss.into_iter().chain(with.amiss));
+    }
+    row.pairs = seen.times.len();
+    let cost = |which: usize| {
+        let costs: Vec<f64> = micros.iter().map(|pair| pair[which]).collect();
+        table::micros(Figure::of(&costs).median)
+    };
+    row.base = format!("without scrapes {lost_without} lost, {} a message", cost(0));
     row.server = format!(
         "scrape {} (at most {}), {} a message",
-        table::millis(time.median),
-        table::millis(times.iter().copied().fold(0.0, f64::max)),
-        table::micros(outcome.micros)
+        table::millis(Figure::of(&seen.times).median),
+        table::millis(seen.times.iter().copied().fold(0.0, f64::max)),
+        cost(1)
     );
-    row.ratio = format!("**{} lost**, unread {} at most", outcome.lost, table::millis(unread()?));
+    row.ratio =
+        format!("**{} lost**, unread {} at most", row.lost, table::millis(seen.unread_seconds));
     row.notes.push(format!(
-        "{:.0} messages/s were sent, half of {:.0}; the longest time unread stood at {} before (births and saturation)",
-        outcome.sent_rate,
-        most.rate,
-        table::millis(before)
+        "{:.0} messages/s were sent, half of {:.0}, in {PHASES} phases of {phase:?} with scrapes and as many without",
+        most.rate / 2.0,
+        most.rate
     ));
     Ok(row)
+}
+
+/// What pages told.
+#[derive(Debug, Default)]
+struct Seen {
+    times: Vec<f64>,
+    /// The longest time that the worker left its queue unread.
+    unread_seconds: f64,
+}
+
+/// One phase of the load, and scrapes all the while, plain and compressed by turns.
+fn scraped(
+    plan: &Plan,
+    subject: &Subject,
+    address: &str,
+    phase: Duration,
+    seen: &mut Seen,
+) -> Result<Outcome> {
+    const UNREAD: &str = "metrics_server_worker_unread_seconds_max";
+    /// Pages that tell of the time before as well.
+    const OF_BEFORE: usize = 2;
+    /// Bytes at a page's end in which the server's own families stand, behind those that are sent.
+    const OWN_BYTES: usize = 64 << 10;
+    thread::scope(|scope| {
+        let send = || subject.run(&plan.place, phase);
+        let sender = thread::Builder::new().spawn_scoped(scope, send)?;
+        let (mut count, mut page) = (0, Vec::new());
+        while !sender.is_finished() {
+            let gzip = count % 2 == 1;
+            seen.times.push(get(address, gzip, &mut page)?.as_secs_f64());
+            if count >= OF_BEFORE && !gzip {
+                let own = &page[page.len().saturating_sub(OWN_BYTES)..];
+                seen.unread_seconds = seen.unread_seconds.max(http::sum(own, UNREAD)?);
+            }
+            count += 1;
+        }
+        sender.join().map_err(|_| anyhow!("the sender panicked"))?
+    })
 }

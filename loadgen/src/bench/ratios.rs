@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, anyhow};
 use crate::child::{Place, Socket};
 use crate::figure::Figure;
 use crate::http;
+use crate::instructions;
 use crate::run::{Outcome, Subject, words};
 use crate::table::{self, Row};
 use crate::tape;
@@ -26,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) watch: Duration,
     /// Series where there are to be many.
     pub(crate) many: usize,
+    /// Messages of the two runs whose instructions are counted.
+    pub(crate) counted: [u64; 2],
 }
 
 /// Runs the two in turn, at first unmeasured, and compares processor time per message.
@@ -164,14 +167,31 @@ pub(crate) fn histogram(plan: &Plan, target: &'static str) -> Result<Row> {
     two_servers(plan, row, (&[], "-per-datagram 10 -gso"), (&[], load))
 }
 
-/// Two workers.
+/// Two workers: instructions per message, and beside them processor time, of which two cores are too few.
 pub(crate) fn two_workers(plan: &Plan, target: &'static str) -> Result<Row> {
+    const LOAD: &str = "-per-datagram 10 -gso -ports 64";
     let row = row("2 workers, 10 per datagram", "1 worker", target);
-    let load = "-per-datagram 10 -gso -ports 64";
-    let mut row = two_servers(plan, row, (&[], load), (&["-workers", "2"], load))?;
+    let mut row = two_servers(plan, row, (&[], LOAD), (&["-workers", "2"], LOAD))?;
     if thread::available_parallelism().map_or(1, usize::from) < 3 {
-        row.notes.push("the second worker shares its core with the sender".to_owned());
+        row.notes
+            .push("in processor time the second worker shares its core with the sender".to_owned());
     }
+    if !instructions::can_count() {
+        row.notes
+            .push("no valgrind to count instructions: the ratio is of processor time".to_owned());
+        return Ok(row);
+    }
+    let count = |flags: &[&str]| {
+        // Few series, so that each worker knows all of them before the count begins.
+        let load = "-per-datagram 10 -ports 64 -series 200";
+        instructions::per_message(&plan.place, flags, load, plan.counted)
+    };
+    let (one, amiss) = count(&[])?;
+    let (two, more) = count(&["-workers", "2"])?;
+    row.amiss.extend(amiss.into_iter().chain(more));
+    row.notes.push(format!("in processor time {} against {}: {}", row.server, row.base, row.ratio));
+    (row.base, row.server) = (format!("1 worker {one:.0} instructions"), format!("{two:.0}"));
+    row.ratio = format!("**{:.3}**", two / one);
     Ok(row)
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn memory(plan: &Plan, target: &'static str) -> Result<Row> {
     let address = server.http.clone().context("no page")?;
     let accounted = || http::value(&address, "metrics_server_memory_accounted_bytes");
     let before = (proc::resident(server.pid())?.0, accounted()?);
-    fill(plan, &server, series, LONG, &mut row)?;
+    fill(plan, &server, series, (1, LONG), &mut row)?;
     let (resident, most) = proc::resident(server.pid())?;
     let each = |after: f64, before: f64| (after - before) / series as f64;
     row.server = format!("{:.1} MB resident", resident / 1e6);
@@ -60,7 +60,7 @@ pub(crate) fn further_worker(plan: &Plan, target: &'static str) -> Result<Row> {
         let flags = [&MANY[..], &["-workers", workers]].concat();
         let server = Receiver::server(&plan.place, Socket::Udp, &flags)?;
         for _ in 0..ROUNDS {
-            fill(plan, &server, plan.many, &format!("{LONG} -ports 64"), &mut row)?;
+            fill(plan, &server, plan.many, (1, &format!("{LONG} -ports 64")), &mut row)?;
         }
         Ok(proc::resident(server.pid())?.0)
     };

@@ -1,0 +1,68 @@
+//! Instructions per message of all ingest threads, counted by callgrind: no other load changes them.
+//!
+//! Two runs with different numbers of messages; the difference, shared among the messages between, is free of
+//! start-up and of admission. Messages are sent at once, so that batches are full.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::child::{Place, Receiver};
+use crate::run::{self, words};
+
+/// Whether valgrind is there.
+pub(crate) fn can_count() -> bool {
+    Command::new("valgrind").arg("--version").output().is_ok()
+}
+
+/// Instructions per message of a server with these flags, and what does not add up.
+pub(crate) fn per_message(
+    place: &Place,
+    flags: &[&str],
+    load: &str,
+    messages: [u64; 2],
+) -> Result<(f64, Vec<String>)> {
+    let [few, many] = messages;
+    let (few_framed, few_instructions, mut amiss) = count(place, flags, load, few)?;
+    let (framed, instructions, more) = count(place, flags, load, many)?;
+    amiss.extend(more);
+    Ok(((instructions - few_instructions) / (framed - few_framed) as f64, amiss))
+}
+
+/// Messages read, instructions of the ingest threads, and what does not add up, of one run.
+fn count(
+    place: &Place,
+    flags: &[&str],
+    load: &str,
+    messages: u64,
+) -> Result<(u64, f64, Vec<String>)> {
+    let folder = place.folder.join("callgrind");
+    fs::create_dir_all(&folder)?;
+    let out = format!("--callgrind-out-file={}", folder.join("out").display());
+    let wrapper = ["--tool=callgrind", "--separate-threads=yes", &out].map(str::to_owned);
+    let flags = [flags, &["-shutdown-from", "any", "-shutdown-delay", "0s"]].concat();
+    let server = Receiver::wrapped(place, "valgrind", &wrapper, &flags)?;
+    let mut send = server.flags();
+    send.extend(words(&format!("{load} -count {messages} -settle-timeout 60s")));
+    let (framed, _, amiss) = run::judge(&place.send(&send)?);
+    server.stop()?;
+    let mut total = 0.0;
+    for file in fs::read_dir(&folder)? {
+        total += of_ingest(&fs::read_to_string(file?.path())?)?;
+    }
+    fs::remove_dir_all(&folder)?;
+    ensure!(total > 0.0, "callgrind has not seen an ingest thread");
+    Ok((framed, total, amiss))
+}
+
+/// The instructions of one thread, if it is one that ingests.
+fn of_ingest(text: &str) -> Result<f64> {
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+    // The first thread starts the others, and so it names what they do.
+    let is_main = field("thread: ").is_none_or(|number| number.trim() == "1");
+    if is_main || !text.contains("metrics_server::ingest::worker::") {
+        return Ok(0.0);
+    }
+    Ok(field("totals: ").context("callgrind tells no total")?.trim().parse()?)
+}
