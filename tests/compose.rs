@@ -1,0 +1,20 @@
+//! `examples/compose.yaml`: the server takes what it is started with there.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn the_servers_command_is_valid() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/compose.yaml");
+    let text = fs::read_to_string(path).expect("the example is there");
+    let service = text.split("\n  scylladb:\n").next().expect("the server comes first");
+    let args: Vec<_> = service.lines().filter_map(|line| line.strip_prefix("      - -")).collect();
+    assert!(args.len() > 4, "{args:?}");
+    let output = Command::new(env!("CARGO_BIN_EXE_metrics-server"))
+        .args(args.iter().map(|arg| format!("-{arg}")))
+        .arg("-check-config")
+        .output()
+        .expect("the server's program can be started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
