@@ -118,7 +118,9 @@ fn wait<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 fn a_profile_of_the_workers_is_pushed_while_all_messages_count() {
     let peer = Peer::start(|_| Reply::status(200, ""));
     let url = format!("http://127.0.0.1:{}/", peer.port);
-    let server = Server::start_with_env(&["-pyroscope-url", &url], &[("HOSTNAME", "web-1")]);
+    let temp = temp_dir();
+    let env = [("HOSTNAME", "web-1"), ("TMPDIR", temp.path().to_str().unwrap())];
+    let server = Server::start_with_env(&["-pyroscope-url", &url], &env);
     let over = AtomicBool::new(false);
     let sent = thread::scope(|scope| {
         let load = scope.spawn(|| {
@@ -162,6 +164,8 @@ fn a_profile_of_the_workers_is_pushed_while_all_messages_count() {
     assert!(ours.count() > 0, "{:?}", profile.functions);
     until_true("the push is counted", || pushes(&server.scrape(), "delivered") > 0);
     server.stop();
+    let left: Vec<_> = std::fs::read_dir(temp.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]

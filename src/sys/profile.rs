@@ -54,6 +54,23 @@ fn guard() -> io::Result<ProfilerGuard<'static>> {
     builder.build().map_err(io::Error::other)
 }
 
+impl Drop for Profiler {
+    fn drop(&mut self) {
+        drop(self.0.take());
+        // What pprof keeps for the next profile lives in a static, and with it the file in which stacks go
+        // that its table has no room for: nobody else would remove it.
+        let Ok(folder) = std::fs::canonicalize(std::env::temp_dir()) else { return };
+        let own = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
+        for open in own.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok()) {
+            let name = open.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.starts_with(".tmp") && open.parent() == Some(&folder) {
+                // It stays where it cannot be removed, and is empty as a rule.
+                let _ = std::fs::remove_file(&open);
+            }
+        }
+    }
+}
+
 impl Stacks {
     /// As a profile in pprof's protobuf form, with functions' names and the thread of each stack; `None` if
     /// `go_on` has said no meanwhile. Takes a moment, the first time a long one.
