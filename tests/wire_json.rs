@@ -313,6 +313,26 @@ fn bucket_fields() {
 }
 
 #[test]
+fn bucket_fields_of_what_is_passed_on_are_kept_as_far_as_they_can_be_read() {
+    for op in ["event", "index", "raw"] {
+        let read = |fields| {
+            let text = format!(r#"{{"name":"h","op":"{op}","value":1,{fields}}}"#);
+            parse(&mut Parser::new(4), text.as_bytes(), |parsed| {
+                let buckets = parsed.result.expect("it is taken").buckets;
+                (buckets.count, buckets.custom.to_vec(), buckets.width, parsed.coercions)
+            })
+        };
+        let none = Coercions::default();
+        assert_eq!(
+            read(r#""buckets":3,"bucket_custom":[1,2],"bucket_width":0.5"#),
+            (3, vec![1.0, 2.0], 0.5, none)
+        );
+        assert_eq!(read(r#""buckets":"3""#), (3, vec![], 0.0, none));
+        assert_eq!(read(r#""bucket_custom":"x""#), (0, vec![], 0.0, none));
+    }
+}
+
+#[test]
 fn broken_text() {
     use Coercion::Unicode;
     let message =

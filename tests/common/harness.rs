@@ -11,9 +11,11 @@ mod log;
 pub(crate) mod page;
 pub(crate) mod peer;
 pub(crate) mod ports;
+pub(crate) mod search;
 pub(crate) mod send;
 pub(crate) mod server;
 pub(crate) mod service;
+pub(crate) mod tls;
 pub(crate) mod wait;
 
 pub(crate) use page::Page;

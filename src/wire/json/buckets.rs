@@ -1,4 +1,4 @@
-//! The bucket fields of an observation: their types, not what bounds they make.
+//! The bucket fields of an observation, and of what is passed on: their types, not what bounds they make.
 //!
 //! Runs on an ingest worker inside the parser; bounds are made at a family's birth, elsewhere.
 

@@ -103,8 +103,14 @@ fn sample<'r, 'a: 'r>(
     labels::judge(found, op, labels, coercions)?;
     sample.labels = labels;
     sample.value = value(op, members.get(tape, Key::Value), coercions)?;
-    if op.kind() == Some(Kind::Histogram) {
-        sample.buckets = buckets::read(tape, members, custom, coercions)?;
+    match op.kind() {
+        Some(Kind::Histogram) => sample.buckets = buckets::read(tape, members, custom, coercions)?,
+        // Passed on as they are; what cannot be read is left out.
+        None => {
+            let read = buckets::read(tape, members, custom, &mut Coercions::default());
+            sample.buckets = read.unwrap_or_default();
+        }
+        Some(Kind::Counter | Kind::Gauge) => {}
     }
     Ok(sample)
 }
