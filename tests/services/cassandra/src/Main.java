@@ -14,8 +14,8 @@ public final class Main {
         String asked = System.getenv("CASSANDRA_PORT");
         int[] free = freePorts(2);
         int port = asked == null ? free[0] : Integer.parseInt(asked);
-        System.setProperty("cassandra.settings.native_transport_port", Integer.toString(port));
-        System.setProperty("cassandra.settings.storage_port", Integer.toString(free[1]));
+        System.setProperty("cassandra.native_transport_port", Integer.toString(port));
+        System.setProperty("cassandra.storage_port", Integer.toString(free[1]));
         new CassandraDaemon(true).activate();
         // The first user is made in the background.
         while (!hasUser()) {
