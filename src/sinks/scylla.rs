@@ -44,6 +44,8 @@ const LIMITS: Limits = Limits {
 };
 /// A session that was idle for longer is not used again: what stands between may have forgotten it.
 const IDLE_MAX: Duration = Duration::from_mins(1);
+/// The shortest time between two log lines about refused rows.
+const LOG_PERIOD: Duration = Duration::from_secs(10);
 
 /// The far end.
 #[derive(Debug)]
@@ -53,6 +55,8 @@ pub struct Scylla {
     places: Places,
     moves: Arc<Moves>,
     stopped: Arc<watch::Sender<bool>>,
+    /// When a refused row was last told of.
+    told: Option<Instant>,
 }
 
 /// A session and what it lives on.
@@ -91,6 +95,7 @@ impl Scylla {
             places: Places::default(),
             moves,
             stopped: Arc::new(watch::channel(false).0),
+            told: None,
         })
     }
 
@@ -114,6 +119,13 @@ impl Scylla {
             self.open = Some(open);
         }
         self.open.as_mut().ok_or_else(String::new)
+    }
+
+    fn tell(&mut self, refused: &str) {
+        if self.told.is_none_or(|told| told.elapsed() >= LOG_PERIOD) {
+            self.told = Some(Instant::now());
+            log::warn!("scylladb: rows are refused: {refused}");
+        }
     }
 
     fn count(&self, place: places::Place) {
@@ -156,6 +168,9 @@ impl Sink for Scylla {
             open.used = Instant::now();
         });
         self.places = places;
+        if let Some(refused) = round.refused.take() {
+            self.tell(&refused);
+        }
         if let Err(why) = opened {
             return Outcome::Retry { why, after: None };
         }

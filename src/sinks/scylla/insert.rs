@@ -39,6 +39,8 @@ struct Message<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Told {
     Settled(Verdict),
+    /// Never.
+    Refused(Reason, String),
     /// Not now; the cluster works.
     Later(String),
     /// Not by this session.
@@ -54,6 +56,8 @@ pub(super) struct Round {
     pub(super) places: Vec<Option<Place>>,
     /// Why the first row that is to come again is.
     pub(super) why: Option<String>,
+    /// Why the first row that the far end will never take is refused.
+    pub(super) refused: Option<String>,
     /// The session is not to be used again.
     pub(super) broken: bool,
 }
@@ -109,6 +113,10 @@ impl Round {
         };
         match told {
             Told::Settled(verdict) => self.verdicts[index] = Some(verdict),
+            Told::Refused(reason, why) => {
+                self.verdicts[index] = Some(Verdict::Rejected(reason));
+                self.refused.get_or_insert(why);
+            }
             Told::Later(why) => drop(self.why.get_or_insert(why)),
             Told::Broken(why) => {
                 self.broken = true;
@@ -171,13 +179,8 @@ fn judge(answer: Option<Result<(), Box<Error>>>) -> Told {
     let Error::Server { body, .. } = &*error else { return Told::Broken(why) };
     match &body.ty {
         ErrorType::Invalid if is_gone(&body.message) => Told::Broken(why),
-        ErrorType::Invalid if is_too_long(&body.message) => {
-            Told::Settled(Verdict::Rejected(Reason::TooLong))
-        }
-        ErrorType::Invalid => {
-            log::debug!("scylladb: a row is refused: {why}");
-            Told::Settled(Verdict::Rejected(Reason::Refused))
-        }
+        ErrorType::Invalid if is_too_long(&body.message) => Told::Refused(Reason::TooLong, why),
+        ErrorType::Invalid => Told::Refused(Reason::Refused, why),
         ErrorType::Server
         | ErrorType::Unavailable(_)
         | ErrorType::Overloaded
@@ -266,16 +269,16 @@ mod tests {
             let addr = "127.0.0.1:1".parse().unwrap();
             judge(Some(Err(Box::new(Error::Server { body, addr }))))
         };
-        let rejected = |reason| Told::Settled(Verdict::Rejected(reason));
+        let reason = |told| if let Told::Refused(reason, _) = told { Some(reason) } else { None };
         assert_eq!(judge(Some(Ok(()))), Told::Settled(Verdict::Delivered));
         assert!(matches!(judge(None), Told::Broken(_)));
         assert!(matches!(
             judge(Some(Err(Box::new(Error::General(String::new()))))),
             Told::Broken(_)
         ));
-        assert_eq!(server(ErrorType::Invalid, "expected 8 bytes"), rejected(Reason::Refused));
+        assert_eq!(reason(server(ErrorType::Invalid, "expected 8 bytes")), Some(Reason::Refused));
         let long = "Key length of 65536 is longer than maximum of 65535";
-        assert_eq!(server(ErrorType::Invalid, long), rejected(Reason::TooLong));
+        assert_eq!(reason(server(ErrorType::Invalid, long)), Some(Reason::TooLong));
         assert!(matches!(server(ErrorType::Invalid, "unconfigured table x"), Told::Broken(_)));
         assert!(matches!(server(ErrorType::Overloaded, ""), Told::Later(_)));
         assert!(matches!(server(ErrorType::Unauthorized, ""), Told::Broken(_)));
