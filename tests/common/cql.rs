@@ -1,6 +1,7 @@
 //! A client of the real Cassandra, for what the server has left there.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -14,13 +15,14 @@ use cdrs_tokio::types::rows::Row;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::common::service;
+use crate::common::wait::until_true;
 
 type Balancing = RoundRobinLoadBalancingStrategy<TransportTcp, TcpConnectionManager>;
 
 /// What the services' user and password are.
 pub(crate) const USER: &str = "cassandra";
 
-const BOUND: Duration = Duration::from_secs(60);
+const BOUND: Duration = Duration::from_mins(1);
 
 /// A session of the test's.
 pub(crate) struct Cql {
@@ -55,7 +57,9 @@ impl Cql {
 
     /// Statements without rows.
     pub(crate) fn run(&self, statements: &[&str]) {
-        statements.iter().for_each(|statement| drop(self.rows(statement)));
+        for statement in statements {
+            self.rows(statement);
+        }
     }
 
     /// The one number that a query asks for.
@@ -79,8 +83,23 @@ impl Cql {
     }
 }
 
+/// Ends the service and starts it again on its port with its data. (What it had not yet synced would be lost by
+/// a kill: Cassandra acknowledges before it syncs.)
+pub(crate) fn restart() {
+    let home = service::home("cassandra");
+    let port = service::port("cassandra").to_string();
+    let pid = fs::read_to_string(home.join("pid")).unwrap();
+    signal("TERM");
+    let gone = || !Path::new("/proc").join(pid.trim()).join("exe").exists();
+    until_true("Cassandra ends", gone);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/services/cassandra/start.sh");
+    let mut start = Command::new(script);
+    start.arg(home).env("CASSANDRA_PORT", port).env("CASSANDRA_KEEP", "1");
+    assert!(start.status().unwrap().success(), "Cassandra starts again");
+}
+
 /// A signal to the service itself.
-pub(crate) fn signal(name: &str) {
+fn signal(name: &str) {
     let pid = fs::read_to_string(service::home("cassandra").join("pid")).unwrap();
     let status = Command::new("kill").args(["-s", name, pid.trim()]).status().unwrap();
     assert!(status.success(), "kill -s {name}");
