@@ -33,6 +33,10 @@ pub(super) fn fate(place: &str, answer: &Answer, longest: usize) -> Fate {
     match answer.status {
         200 | 204 => Fate::Delivered,
         260 => Fate::Blocked,
+        // As nginx says that it wants another certificate: no word of Loki's on these rows.
+        400 if answer.body.trim_start().starts_with('<') => {
+            retry(format!("{place}: something before Loki answers 400: {said}"))
+        }
         400 if longest > LINE_MAX_BYTES => {
             split(format!("{place} refuses a line of {longest} bytes: {said}"), Reason::TooLong)
         }
@@ -96,6 +100,13 @@ mod tests {
         assert_eq!(reason(400, 1), Some(Reason::Refused));
         assert_eq!(reason(400, 262_145), Some(Reason::TooLong));
         assert_eq!(reason(413, 1), Some(Reason::TooLong));
+    }
+
+    #[test]
+    fn a_page_is_no_answer_of_loki() {
+        let body = "<html>\n<head><title>400 No required SSL certificate was sent".to_owned();
+        let fate = fate("loki", &Answer { status: 400, retry_after: None, body }, 1);
+        assert!(matches!(fate, Fate::Told(Outcome::Retry { .. })), "{fate:?}");
     }
 
     #[test]
