@@ -50,6 +50,14 @@ fn ids(port: u16, run: &str) -> Vec<u32> {
     ids.into_iter().map(|(_, id)| id).collect()
 }
 
+/// Waits for entries of a run.
+fn entries(port: u16, run: &str) -> Vec<Value> {
+    until("what is stored can be found", || {
+        let rows = query(port, &format!(r#"run:="{run}""#));
+        if rows.is_empty() { Err("not yet".to_owned()) } else { Ok(rows) }
+    })
+}
+
 /// Waits until the entries of a run are there to be found.
 fn found(port: u16, run: &str, count: usize) -> Vec<u32> {
     until("what is stored can be found", || {
@@ -75,15 +83,14 @@ fn loki(page: &Page, series: &str) -> u64 {
     page.own(&format!(r#"{series}{{sink="loki"}}"#))
 }
 
-/// Waits until all that came is delivered; long, since a store may be slow. Returns the page.
-fn delivered(server: &Server) -> Page {
-    server.settled();
+/// Waits until so many rows are delivered, and no more wait; long, since a store may be slow. Returns the page.
+fn delivered(server: &Server, rows: u64) -> Page {
     let start = Instant::now();
     loop {
         let page = server.scrape();
         let came =
             loki(&page, "sink_rows_enqueued_total") + loki(&page, "sink_rows_recovered_total");
-        if came == loki(&page, "sink_rows_delivered_total") {
+        if came == rows && loki(&page, "sink_rows_delivered_total") == rows {
             return page;
         }
         assert!(start.elapsed() < Duration::from_mins(2), "{}\n{}", page.text, server.stderr());
@@ -143,10 +150,8 @@ fn labels_lines_and_metadata_arrive() {
         &format!("run:{run}"),
     ]);
     server.send_unix(event(7));
-    let page = delivered(&server);
-    assert_eq!(loki(&page, "sink_rows_delivered_total"), 1);
-    found(port, &run, 1);
-    let rows = query(port, &format!(r#"run:="{run}""#));
+    delivered(&server, 1);
+    let rows = entries(port, &run);
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0]["_stream"], format!(r#"{{run="{run}",source_app="ms"}}"#));
     let line = format!(
@@ -164,11 +169,8 @@ fn all_labels_make_the_stream_by_default() {
     let server = Server::start(&["-loki-address", &push_address(port), "-extra-labels", &labels]);
     server
         .send_unix(r#"{"name":"e","labels":{"a-b":"dash","a_b":"under"},"op":"event","value":1}"#);
-    delivered(&server);
-    let rows = until("it can be found", || {
-        let rows = query(port, &format!(r#"run:="{run}""#));
-        if rows.is_empty() { Err("not yet".to_owned()) } else { Ok(rows) }
-    });
+    delivered(&server, 1);
+    let rows = entries(port, &run);
     let stream = format!(r#"{{a_b="under",data_source="ms.sock",run="{run}",source_app="ms"}}"#);
     assert_eq!((rows.len(), &rows[0]["_stream"]), (1, &Value::from(stream)));
 }
@@ -204,7 +206,7 @@ fn a_hundred_thousand_rows_arrive_once_each() {
         });
     }
     let sent = start.elapsed();
-    let page = delivered(&server);
+    let page = delivered(&server, u64::from(ROWS));
     let took = start.elapsed().as_secs_f64();
     let requests = page.own(r#"sink_requests_total{outcome="done",sink="loki"}"#);
     let in_requests =
@@ -252,7 +254,7 @@ fn a_client_certificate_opens_the_door() {
     let open = [&base[..], &["-loki-cert-path", &cert, "-loki-key-path", &key]].concat();
     let server = Server::must_start(dir.path(), &open);
     server.send_unix(events(500..1_000));
-    let page = delivered(&server);
+    let page = delivered(&server, 1_000);
     assert_eq!(loki(&page, "sink_rows_recovered_total"), 500);
     let ids = found(service::port(STORE), &run, 1_000);
     assert!(ids.iter().copied().eq(0..1_000), "{} ids", ids.len());
@@ -308,7 +310,7 @@ fn an_outage_loses_nothing_and_keeps_the_order() {
     let store = Store::start(&data, port);
     let start = Instant::now();
     let sent = send(1);
-    let page = delivered(&server);
+    let page = delivered(&server, u64::from(sent));
     println!(
         "away for {seconds} s: {behind} rows behind, all {sent} there {:.2?} after the store was back, load going on for 1 s of it; {} had been on disk",
         start.elapsed(),
@@ -332,14 +334,15 @@ fn rows_on_disk_survive_a_kill() {
     let spilled = until("all is in memory or on disk", || {
         let page = killed.settled();
         let (queued, spilled) = (loki(&page, "sink_queue_rows"), loki(&page, "sink_spill_rows"));
-        let all = queued + spilled == 20_000 && spilled > 0;
+        // Memory has room for fewer than 6,000 of these; more are on their way.
+        let all = queued + spilled == 20_000 && queued < 6_000;
         if all { Ok(spilled) } else { Err(format!("{queued} queued, {spilled} spilled")) }
     });
     drop(killed); // with SIGKILL
     let store = Store::start(&dir.path().join("data"), port);
     let server = Server::must_start(dir.path(), &flags);
     server.send_unix(events(20_000..20_500));
-    let page = delivered(&server);
+    let page = delivered(&server, spilled + 500);
     assert_eq!(loki(&page, "sink_rows_recovered_total"), spilled);
     let lost = 20_000 - u32::try_from(spilled).unwrap();
     let ids = found(store.port, &run, (20_500 - lost) as usize);
