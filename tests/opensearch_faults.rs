@@ -145,6 +145,24 @@ fn a_document_that_spoils_a_request_is_found() {
 }
 
 #[test]
+fn a_cluster_that_takes_no_indices_is_waited_for() {
+    // Whatever index it is, also one that never was while others are served.
+    let peer = Peer::start(well);
+    let server = search::server(&peer, &SOON);
+    server.send_udp(message("old", 1));
+    settled(&server, 1);
+    let mut answers = vec![error(403, "cluster_block_exception"); 3];
+    peer.script(move |request| match answers.pop() {
+        Some(answer) if !is_bulk(request) => answer,
+        _ => well(request),
+    });
+    server.send_udp(message("new", 2));
+    let page = settled(&server, 2);
+    assert_eq!(Books::of(&page).delivered, 2);
+    assert!(server.stderr().contains("cluster_block_exception"), "{}", server.stderr());
+}
+
+#[test]
 fn a_connection_that_is_reset_costs_a_repetition() {
     let peer = Peer::start(scripted(vec![Reply::Reset, Reply::Reset]));
     let server = search::server(&peer, &SOON);

@@ -123,11 +123,11 @@ impl OpenSearch {
         let answer = self.service.send("PUT", &path, &json, self.settings.as_bytes())?;
         match answer.status {
             200..=299 => self.made(number),
-            status if answer::exists_already(status, &answer.body) => self.made(number),
-            status if answer::is_no_name(status, &answer.body) => {
-                self.indices.set(number, State::NoName);
-            }
+            400 if answer::exists_already(&answer.body) => self.made(number),
+            400 if answer::is_no_name(&answer.body) => self.indices.set(number, State::NoName),
             300..=399 | 401 | 404 | 408 | 429 | 500.. => return Err(self.service.retry(&answer)),
+            // The cluster takes no index at all, as when its disks are full.
+            _ if answer::is_block(&answer.body) => return Err(self.service.retry(&answer)),
             status => {
                 self.indices.set(number, State::Denied(now));
                 log::warn!(

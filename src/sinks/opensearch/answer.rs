@@ -1,7 +1,7 @@
 //! What OpenSearch answers: to a bulk request, and when it does not do as asked.
 //!
 //! Pure. It judges by status and not by the names of exceptions, which differ between products and versions;
-//! names are for the log and for two answers that have no status of their own.
+//! names are for the log and for answers that have no status of their own.
 
 use std::borrow::Cow;
 
@@ -102,27 +102,36 @@ struct Failed<'a> {
 
 /// Of an answer that is an error: its words for the log.
 pub(super) fn words(body: &str) -> String {
-    match serde_json::from_str::<Failed<'_>>(body) {
-        Ok(failed) => failed.error.words(),
-        Err(_) => excerpt(body),
-    }
+    cause(body).map_or_else(|| excerpt(body), |cause| cause.words())
 }
 
 /// Whether an error is OpenSearch's, and not that of something before it.
 pub(super) fn is_its_own(body: &str) -> bool {
-    serde_json::from_str::<Failed<'_>>(body).is_ok()
+    cause(body).is_some()
 }
 
 /// Whether the answer to the creation of an index is that it exists.
-pub(super) fn exists_already(status: u16, body: &str) -> bool {
-    status == 400 && body.contains("resource_already_exists_exception")
+pub(super) fn exists_already(body: &str) -> bool {
+    is(body, "resource_already_exists_exception")
 }
 
 /// Whether it is that no index can have such a name.
-pub(super) fn is_no_name(status: u16, body: &str) -> bool {
-    status == 400
-        && body.contains("invalid_index_name_exception")
-        && !body.contains("already exists as alias")
+pub(super) fn is_no_name(body: &str) -> bool {
+    is(body, "invalid_index_name_exception") && !body.contains("already exists as alias")
+}
+
+/// Whether an answer is that the cluster is closed to all, and not to us.
+pub(super) fn is_block(body: &str) -> bool {
+    is(body, "cluster_block_exception")
+}
+
+fn cause(body: &str) -> Option<Cause<'_>> {
+    serde_json::from_str::<Failed<'_>>(body).ok().map(|failed| failed.error)
+}
+
+/// By type alone: names of indices, which anybody sends, stand in the other texts.
+fn is(body: &str, kind: &str) -> bool {
+    cause(body).is_some_and(|cause| cause.kind.as_deref() == Some(kind))
 }
 
 /// The beginning of a text, on one line.
@@ -176,6 +185,10 @@ mod tests {
         let body = r#"{"error":{"root_cause":[],"type":"security_exception","reason":"no permissions"},"status":403}"#;
         assert_eq!(words(body), "security_exception: no permissions");
         assert!(is_its_own(body) && !is_its_own("<html>400</html>"));
+        assert!(!is_block(body) && is_block(r#"{"error":{"type":"cluster_block_exception"}}"#));
+        assert!(!exists_already(
+            r#"{"error":{"type":"x","reason":"resource_already_exists_exception"}}"#
+        ));
         assert_eq!(words("<html>\n502</html>"), "<html> 502</html>");
     }
 }

@@ -46,7 +46,7 @@ impl Service {
             401 => {
                 "; METRICS_SERVER_SEARCH_USER and METRICS_SERVER_SEARCH_PASSWORD are not right there"
             }
-            403 => "; this user may not do that",
+            403 if !answer::is_block(&answer.body) => "; this user may not do that",
             300..=399 | 404 => {
                 "; METRICS_SERVER_SEARCH_URL, or what stands before it, is not right"
             }

@@ -21,6 +21,7 @@ class Node {
                 .put("http.port", 0)
                 .put("transport.port", 0)
                 .put("discovery.type", "single-node")
+                .put("cluster.routing.allocation.disk.threshold_enabled", false) // a full disk of tests is no matter
                 .put("action.auto_create_index", false));
         runner.build(OpenSearchRunner.newConfigs()
                 .basePath(home.resolve("node").toString())
