@@ -27,7 +27,7 @@
 //! 4  server      binds, starts, watches, drains and stops threads; the only file that starts one
 //! 3  ingest, exporter
 //! 2  exposition  directory → text
-//! 1  wire, registry, sys
+//! 1  wire, registry, sys, sinks
 //! 0  metric, config, control, stats, clock, logger, text, spread, sync
 //! ```
 //!
