@@ -21,10 +21,16 @@ fn main() -> ExitCode {
             drop(std::io::stdout().write_all(text.as_bytes()));
             ExitCode::SUCCESS
         }
-        Ok(Invocation::Run(config)) if config.check_only => {
-            say("configuration is valid\n");
-            ExitCode::SUCCESS
-        }
+        Ok(Invocation::Run(config)) if config.check_only => match Server::check(&config) {
+            Ok(()) => {
+                say("configuration is valid\n");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                say(&format!("{error:#}\n"));
+                ExitCode::FAILURE
+            }
+        },
         Ok(Invocation::Run(config)) => {
             logger::start(config.debug);
             let ended = Server::bind(*config).and_then(Server::run);

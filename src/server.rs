@@ -82,6 +82,14 @@ struct Running {
 }
 
 impl Server {
+    /// Checks what can be checked without opening a socket: addresses and certificates of sinks.
+    ///
+    /// # Errors
+    /// Names flag or variable, and cause.
+    pub fn check(config: &Config) -> anyhow::Result<()> {
+        sinks::check(config)
+    }
+
     /// Opens sockets and files.
     ///
     /// # Errors

@@ -388,6 +388,8 @@ fn flags_and_variables_that_cannot_be_meant_are_start_up_errors() {
     let exit = start(&[], "user:pa55word@host");
     assert_eq!(exit.code, Some(1));
     assert!(exit.stderr.contains(URL) && !exit.stderr.contains("pa55word"), "{}", exit.stderr);
+    let exit = start(&["-check-config"], "user:pa55word@host");
+    assert_eq!((exit.code, exit.stderr.contains(URL)), (Some(1), true), "{}", exit.stderr);
     let exit = start(&["-opensearch-ca-path", "none.pem"], "https://h");
     assert_eq!(exit.code, Some(1));
     let named = ["-opensearch-ca-path", "none.pem"];

@@ -202,6 +202,14 @@ fn router(
     Ok(("remote", FORWARDED, Box::new(sink)))
 }
 
+/// Whether all far ends can be made.
+///
+/// # Errors
+/// Names flag or variable, and cause.
+pub(super) fn check(config: &Config) -> anyhow::Result<()> {
+    far_ends(config, &mut AllBooks::default()).map(drop)
+}
+
 fn far_ends(config: &Config, books: &mut AllBooks) -> anyhow::Result<Vec<FarEnd>> {
     let flags = &config.sinks;
     let mut made: Vec<FarEnd> = Vec::new();
