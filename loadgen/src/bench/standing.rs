@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, anyhow};
 
 use crate::child::{Receiver, Socket};
 use crate::http;
-use crate::pages::fill;
+use crate::pages::{again, fill};
 use crate::proc;
 use crate::ratios::Plan;
 use crate::run::{Subject, words};
@@ -33,7 +33,7 @@ pub(crate) fn memory(plan: &Plan, target: &'static str) -> Result<Row> {
     let address = server.http.clone().context("no page")?;
     let accounted = || http::value(&address, "metrics_server_memory_accounted_bytes");
     let before = (proc::resident(server.pid())?.0, accounted()?);
-    fill(plan, &server, series, (1, LONG), &mut row)?;
+    fill(plan, &server, series, LONG, &mut row)?;
     let (resident, most) = proc::resident(server.pid())?;
     let each = |after: f64, before: f64| (after - before) / series as f64;
     row.server = format!("{:.1} MB resident", resident / 1e6);
@@ -59,8 +59,10 @@ pub(crate) fn further_worker(plan: &Plan, target: &'static str) -> Result<Row> {
     let mut weigh = |workers: &str| -> Result<f64> {
         let flags = [&MANY[..], &["-workers", workers]].concat();
         let server = Receiver::server(&plan.place, Socket::Udp, &flags)?;
-        for _ in 0..ROUNDS {
-            fill(plan, &server, plan.many, (1, &format!("{LONG} -ports 64")), &mut row)?;
+        let more = format!("{LONG} -ports 64");
+        fill(plan, &server, plan.many, &more, &mut row)?;
+        for _ in 1..ROUNDS {
+            again(plan, &server, plan.many, 1, &more, &mut row)?;
         }
         Ok(proc::resident(server.pid())?.0)
     };
