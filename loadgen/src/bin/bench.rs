@@ -87,7 +87,7 @@ fn main() -> ExitCode {
     match bench(quick, &only) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
-            say(&mut std::io::stderr(), "bench: books did not close\n");
+            say(&mut std::io::stderr(), "bench: books did not close, or a row was not measured\n");
             ExitCode::FAILURE
         }
         Err(error) => {
@@ -144,22 +144,28 @@ fn bench(quick: bool, only: &[String]) -> Result<bool> {
     );
     let began = Instant::now();
     let mut rows = Vec::new();
-    let result = ROWS
-        .iter()
-        .filter(
-            |row| if only.is_empty() { row.1 || !quick } else { only.iter().any(|o| o == row.0) },
-        )
-        .try_for_each(|(name, _, make)| {
-            say(
-                &mut std::io::stderr(),
-                &format!("{:4.0} s  {name}\n", began.elapsed().as_secs_f64()),
-            );
-            rows.extend(make(&plan).with_context(|| format!("row {name}"))?);
-            Ok(())
+    let wanted = |name: &str, in_quick: bool| {
+        if only.is_empty() { in_quick || !quick } else { only.iter().any(|other| other == name) }
+    };
+    for (name, _, make) in ROWS.iter().filter(|row| wanted(row.0, row.1)) {
+        let progress = |text: &str| {
+            let seconds = began.elapsed().as_secs_f64();
+            say(&mut std::io::stderr(), &format!("{seconds:4.0} s  {name}{text}\n"));
+        };
+        progress("");
+        // What cannot be measured fails the run, but not the rows after it.
+        let made = make(&plan).unwrap_or_else(|error| {
+            let amiss = vec![format!("not measured: {error:#}")];
+            vec![Row { name: (*name).to_owned(), amiss, ..Row::default() }]
         });
+        for row in made {
+            progress(&format!(": {} ({})", row.ratio, row.target));
+            rows.push(row);
+        }
+    }
     let _ = std::fs::remove_dir_all(&plan.place.folder);
     say(&mut out, &table::markdown(&rows));
-    result.map(|()| rows.iter().all(|row| row.amiss.is_empty()))
+    Ok(rows.iter().all(|row| row.amiss.is_empty()))
 }
 
 /// Who closed the pipe does not want to read more.
