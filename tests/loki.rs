@@ -241,6 +241,26 @@ fn the_labels_that_are_picked_make_the_stream() {
     assert_eq!(came, expected);
 }
 
+/// As a Loki with an old schema answers: the lines are worth more than what stands beside them.
+#[test]
+fn where_metadata_is_not_taken_lines_go_without() {
+    let peer = Peer::start(|request| {
+        let bare = entries(request).iter().all(|entry| entry.metadata.is_null());
+        let why = "includes structured metadata, see `limits_config.allow_structured_metadata`";
+        Reply::status(if bare { 204 } else { 400 }, why)
+    });
+    let server = start(&peer, &["-loki-labels", "source_app"]);
+    server.send_unix(events(0..500));
+    server.send_unix(events(500..1_000));
+    settled(&server, 1_000, 0);
+    assert!(server.find_line(|line| line.contains("takes no structured metadata")).is_some());
+    let requests = peer.requests();
+    let refused = requests.iter().filter(|r| entries(r).iter().any(|e| !e.metadata.is_null()));
+    assert_eq!(refused.count(), 1, "it has to be told once");
+    let taken = requests.iter().flat_map(entries).filter(|entry| entry.metadata.is_null());
+    assert_eq!(taken.map(|entry| entry.line).collect::<Vec<_>>(), lines(0..1_000));
+}
+
 #[test]
 fn a_refused_event_is_told_and_a_failed_one_is_sent_again() {
     let mut failed = false;
@@ -484,6 +504,15 @@ fn a_wrong_certificate_of_ours_is_no_reason_to_lose_events() {
     server.signal("HUP");
     settled(&server, 500, 0);
     assert_eq!(all(&peer).len(), 500);
+}
+
+/// As nginx answers that wants a certificate: not Loki's word, so nothing is given up.
+#[test]
+fn a_page_of_a_proxy_is_no_refusal() {
+    taken_after(&[Reply::status(
+        400,
+        "<html><head><title>400 No required SSL certificate was sent",
+    )]);
 }
 
 #[test]

@@ -90,6 +90,16 @@ impl Loki {
         }
     }
 
+    /// One push of the rows; tells of each whether its text is a message.
+    fn attempt(&mut self, rows: &[Row<'_>], known: &mut Vec<bool>) -> Fate {
+        let mut streams = Streams::default();
+        known.clear();
+        known.extend(rows.iter().map(|row| streams.add(row, &self.pick)));
+        let body = streams.into_body();
+        let longest = rows.iter().map(|row| row.text.len()).max().unwrap_or(0);
+        if body.is_empty() { Fate::Delivered } else { self.push(&body, longest) }
+    }
+
     fn complain_blocked(&mut self) {
         if self.complained.is_none_or(|last| last.elapsed() >= LOG_PERIOD) {
             self.complained = Some(Instant::now());
@@ -112,17 +122,23 @@ impl Sink for Loki {
         _trigger: Trigger,
         verdicts: &mut Vec<Verdict>,
     ) -> Outcome {
-        let mut streams = Streams::default();
-        let known: Vec<bool> = rows.iter().map(|row| streams.add(row, &self.pick)).collect();
-        let body = streams.into_body();
-        let longest = rows.iter().map(|row| row.text.len()).max().unwrap_or(0);
-        let fate = if body.is_empty() { Fate::Delivered } else { self.push(&body, longest) };
+        let mut known = Vec::with_capacity(rows.len());
+        let mut fate = self.attempt(rows, &mut known);
+        if fate == Fate::Bare && !self.pick.bare {
+            log::warn!(
+                "loki: {} takes no structured metadata (allow_structured_metadata, schema v13): labels beside the stream are in the line alone",
+                self.place
+            );
+            self.pick.bare = true;
+            fate = self.attempt(rows, &mut known);
+        }
         let verdict = match fate {
             Fate::Delivered => Verdict::Delivered,
             Fate::Blocked => {
                 self.complain_blocked();
                 Verdict::Rejected(Reason::Blocked)
             }
+            Fate::Bare => return answer::refused(&self.place, "metadata that it was not sent"),
             Fate::Told(outcome) => return outcome,
         };
         let of_row = |known| if known { verdict } else { Verdict::Rejected(Reason::Unreadable) };

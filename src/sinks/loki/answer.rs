@@ -14,6 +14,9 @@ const LINE_MAX_BYTES: usize = 256 * 1024;
 /// So much of an answer's text goes to the log.
 const SHOWN_MAX_BYTES: usize = 300;
 
+/// Loki's own setting, which it names when it refuses metadata.
+const NO_METADATA: &str = "allow_structured_metadata";
+
 /// What becomes of the rows.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -21,6 +24,8 @@ pub(super) enum Fate {
     Delivered,
     /// It takes nothing now, and has thrown them away on purpose.
     Blocked,
+    /// It takes no structured metadata, as its operator or its older schema has it.
+    Bare,
     /// None of these: for the deliverer.
     Told(Outcome),
 }
@@ -37,10 +42,11 @@ pub(super) fn fate(place: &str, answer: &Answer, longest: usize) -> Fate {
         400 if answer.body.trim_start().starts_with('<') => {
             retry(format!("{place}: something before Loki answers 400: {said}"))
         }
+        400 if answer.body.contains(NO_METADATA) => Fate::Bare,
         400 if longest > LINE_MAX_BYTES => {
             split(format!("{place} refuses a line of {longest} bytes: {said}"), Reason::TooLong)
         }
-        400 => split(format!("{place} refuses a line: {said}"), Reason::Refused),
+        400 => Fate::Told(refused(place, &said)),
         413 => split(format!("{place} says that it is too much: {said}"), Reason::TooLong),
         401 | 403 => retry(format!(
             "{place} answers {}: {said}; see -loki-cert-path, -loki-tenant and the user in -loki-address",
@@ -53,6 +59,11 @@ pub(super) fn fate(place: &str, answer: &Answer, longest: usize) -> Fate {
         429 => retry(format!("{place} asks for less: {said}")),
         status => retry(format!("{place} answers {status}: {said}")),
     }
+}
+
+/// Of a push with lines that Loki will never take.
+pub(super) fn refused(place: &str, said: &str) -> Outcome {
+    Outcome::Split { why: format!("{place} refuses a line: {said}"), reason: Reason::Refused }
 }
 
 /// Of a push without an answer.

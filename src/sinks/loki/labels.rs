@@ -23,6 +23,8 @@ const NO_LABELS: &[u8] = br#""service_name":"metrics-server""#;
 pub(super) struct Pick {
     /// As Loki sees them; empty: all.
     names: Vec<String>,
+    /// No metadata: this Loki takes none.
+    pub(super) bare: bool,
 }
 
 /// Labels of one entry, as members of JSON objects without the braces.
@@ -48,7 +50,7 @@ impl Pick {
             "-loki-labels names {} labels: Loki takes {STREAM_MAX} for a stream",
             names.len()
         );
-        Ok(Self { names })
+        Ok(Self { names, bare: false })
     }
 
     /// Writes one message's labels, which are sorted by name.
@@ -63,7 +65,10 @@ impl Pick {
                 continue;
             }
             let bytes = name.len() + value.len();
-            if in_metadata < METADATA_MAX && metadata_bytes + bytes <= METADATA_MAX_BYTES {
+            if !self.bare
+                && in_metadata < METADATA_MAX
+                && metadata_bytes + bytes <= METADATA_MAX_BYTES
+            {
                 in_metadata += 1;
                 metadata_bytes += bytes;
                 write_member(&mut out.metadata, &name, value);
