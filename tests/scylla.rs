@@ -13,6 +13,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use common::page::Page;
+use common::server::BASE;
 use common::wait::{until, until_true};
 use common::{Server, inc};
 use cql_peer::{CqlPeer, OLD_TABLE, Reply};
@@ -117,6 +118,27 @@ fn a_table_without_a_keyspace_has_one_of_its_name() {
             "CREATE INDEX",
         ],
     );
+}
+
+#[test]
+fn flags_that_cannot_be_followed_are_errors_at_start() {
+    let dir = common::server::temp_dir();
+    for (args, code, words) in [
+        (&["-scylladb-table", "a b"][..], 2, &["for flag -scylladb-table: ", "no name"][..]),
+        (&["-scylladb-hosts", "a:b"], 2, &["for flag -scylladb-hosts: ", "the port is no number"]),
+        (
+            &["-scylladb-tls", "-scylladb-ca-path", "none.pem"],
+            1,
+            &["-scylladb-ca-path \\\"none.pem\\\"", "cannot read it"],
+        ),
+        (&["-scylladb-ca-path", "none.pem"], 1, &["-scylladb-ca-path", "-scylladb-tls"]),
+        (&["-scylladb-user", "joe"], 1, &["-scylladb-user", "METRICS_SERVER_SCYLLADB_PASSWORD"]),
+    ] {
+        let args = [&BASE[..], &["-scylladb-hosts", "127.0.0.1"], args].concat();
+        let exit = Server::try_start(dir.path(), &args).expect_err("it starts");
+        assert_eq!(exit.code, Some(code), "{args:?}");
+        assert!(words.iter().all(|word| exit.stderr.contains(word)), "{}", exit.stderr);
+    }
 }
 
 #[test]

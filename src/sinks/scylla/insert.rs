@@ -19,8 +19,10 @@ use crate::sinks::{Reason, Row, Verdict};
 
 /// Inserts that wait for an answer at once.
 const IN_FLIGHT: usize = 256;
-/// The longest partition key that Cassandra and ScyllaDB take, with the lengths of its parts.
-const KEY_MAX_BYTES: usize = 65_535;
+/// The longest partition key that ScyllaDB takes, with the lengths of its parts; Cassandra takes 2 bytes more.
+const KEY_MAX_BYTES: usize = 65_533;
+/// Labels that are longer are no labels; a request has a bound too (16 MiB).
+const LABELS_MAX_BYTES: usize = 1024 * 1024;
 /// What a key of two parts takes besides them.
 const KEY_PARTS_BYTES: usize = 2 * 3;
 
@@ -135,7 +137,8 @@ fn values(
     let message: Message<'_> = serde_json::from_str(row.text).map_err(|_| Reason::Unreadable)?;
     let labels = map(&message.labels);
     let by_labels = if shape.by_labels { labels.len() } else { 0 };
-    if message.name.len() + by_labels + KEY_PARTS_BYTES > KEY_MAX_BYTES {
+    let key = message.name.len() + by_labels + KEY_PARTS_BYTES;
+    if key > KEY_MAX_BYTES || labels.len() > LABELS_MAX_BYTES {
         return Err(Reason::TooLong);
     }
     let place = (!shape.has_seq).then(|| {
@@ -251,8 +254,8 @@ mod tests {
         };
         let judged =
             |len, shape| values(&row(&long(len)), shape, &mut Places::default()).map(|_| ());
-        // 65,535 less the name, 4 lengths of 4, 1, and 3 each for two parts.
-        let fits = 65_535 - 1 - (4 + 4 + 1 + 4) - 6;
+        // 65,533 less the name, 4 lengths of 4, 1, and 3 each for two parts.
+        let fits = 65_533 - 1 - (4 + 4 + 1 + 4) - 6;
         assert_eq!(judged(fits, OURS), Ok(()));
         assert_eq!(judged(fits + 1, OURS), Err(Reason::TooLong));
         assert_eq!(judged(fits + 1, Shape { by_labels: false, has_seq: false }), Ok(()));

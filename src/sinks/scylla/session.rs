@@ -34,6 +34,8 @@ pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const SCHEMA_TIMEOUT: Duration = Duration::from_secs(15);
 /// Until the driver knows the cluster, once it is connected.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(8);
+/// Nodes that may be tried one after another before; with more the next session begins with others.
+const CONNECTS_MAX: u32 = 8;
 const RECONNECT_FIRST: Duration = Duration::from_millis(500);
 const RECONNECT_LONGEST: Duration = Duration::from_secs(10);
 
@@ -108,14 +110,14 @@ async fn connect(flags: &SinkFlags) -> Result<Session<Transport, Manager, Balanc
     );
     // The driver tries for ever and keeps the causes to itself.
     let no_node = access.failures.all(names.len());
-    let bound = (CONNECT_TIMEOUT + SESSION_TIMEOUT, either(no_node, session));
-    match timeout(bound.0, bound.1).await {
+    let tries = u32::try_from(names.len()).unwrap_or(u32::MAX).min(CONNECTS_MAX);
+    let bound = CONNECT_TIMEOUT * tries + SESSION_TIMEOUT;
+    match timeout(bound, either(no_node, session)).await {
         Ok(Ok(Ok(session))) => Ok(session),
         Ok(Ok(Err(error))) => Err(Trouble::new(say(&error))),
         Ok(Err(why)) => Err(Trouble::new(format!("no node can be connected to: {why}"))),
         Err(_) => Err(Trouble::new(format!(
-            "the cluster does not tell its nodes within {:?}: {}",
-            bound.0,
+            "the cluster does not tell its nodes within {bound:?}: {}",
             access.failures.text()
         ))),
     }
