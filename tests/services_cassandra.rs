@@ -11,8 +11,12 @@
 mod common;
 #[path = "common/cql.rs"]
 mod cql;
+#[path = "common/cql_peer.rs"]
+mod cql_peer;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::TcpListener;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -24,6 +28,7 @@ use common::page::Page;
 use common::wait::until;
 use common::{Server, service};
 use cql::{Cql, Stopped, USER, restart};
+use cql_peer::{CqlPeer, OLD_TABLE};
 
 /// There is one service, and some tests make it stand still.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -374,4 +379,52 @@ fn rows_with_too_long_a_key_are_rejected_and_the_others_stored() {
         assert_eq!(cql.number(&format!("SELECT count(*) FROM {table}")), 5);
         server.stop();
     }
+}
+
+/// Two nodes with one port, on addresses of the loopback.
+fn two_nodes() -> [CqlPeer; 2] {
+    until("two addresses have a free port in common", || {
+        let first = TcpListener::bind("127.0.0.2:0").map_err(|error| error.to_string())?;
+        let port = first.local_addr().unwrap().port();
+        let second = TcpListener::bind(("127.0.0.3", port)).map_err(|error| error.to_string())?;
+        Ok([first, second].map(|listener| CqlPeer::start_on(listener).table(OLD_TABLE)))
+    })
+}
+
+#[test]
+fn rows_go_to_the_node_that_owns_them() {
+    let _one = ONE_AT_A_TIME.lock();
+    // The real Cassandra says who owns a key.
+    let cql = Cql::connect();
+    cql.run(&["DROP KEYSPACE IF EXISTS owners"]);
+    let mut many = String::new();
+    for n in 0..100 {
+        write!(many, r#"{{"name":"r{n}","labels":{{"b":"2","a":"{n}"}},"op":"raw","value":1}}"#)
+            .unwrap();
+    }
+    let server = start("owners.rows", &[]);
+    server.send_unix(&many);
+    deliver_all(&server, 100);
+    server.stop();
+    let rows = cql.rows("SELECT name, token(name, labels) FROM owners.rows");
+    let token =
+        |row: &Row| (row.r_by_index::<String>(0).unwrap(), row.r_by_index::<i64>(1).unwrap());
+    let tokens: BTreeMap<String, i64> = rows.iter().map(token).collect();
+    let [low, high] = two_nodes();
+    low.ring(0, vec![(high.addr, i64::MAX)]);
+    high.ring(i64::MAX, vec![(low.addr, 0)]);
+    let server = Server::start(&["-scylladb-hosts", &low.addr.to_string()]);
+    server.send_unix(r#"{"name":"first","op":"raw","value":1}"#);
+    deliver_all(&server, 1); // the second batch finds the driver knowing the keyspace
+    server.send_unix(&many);
+    deliver_all(&server, 101);
+    for (node, owns) in [(&low, true), (&high, false)] {
+        let stored = node.stored();
+        let named: Vec<_> = stored.iter().filter(|insert| insert.name != "first").collect();
+        assert!(named.len() > 20, "{}", named.len());
+        for insert in named {
+            assert_eq!(tokens[&insert.name] <= 0, owns, "{}", insert.name);
+        }
+    }
+    server.stop();
 }

@@ -2,6 +2,8 @@
 //!
 //! It knows one table, takes its inserts apart, and asks the test's script for each answer.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
@@ -68,6 +70,8 @@ struct Shared {
     inserts: Mutex<Script>,
     statements: Mutex<Statements>,
     table: Mutex<Option<Columns>>,
+    /// This node's token, then its neighbours with theirs.
+    ring: Mutex<(i64, Vec<(SocketAddr, i64)>)>,
     /// By their identity.
     prepared: Mutex<HashMap<Vec<u8>, String>>,
     /// Statements that are no questions about the cluster.
@@ -99,6 +103,7 @@ impl CqlPeer {
             inserts: Mutex::new(Box::new(|_| Reply::Done)),
             statements: Mutex::new(Box::new(|_| Reply::Done)),
             table: Mutex::new(None),
+            ring: Mutex::new((0, Vec::new())),
             prepared: Mutex::default(),
             asked: Mutex::default(),
             stored: Mutex::default(),
@@ -122,6 +127,11 @@ impl CqlPeer {
     pub(crate) fn table(self, columns: Columns) -> Self {
         *self.shared.table.lock() = Some(columns);
         self
+    }
+
+    /// Owns the tokens up to this one, beside neighbours who own those up to theirs. All have one port.
+    pub(crate) fn ring(&self, token: i64, neighbours: Vec<(SocketAddr, i64)>) {
+        *self.shared.ring.lock() = (token, neighbours);
     }
 
     /// What is answered to inserts from now on.
@@ -219,6 +229,18 @@ impl Connection {
         if query.contains("FROM system.local") {
             return self.answer(stream, 8, &self.local());
         }
+        if query.contains("FROM system.peers_v2") {
+            return self.error(stream, 0x2200, "unconfigured table peers_v2"); // as ScyllaDB
+        }
+        if query.contains("FROM system.peers") {
+            return self.answer(stream, 8, &self.peers());
+        }
+        if query.contains("toJson(replication)") {
+            let once = r#"{"class":"org.apache.cassandra.locator.SimpleStrategy","replication_factor":"1"}"#;
+            let row = ["tracking", once].map(|text| text.as_bytes().to_vec()).to_vec();
+            let columns = [("keyspace_name", VARCHAR), ("replication", VARCHAR)];
+            return self.answer(stream, 8, &rows_of(&columns, [row]));
+        }
         if query.contains("FROM system_schema.columns") {
             let columns = self.shared.table.lock().unwrap_or_default();
             let rows = columns.iter().map(|row| row.map(|text| text.as_bytes().to_vec()).to_vec());
@@ -226,7 +248,7 @@ impl Connection {
             return self.answer(stream, 8, &rows_of(&names.map(|name| (name, VARCHAR)), rows));
         }
         if query.starts_with("SELECT") {
-            let none = rows_of(&[("keyspace_name", VARCHAR), ("replication", VARCHAR)], []);
+            let none = rows_of(&[("keyspace_name", VARCHAR)], []);
             return self.answer(stream, 8, &none);
         }
         if let Some(done) = self.by_script(stream, query) {
@@ -251,29 +273,15 @@ impl Connection {
 
     /// This node's row.
     fn local(&self) -> Vec<u8> {
-        let SocketAddr::V4(addr) = self.addr else { panic!("an IPv4 address") };
-        let ip = addr.ip().octets().to_vec();
-        let mut tokens = 1_i32.to_be_bytes().to_vec();
-        tokens.extend_from_slice(&[0, 0, 0, 1, b'0']);
-        let columns = [
-            ("rpc_address", INET),
-            ("broadcast_address", INET),
-            ("host_id", UUID),
-            ("schema_version", UUID),
-            ("data_center", VARCHAR),
-            ("rack", VARCHAR),
-            ("tokens", SET_OF_VARCHAR),
-        ];
-        let row = vec![
-            ip.clone(),
-            ip,
-            vec![7; 16],
-            vec![8; 16],
-            b"dc".to_vec(),
-            b"rack".to_vec(),
-            tokens,
-        ];
-        rows_of(&columns, [row])
+        let token = self.shared.ring.lock().0;
+        rows_of(&[&NODE[..], &[("broadcast_address", INET)]].concat(), [node(self.addr, token)])
+    }
+
+    /// Its neighbours' rows.
+    fn peers(&self) -> Vec<u8> {
+        let neighbours = self.shared.ring.lock().1.clone();
+        let rows = neighbours.iter().map(|(addr, token)| node(*addr, *token));
+        rows_of(&[&NODE[..], &[("peer", INET)]].concat(), rows)
     }
 
     fn prepare(&self, stream: i16, statement: String) -> io::Result<()> {
@@ -302,9 +310,13 @@ impl Connection {
     #[expect(clippy::disallowed_methods, reason = "a peer is a program of its own")]
     fn execute(&self, stream: i16, body: &mut Reader<'_>) -> io::Result<()> {
         self.check(stream);
-        let Some(insert) = self.insert(body) else {
-            return self.error(stream, 0x2200, "no such statement");
+        let id_len = body.u16();
+        let id = body.take(id_len.into());
+        let Some(statement) = self.shared.prepared.lock().get(id).cloned() else {
+            self.open.lock().remove(&stream);
+            return self.unprepared(stream, id);
         };
+        let insert = self.insert(statement, body);
         let reply = (self.shared.inserts.lock())(&insert);
         if matches!(reply, Reply::Done | Reply::After(_)) {
             self.shared.stored.lock().push(insert);
@@ -345,9 +357,16 @@ impl Connection {
         }
     }
 
-    fn insert(&self, body: &mut Reader<'_>) -> Option<Insert> {
-        let id_len = body.u16();
-        let statement = self.shared.prepared.lock().get(body.take(id_len.into()))?.clone();
+    /// The statement was prepared on another node.
+    fn unprepared(&self, stream: i16, id: &[u8]) -> io::Result<()> {
+        let mut body = 0x2500_i32.to_be_bytes().to_vec();
+        text(&mut body, "not prepared here");
+        body.extend_from_slice(&u16::try_from(id.len()).unwrap().to_be_bytes());
+        body.extend_from_slice(id);
+        self.answer(stream, 0, &body)
+    }
+
+    fn insert(&self, statement: String, body: &mut Reader<'_>) -> Insert {
         let consistency = body.u16();
         let flags = body.take(1)[0];
         assert_eq!(flags & 0x21, 0x21, "values and a time of writing");
@@ -361,7 +380,7 @@ impl Connection {
         let number = |bytes: &[u8]| i64::from_be_bytes(bytes.try_into().unwrap());
         let mut map = Reader(values[1]);
         let labels = (0..map.i32()).map(|_| (map.string(), map.string())).collect();
-        Some(Insert {
+        Insert {
             connection: self.number,
             statement,
             name: String::from_utf8(values[0].to_vec()).unwrap(),
@@ -371,7 +390,7 @@ impl Connection {
             seq: values.get(4).map(|seq| number(seq)),
             consistency,
             written_us: number(body.take(8)),
-        })
+        }
     }
 }
 
@@ -383,6 +402,28 @@ const DOUBLE: &[u8] = &[0, 0x07];
 const BIGINT: &[u8] = &[0, 0x02];
 const SET_OF_VARCHAR: &[u8] = &[0, 0x22, 0, 0x0D];
 const MAP: &[u8] = &[0, 0x21, 0, 0x0D, 0, 0x0D];
+
+/// Columns about a node, and one more with its address again.
+const NODE: [(&str, &[u8]); 6] = [
+    ("rpc_address", INET),
+    ("host_id", UUID),
+    ("schema_version", UUID),
+    ("data_center", VARCHAR),
+    ("rack", VARCHAR),
+    ("tokens", SET_OF_VARCHAR),
+];
+
+/// A node's row.
+fn node(addr: SocketAddr, token: i64) -> Vec<Vec<u8>> {
+    let SocketAddr::V4(addr) = addr else { panic!("an IPv4 address") };
+    let ip = addr.ip().octets().to_vec();
+    let token = token.to_string();
+    let mut tokens = 1_i32.to_be_bytes().to_vec();
+    tokens.extend_from_slice(&i32::try_from(token.len()).unwrap().to_be_bytes());
+    tokens.extend_from_slice(token.as_bytes());
+    let host_id = ip.repeat(4);
+    vec![ip.clone(), host_id, vec![8; 16], b"dc".to_vec(), b"rack".to_vec(), tokens, ip]
+}
 
 fn frame(writer: &Mutex<TcpStream>, stream: i16, opcode: u8, body: &[u8]) -> io::Result<()> {
     let mut frame = vec![0x84, 0];
@@ -400,8 +441,8 @@ fn text(out: &mut Vec<u8>, text: &str) {
 
 /// The columns of one table.
 fn specs(out: &mut Vec<u8>, columns: &[(&str, &[u8])]) {
-    text(out, "keyspace");
-    text(out, "table");
+    text(out, "tracking");
+    text(out, "metrics");
     for (name, kind) in columns {
         text(out, name);
         out.extend_from_slice(kind);
