@@ -199,6 +199,24 @@ fn an_index_that_is_refused_leaves_the_table_in_use() {
 }
 
 #[test]
+fn warnings_do_no_harm() {
+    let peer = CqlPeer::start(None);
+    peer.on_statement(|statement| {
+        if statement.starts_with("CREATE KEYSPACE") {
+            Reply::Warn("Using SimpleStrategy is not recommended") // ScyllaDB says so
+        } else {
+            Reply::Done
+        }
+    });
+    peer.on_insert(|_| Reply::Warn("large"));
+    let server = start(&peer, &[]);
+    server.send_unix((0..10).map(raw).collect::<Vec<_>>().join("\n"));
+    delivered(&server, 10);
+    assert_eq!(values(&peer).len(), peer.stored().len());
+    server.stop();
+}
+
+#[test]
 fn without_leave_nothing_is_created() {
     let peer = CqlPeer::start(None);
     let server = start(&peer, &["-scylladb-create-schema=false"]);

@@ -55,6 +55,8 @@ pub(crate) enum Reply {
     Done,
     /// An error with CQL's code.
     Error(i32, &'static str),
+    /// It is done, with a warning.
+    Warn(&'static str),
     /// Done, and told after this time, while others are answered.
     After(Duration),
     /// No answer.
@@ -212,13 +214,20 @@ impl Connection {
     }
 
     fn answer(&self, stream: i16, opcode: u8, body: &[u8]) -> io::Result<()> {
-        frame(&self.writer, stream, opcode, body)
+        frame(&self.writer, (stream, 0), opcode, body)
     }
 
     fn error(&self, stream: i16, code: i32, message: &str) -> io::Result<()> {
         let mut body = code.to_be_bytes().to_vec();
         text(&mut body, message);
         self.answer(stream, 0, &body)
+    }
+
+    fn warned(&self, stream: i16, message: &str) -> io::Result<()> {
+        let mut body = vec![0, 1];
+        text(&mut body, message);
+        body.extend_from_slice(&1_i32.to_be_bytes());
+        frame(&self.writer, (stream, 0x08), 8, &body)
     }
 
     fn void(&self, stream: i16) -> io::Result<()> {
@@ -265,6 +274,7 @@ impl Connection {
         self.shared.asked.lock().push(statement.to_owned());
         match (self.shared.statements.lock())(statement) {
             Reply::Done | Reply::After(_) => None,
+            Reply::Warn(message) => Some(self.warned(stream, message)),
             Reply::Error(code, message) => Some(self.error(stream, code, message)),
             Reply::Never => Some(Ok(())),
             Reply::Close => Some(Err(io::ErrorKind::ConnectionAborted.into())),
@@ -318,13 +328,17 @@ impl Connection {
         };
         let insert = self.insert(statement, body);
         let reply = (self.shared.inserts.lock())(&insert);
-        if matches!(reply, Reply::Done | Reply::After(_)) {
+        if matches!(reply, Reply::Done | Reply::Warn(_) | Reply::After(_)) {
             self.shared.stored.lock().push(insert);
         }
         match reply {
             Reply::Done => {
                 self.open.lock().remove(&stream);
                 self.void(stream)
+            }
+            Reply::Warn(message) => {
+                self.open.lock().remove(&stream);
+                self.warned(stream, message)
             }
             Reply::Error(code, message) => {
                 self.open.lock().remove(&stream);
@@ -335,7 +349,7 @@ impl Connection {
                 thread::spawn(move || {
                     thread::sleep(pause);
                     open.lock().remove(&stream);
-                    frame(&writer, stream, 8, &1_i32.to_be_bytes())
+                    frame(&writer, (stream, 0), 8, &1_i32.to_be_bytes())
                 });
                 Ok(())
             }
@@ -425,8 +439,14 @@ fn node(addr: SocketAddr, token: i64) -> Vec<Vec<u8>> {
     vec![ip.clone(), host_id, vec![8; 16], b"dc".to_vec(), b"rack".to_vec(), tokens, ip]
 }
 
-fn frame(writer: &Mutex<TcpStream>, stream: i16, opcode: u8, body: &[u8]) -> io::Result<()> {
-    let mut frame = vec![0x84, 0];
+/// Sends an answer: to which request, and with which flags.
+fn frame(
+    writer: &Mutex<TcpStream>,
+    (stream, flags): (i16, u8),
+    opcode: u8,
+    body: &[u8],
+) -> io::Result<()> {
+    let mut frame = vec![0x84, flags];
     frame.extend_from_slice(&stream.to_be_bytes());
     frame.push(opcode);
     frame.extend_from_slice(&u32::try_from(body.len()).unwrap().to_be_bytes());
