@@ -10,7 +10,7 @@ mod cql_peer;
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::page::Page;
 use common::server::BASE;
@@ -253,9 +253,9 @@ fn a_hung_node_does_not_hold_up_the_end() {
     let server = start(&peer, &["-sink-flush-timeout", "200ms"]);
     server.send_unix(raw(1));
     until_true("the insert is under way", || peer.statements().len() == 4);
-    let began = Instant::now();
     let exit = server.stop();
-    assert!(began.elapsed() < Duration::from_secs(4), "it waited for the answer: {exit:?}");
+    let told = |words| exit.stderr.contains(words);
+    assert!(told("scylladb: the server stops") && !told("no answer"), "{exit:?}");
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn late_answers_are_nobodys() {
     server.send_unix((2_000..6_000).map(raw).collect::<Vec<_>>().join("\n"));
     delivered(&server, 6_000);
     assert_eq!(values(&peer), (0..6_000).collect::<Vec<_>>());
-    assert_eq!(peer.faults(), [""; 0]);
+    assert_eq!(peer.faults().first(), None);
     server.stop();
 }
 
