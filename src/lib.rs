@@ -14,8 +14,9 @@
 //!  ─UDP─▶ socket ─▶ recvmmsg ─▶ shape known ────▶ own cells ····▶ sum ─▶ text ─▶ /metrics
 //!  ─UDS─▶ stream ─▶ read     ─▶   │ no             ▲                     ▲
 //!                                 └▶ frame ─▶ parse┤                     │
-//!                                                  └▶ birth (one lock) ──┘ list of newcomers
-//!         ingest-N …                     main: signals, ends of threads; logger: stderr
+//!                                                  ├▶ birth (one lock) ──┘ list of newcomers
+//!         ingest-N …                               └▶ blocks of rows ─▶ spooler ─▶ deliverer ─▶ a sink's far end
+//!         main: signals, ends of threads; logger: stderr
 //! ```
 //!
 //! # Floors
@@ -35,6 +36,7 @@
 //!
 //! - Every object that is framed is booked once: accepted under its op, or rejected under a reason. Every
 //!   datagram is read, or dropped and counted by the kernel. A test asserts the sums.
+//! - Every row for a sink is delivered, rejected or dropped under a reason, queued, or on disk: the sums add up.
 //! - A worker waits for its poll and for nothing else. It may drop, it may not block, and it writes no log.
 //! - `wire`, `registry` and `exposition` do no I/O and read no clock.
 //! - No input can make the page fail: what cannot be shown is refused at birth.
