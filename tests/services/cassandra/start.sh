@@ -28,7 +28,7 @@ fi
 if [ ! -s "$home/tls/ca.pem" ]; then
     mkdir -p "$home/tls"
     cd "$home/tls"
-    key() { "$JAVA_HOME/bin/keytool" -storetype PKCS12 -storepass cassandra -keystore "$@" 2>/dev/null; }
+    key() { "$JAVA_HOME/bin/keytool" -storetype PKCS12 -storepass cassandra -keystore "$@" 2>>"$home/tls/log"; }
     rm -f ./*.p12
     key ca.p12 -genkeypair -alias ca -keyalg EC -validity 3650 -dname 'CN=test authority' -ext bc:critical=ca:true
     key server.p12 -genkeypair -alias server -keyalg EC -validity 3650 -dname 'CN=cassandra'
