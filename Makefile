@@ -31,7 +31,7 @@ test: deps model ## Install what the tests need, then run them all
 services: ## Install and start real services for test-services, on loopback ports
 	tests/install-deps.sh services
 	tests/services/run.sh stop nginx
-	tests/services/run.sh start cassandra opensearch victoria-logs victoria-logs-tls nginx
+	tests/services/run.sh start cassandra opensearch victoria-logs victoria-logs-tls pyroscope nginx
 
 services-stop: ## Stop them
 	tests/services/run.sh stop
