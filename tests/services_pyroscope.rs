@@ -1,7 +1,5 @@
 //! The profiler with a real Pyroscope, which `make services` starts.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 #[path = "common/harness.rs"]
 mod common;
 
