@@ -151,9 +151,12 @@ impl Server {
         };
         let (threads, sinks) = parts.sinks.into_threads();
         (running.sinks, running.sink_threads) = (sinks, threads.len());
+        let counts = self.config.sinks.remote.is_none();
         for (name, body) in threads {
             running.spawn(&name, move || {
-                cpu::stand_back(); // rows can wait, samples cannot
+                if counts {
+                    cpu::stand_back(); // rows can wait, samples cannot; a router has nothing else
+                }
                 body();
                 Ok(())
             })?;

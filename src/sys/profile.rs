@@ -19,8 +19,17 @@ pub const FREQUENCY: u16 = 100;
 /// Files whose code is never unwound from.
 const UNSAFE: [&str; 6] = ["/libc.so", "/libc-", "/libgcc_s", "/libpthread", "/ld-linux", "vdso"];
 
+/// Stacks that differ past which the profiler starts anew: so few find room in its table, and none has to go
+/// to its file.
+const STACKS_MAX: usize = 512;
+
 /// Takes stacks for as long as it lives.
-pub struct Profiler(Option<ProfilerGuard<'static>>);
+pub struct Profiler {
+    guard: Option<ProfilerGuard<'static>>,
+    /// All that was taken up to the last call. pprof counts on from there, since to make its table of 70 MB
+    /// anew each time would cost more than all stacks.
+    before: Option<UnresolvedReport>,
+}
 
 /// Stacks that were taken, as addresses.
 pub struct Stacks(UnresolvedReport);
@@ -31,7 +40,7 @@ impl Profiler {
     /// # Errors
     /// There is no place for the file, or another profiler runs.
     pub fn start() -> io::Result<Self> {
-        Ok(Self(Some(guard()?)))
+        Ok(Self { guard: Some(guard()?), before: None })
     }
 
     /// What was taken since the start or the last call.
@@ -40,13 +49,35 @@ impl Profiler {
     /// The temporary file cannot be read, or the next one not be made; no stacks are taken then until a
     /// later call works.
     pub fn take(&mut self) -> io::Result<Stacks> {
-        let taken = self.0.take().map(|guard| guard.report().build_unresolved());
-        self.0 = Some(guard()?);
-        match taken {
-            Some(stacks) => stacks.map(Stacks).map_err(io::Error::other),
-            None => Err(io::Error::other("the profiler did not run")),
+        let Some(running) = &self.guard else {
+            self.guard = Some(guard()?);
+            return Err(io::Error::other("the profiler did not run"));
+        };
+        let all = running.report().build_unresolved().map_err(io::Error::other)?;
+        let stacks = Stacks(since(&all, self.before.take().as_ref()));
+        if all.data.len() > STACKS_MAX {
+            self.guard = None; // one at a time
+            self.guard = Some(guard()?);
+        } else {
+            self.before = Some(all);
         }
+        Ok(stacks)
     }
+}
+
+/// What came after `before`.
+fn since(all: &UnresolvedReport, before: Option<&UnresolvedReport>) -> UnresolvedReport {
+    let mut timing = all.timing.clone();
+    if let Some(before) = before {
+        timing.start_time += before.timing.duration;
+        timing.duration = timing.duration.saturating_sub(before.timing.duration);
+    }
+    let data = all.data.iter().filter_map(|(stack, count)| {
+        let counted = before.and_then(|before| before.data.get(stack)).copied();
+        let new = count - counted.unwrap_or_default();
+        (new > 0).then(|| (stack.clone(), new))
+    });
+    UnresolvedReport { data: data.collect(), timing }
 }
 
 fn guard() -> io::Result<ProfilerGuard<'static>> {
@@ -56,7 +87,7 @@ fn guard() -> io::Result<ProfilerGuard<'static>> {
 
 impl Drop for Profiler {
     fn drop(&mut self) {
-        drop(self.0.take());
+        drop(self.guard.take());
         // What pprof keeps for the next profile lives in a static, and with it the file in which stacks go
         // that its table has no room for: nobody else would remove it.
         let Ok(folder) = std::fs::canonicalize(std::env::temp_dir()) else { return };
@@ -93,7 +124,7 @@ impl Stacks {
 
 impl std::fmt::Debug for Profiler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Profiler").field(&self.0.is_some()).finish()
+        f.debug_tuple("Profiler").field(&self.guard.is_some()).finish()
     }
 }
 
