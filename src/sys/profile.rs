@@ -133,3 +133,38 @@ impl std::fmt::Debug for Stacks {
         f.debug_tuple("Stacks").field(&self.0.data.len()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Samples of this test's thread.
+    fn own(stacks: &Stacks) -> isize {
+        let name = std::thread::current().name().unwrap_or_default().to_owned();
+        let of_own = stacks.0.data.iter().filter(|(stack, _)| {
+            let seen = &stack.thread_name[..stack.thread_name_length];
+            !seen.is_empty() && name.as_bytes().starts_with(seen)
+        });
+        of_own.map(|(_, count)| count).sum()
+    }
+
+    #[test]
+    fn each_profile_has_what_came_after_the_one_before() {
+        let mut profiler = Profiler::start().unwrap();
+        let mut sum = 0_u64;
+        let mut first = 0;
+        for round in 0.. {
+            (0..10_000_000_u64).for_each(|n| sum = std::hint::black_box(sum ^ n));
+            first = own(&profiler.take().unwrap());
+            if first >= 5 {
+                break;
+            }
+            assert!(round < 1_000, "no stacks are taken");
+        }
+        let second = profiler.take().unwrap();
+        assert!(own(&second) * 2 < first, "{second:?} after {first}");
+        assert!(second.encode(&|| true).unwrap().is_some());
+        let stopped = profiler.take().unwrap();
+        assert!(stopped.0.data.is_empty() || stopped.encode(&|| false).unwrap().is_none());
+    }
+}
