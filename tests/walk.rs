@@ -204,3 +204,22 @@ fn a_name_that_is_taken_by_another_family_waits_for_the_next_page() {
     assert_eq!(lines_of(&page, "n").len(), 1);
     assert!(rest(&mut Walk::new(Texts::new()), registry.directory(), 500) == registry.whole());
 }
+
+#[test]
+fn few_and_many_newcomers_find_their_places() {
+    let mut registry = Registry::new();
+    let mut want = BTreeSet::new();
+    // By turns many at once, and a few among those that stand: before, between and behind them.
+    for (first, step, count) in
+        [(3, 7, 3000), (0, 10_000, 3), (4, 700, 40), (5, 7, 3000), (1, 1, 1), (90_000, 1, 9)]
+    {
+        for number in 0..count {
+            let label = format!("{:08}", first + number * step);
+            registry.count(Op::Inc, "m", &label, 1.0, 1);
+            want.insert(format!("m{{l=\"{label}\"}} "));
+        }
+        let page = rest(&mut Walk::new(Texts::new()), registry.directory(), 500);
+        let lines = lines_of(&page, "m");
+        assert!(lines.iter().map(|line| &line[..line.len() - 1]).eq(&want));
+    }
+}

@@ -10,187 +10,17 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::metric::Kind;
 use crate::registry::birth::{Births, Family, Newcomer, Series};
-use crate::registry::cell::{self, ExactSum, Total};
-use crate::registry::slab::CellRef;
-use crate::sync as atomic;
 use crate::text::escape;
 
-/// A series' cells: nearly always one or a few.
-#[derive(Debug)]
-enum Cells {
-    None,
-    One(CellRef),
-    #[expect(clippy::box_collection, reason = "keeps the common cases within 24 bytes")]
-    Many(Box<Vec<CellRef>>),
-}
+mod entry;
 
-impl Cells {
-    fn as_slice(&self) -> &[CellRef] {
-        match self {
-            Self::None => &[],
-            Self::One(cell) => std::slice::from_ref(cell),
-            Self::Many(cells) => cells,
-        }
-    }
+pub use self::entry::{Entry, Number};
 
-    /// Adds a cell, keeping the order of workers: of gauges with one stamp the lower worker's wins.
-    fn push(&mut self, cell: CellRef) {
-        let mut cells = self.take();
-        cells.push(cell);
-        cells.sort_by_key(CellRef::worker);
-        self.set(cells);
-    }
-
-    fn remove(&mut self, cell: &CellRef) {
-        let mut cells = self.take();
-        cells.retain(|other| !other.same(cell));
-        self.set(cells);
-    }
-
-    fn take(&mut self) -> Vec<CellRef> {
-        match std::mem::replace(self, Self::None) {
-            Self::None => Vec::new(),
-            Self::One(cell) => vec![cell],
-            Self::Many(cells) => *cells,
-        }
-    }
-
-    fn set(&mut self, mut cells: Vec<CellRef>) {
-        *self = match cells.len() {
-            0 => Self::None,
-            1 => cells.pop().map_or(Self::None, Self::One),
-            _ => Self::Many(Box::new(cells)),
-        };
-    }
-}
-
-/// Cells asked for of a series that has died: more than there can be.
-const DEAD: u32 = u32::MAX;
-
-/// What given-up cells have left behind.
-#[derive(Debug)]
-struct Base {
-    total: Total,
-    /// Time of the last sample in any of them.
-    stamp_ns: u64,
-}
-
-/// A counter's or gauge's number.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Number {
-    /// One that is known to be whole; it is shown as the float nearest to it.
-    Whole(u64),
-    /// Any.
-    Float(f64),
-}
-
-/// A series on the page.
-#[derive(Debug)]
-pub struct Entry {
-    pub(super) series: Arc<Series>,
-    cells: Cells,
-    base: Option<Box<Base>>,
-}
-
-impl Entry {
-    /// The label text.
-    pub fn text(&self) -> &[u8] {
-        &self.series.text
-    }
-
-    /// The series.
-    pub fn series(&self) -> &Arc<Series> {
-        &self.series
-    }
-
-    /// The family.
-    pub fn family(&self) -> &Family {
-        &self.series.family
-    }
-
-    /// The sum of base and cells, now.
-    pub fn total(&self) -> Total {
-        let family = &self.series.family;
-        let mut total = match &self.base {
-            Some(base) => base.total.clone(),
-            None => Total::new(family.kind, family.bounds.len()),
-        };
-        for cell in self.cells.as_slice() {
-            total.add_cell(cell.words());
-        }
-        total
-    }
-
-    /// The number of a counter or gauge, now.
-    #[inline]
-    pub fn number(&self) -> Number {
-        match (&self.cells, self.series.family.kind) {
-            // The same as the sum of one, without its care.
-            (Cells::One(cell), Kind::Counter) if self.base.is_none() => {
-                let (whole, fraction) = cell::read_counter(cell.words());
-                if fraction.to_bits() == 0 {
-                    Number::Whole(whole)
-                } else {
-                    Number::Float(whole as f64 + fraction)
-                }
-            }
-            _ => Number::Float(self.total().value()),
-        }
-    }
-
-    /// A histogram's counts per bucket, put in place of what is there, and the sum of observations, now.
-    pub fn histogram(&self, counts: &mut Vec<u64>, sum: &mut f64) {
-        let mut total =
-            Total::Histogram { counts: std::mem::take(counts), sum: ExactSum::default() };
-        if let Total::Histogram { counts, sum } = &mut total {
-            counts.clear();
-            match self.base.as_deref().map(|base| &base.total) {
-                Some(Total::Histogram { counts: folded, sum: folded_sum }) => {
-                    counts.extend_from_slice(folded);
-                    *sum = *folded_sum;
-                }
-                _ => counts.resize(self.series.family.bounds.len() + 1, 0),
-            }
-        }
-        self.cells.as_slice().iter().for_each(|cell| total.add_cell(cell.words()));
-        if let Total::Histogram { counts: read, sum: exact } = total {
-            (*counts, *sum) = (read, exact.value());
-        }
-    }
-
-    /// Time of the last sample in ns of the monotonic clock.
-    pub(super) fn stamp_ns(&self) -> u64 {
-        let cells = self.cells.as_slice().iter().map(|cell| cell::stamp_ns(cell.words()));
-        cells.chain(self.base.iter().map(|base| base.stamp_ns)).max().unwrap_or(0)
-    }
-
-    /// Marks the entry of a series that has died, to be taken out with others.
-    pub(super) fn bury(&self) {
-        self.series.asked.store(DEAD, atomic::Ordering::Relaxed);
-    }
-
-    /// Whether it is marked so.
-    pub(super) fn is_dead(&self) -> bool {
-        self.series.asked.load(atomic::Ordering::Relaxed) == DEAD
-    }
-
-    pub(super) fn cells(&self) -> &[CellRef] {
-        self.cells.as_slice()
-    }
-
-    /// Adds a final cell to the base and forgets it.
-    pub(super) fn fold(&mut self, cell: &CellRef) {
-        let family = &self.series.family;
-        let base = self.base.get_or_insert_with(|| {
-            Box::new(Base { total: Total::new(family.kind, family.bounds.len()), stamp_ns: 0 })
-        });
-        base.total.add_cell(cell.words());
-        base.stamp_ns = base.stamp_ns.max(cell::stamp_ns(cell.words()));
-        self.cells.remove(cell);
-    }
-}
+/// Newcomers up to so many are inserted one by one.
+const INSERTED_MAX: usize = 8;
+/// Newcomers are few if they are less than one of so many: a search takes up to twenty comparisons.
+const FEW: usize = 20;
 
 /// A family on the page.
 #[derive(Debug)]
@@ -214,7 +44,7 @@ impl View {
         self.entries.binary_search_by(|entry| order(entry.text(), text, mixed))
     }
 
-    /// Merges newcomers into the order; one pass over the standing series.
+    /// Merges newcomers into the order.
     fn settle(&mut self, mixed: bool) {
         if self.newcomers.is_empty() {
             return;
@@ -222,17 +52,46 @@ impl View {
         self.due_ns = 0;
         let mut newcomers = std::mem::take(&mut self.newcomers);
         newcomers.sort_by(|a, b| order(&a.series.text, &b.series.text, mixed));
-        let mut merged = Vec::with_capacity(self.entries.len() + newcomers.len());
-        let mut standing = std::mem::take(&mut self.entries).into_iter().peekable();
+        if newcomers.len() <= INSERTED_MAX {
+            self.insert(newcomers, mixed);
+        } else {
+            self.merge(newcomers, mixed);
+        }
+    }
+
+    /// Puts each where it belongs: moves what stands behind it, and reads hardly any of it.
+    fn insert(&mut self, newcomers: Vec<Newcomer>, mixed: bool) {
+        self.entries.reserve_exact(newcomers.len());
         for Newcomer { series, cell } in newcomers {
-            while let Some(entry) =
-                standing.next_if(|entry| order(entry.text(), &series.text, mixed).is_le())
-            {
-                merged.push(entry);
+            let is_before = |entry: &Entry| order(entry.text(), &series.text, mixed).is_le();
+            let at = self.entries.partition_point(is_before);
+            match self.entries[..at].last_mut() {
+                Some(last) if Arc::ptr_eq(last.series(), &series) => last.adopt(cell),
+                _ => {
+                    self.entries.insert(at, Entry::new(series, cell));
+                }
             }
+        }
+    }
+
+    /// Makes a new list of both; one pass over what stands.
+    fn merge(&mut self, newcomers: Vec<Newcomer>, mixed: bool) {
+        let mut merged = Vec::with_capacity(self.entries.len() + newcomers.len());
+        // Of a few the places are searched: comparing reads the text of both, wherever that is in memory.
+        let few = newcomers.len() < self.entries.len() / FEW;
+        let mut standing = std::mem::take(&mut self.entries).into_iter();
+        for Newcomer { series, cell } in newcomers {
+            let rest = standing.as_slice();
+            let is_before = |entry: &Entry| order(entry.text(), &series.text, mixed).is_le();
+            let before = if few {
+                rest.partition_point(is_before)
+            } else {
+                rest.iter().position(|entry| !is_before(entry)).unwrap_or(rest.len())
+            };
+            merged.extend(standing.by_ref().take(before));
             match merged.last_mut() {
-                Some(last) if Arc::ptr_eq(&last.series, &series) => last.cells.push(cell),
-                _ => merged.push(Entry { series, cells: Cells::One(cell), base: None }),
+                Some(last) if Arc::ptr_eq(last.series(), &series) => last.adopt(cell),
+                _ => merged.push(Entry::new(series, cell)),
             }
         }
         merged.extend(standing);
