@@ -16,7 +16,8 @@ const BATCH: usize = 10;
 fn cache(messages: &[String]) -> ShapeCache<usize> {
     let mut cache = ShapeCache::new(1 << 24);
     for (place, message) in messages.iter().enumerate() {
-        let Found::Miss(Some(key)) = cache.find(0, message.as_bytes()) else {
+        cache.begin();
+        let Found::Miss(Some(key)) = cache.find(0, message.as_bytes(), 0, |_| 0) else {
             panic!("{message} cannot become a shape");
         };
         cache.admit(key, 0, message.as_bytes(), place);
@@ -35,22 +36,29 @@ fn main() {
     let same: Vec<usize> = (0..8 * SHAPES).map(|place| place % SHAPES).collect();
     for (name, order) in [("same order", same), ("any order", any)] {
         let mut cache = cache(&messages);
-        let mut passes = order.chunks_exact(SHAPES).cycle();
+        // The messages of a datagram, and the datagram.
+        let datagrams: Vec<(&[usize], String)> = order
+            .chunks_exact(BATCH)
+            .map(|batch| (batch, batch.iter().map(|&place| messages[place].as_str()).collect()))
+            .collect();
+        let mut passes = datagrams.chunks_exact(SHAPES / BATCH).cycle();
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let pass = passes.next().expect("a cycle");
                 let mut wrong = 0;
-                for batch in pass.chunks_exact(BATCH) {
+                for (batch, datagram) in pass {
                     cache.begin();
-                    for &place in batch {
-                        let found = cache.find(0, black_box(messages[place].as_bytes()));
-                        let right = |stands_for: usize, end: usize| {
-                            stands_for == place && end == messages[place].len()
+                    let mut at = 0;
+                    for &place in *batch {
+                        let found = cache.find(0, black_box(datagram.as_bytes()), at, |_| 0);
+                        let right = |stands_for: usize, len: usize| {
+                            stands_for == place && len == messages[place].len()
                         };
                         wrong += usize::from(!matches!(
                             found,
-                            Found::Hit { stands_for, end, .. } if right(stands_for, end)
+                            Found::Hit { stands_for, len, .. } if right(stands_for, len)
                         ));
+                        at += messages[place].len();
                     }
                 }
                 assert_eq!(wrong, 0);

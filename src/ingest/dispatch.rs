@@ -223,9 +223,9 @@ impl Messages {
             if framer.at_object(&bytes[..len], &mut pos) {
                 let Self { shapes, shard, shared, now_ns, number, .. } = self;
                 let stats = &shared.stats[*number];
-                match shapes.count(listener, &bytes[pos..len], shard, stats, *now_ns) {
-                    Ok(end) => {
-                        pos += end;
+                match shapes.count(listener, (&bytes[..len], pos), shard, stats, *now_ns) {
+                    Ok(message) => {
+                        pos += message;
                         continue;
                     }
                     Err(could_become) => key = could_become,

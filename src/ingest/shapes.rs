@@ -46,21 +46,24 @@ impl Shapes {
         (self.cache.len(), self.cache.bytes())
     }
 
-    /// Counts the message that begins at `bytes[0]` if it is known, and returns where it ends;
-    /// otherwise its key, if it could become known.
+    /// Counts the message that begins at `bytes[at]` if it is known, and returns how long it is;
+    /// otherwise its key, if it could become known. `bytes` are the same for all messages between two
+    /// calls of [`Self::begin`].
     #[inline]
     pub fn count(
         &mut self,
         listener: usize,
-        bytes: &[u8],
+        (bytes, at): (&[u8], usize),
         shard: &Shard,
         stats: &WorkerStats,
         now_ns: u64,
     ) -> Result<usize, Option<Key>> {
-        match self.cache.find(listener, bytes) {
+        let touch =
+            |meaning: Option<Meaning>| meaning.map_or(0, |meaning| shard.touch(meaning.cell));
+        match self.cache.find(listener, bytes, at, touch) {
             Found::Miss(key) => Err(key),
             Found::Hit { stands_for: None, .. } => Err(None),
-            Found::Hit { index, stands_for: Some(meaning), value, end } => {
+            Found::Hit { index, stands_for: Some(meaning), value, len } => {
                 if meaning.op == Op::Inc && value < 0.0 {
                     return Err(None); // refused, with all its books, by the parse path
                 }
@@ -69,7 +72,7 @@ impl Shapes {
                     return Err(None);
                 }
                 stats.accept(meaning.op, meaning.coercions);
-                Ok(end)
+                Ok(len)
             }
         }
     }

@@ -153,6 +153,13 @@ impl Shard {
         true
     }
 
+    /// Reads what counting into a cell will need, so that it is near by then. The cell may be given up.
+    #[inline]
+    pub fn touch(&self, own: OwnCell) -> u64 {
+        let generation = u64::from(self.generations[own.index as usize]);
+        generation ^ cell::stamp_ns(self.slab.words(own.slot, 1))
+    }
+
     #[inline]
     fn add(&self, entry: &Entry, family: &Family, value: f64, now_ns: u64) {
         let cell = self.slab.words(entry.slot, family.cell_words());

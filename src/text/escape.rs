@@ -9,9 +9,18 @@ pub fn write_help(out: &mut Vec<u8>, text: &str) {
     write_escaped(out, text.as_bytes(), |rest| memchr::memchr2(b'\\', b'\n', rest));
 }
 
+/// Values up to this length are looked through byte by byte: sooner done than a search has begun.
+const SHORT: usize = 16;
+
 /// Appends a label value without its quotes: `\`, `"` and newline are escaped, nothing else.
 pub fn write_label_value(out: &mut Vec<u8>, text: &str) {
-    write_escaped(out, text.as_bytes(), |rest| memchr::memchr3(b'\\', b'"', b'\n', rest));
+    write_escaped(out, text.as_bytes(), |rest| {
+        if rest.len() > SHORT {
+            memchr::memchr3(b'\\', b'"', b'\n', rest)
+        } else {
+            rest.iter().position(|byte| matches!(byte, b'\\' | b'"' | b'\n'))
+        }
+    });
 }
 
 /// Copies runs without special bytes whole; `next_special` finds where a run ends.

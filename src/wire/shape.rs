@@ -9,36 +9,40 @@
 //! place, parses to the same sample but for that number ([`ShapeCache::probe`] makes that message). The
 //! bytes before the number bring framer and parser into one state, and a JSON number behind a colon
 //! leaves them in one state again, whatever its digits; so equal bytes around it end at the same place and
-//! mean the same.
+//! mean the same. Where the number is looked for, and what was looked at ahead, decides only how soon a
+//! shape is found: all its bytes are compared each time.
 //!
 //! Runs on an ingest worker; knows no cells: what a shape stands for is a `T` that its caller fills.
 
-use ahash::RandomState;
-use memchr::memmem::Finder;
+use std::hint::black_box;
 
 use crate::spread::{Hashed, Spread};
 use crate::wire::text::number_len;
+use ahead::{Ahead, Queue};
+use entry::Entry;
+use guess::{Guess, NONE};
+use number::number;
+use seen::Seen;
+use sight::{Again, Eye, Sight};
+
+mod ahead;
+mod entry;
+mod guess;
+mod number;
+mod seen;
+mod sight;
+
+pub use sight::Key;
 
 /// A message longer than this, or whose value stands behind this many bytes, is never a shape: it is
 /// rare, and looking for it must cost no more than parsing the bytes that are looked through.
 pub const SHAPE_BYTES_MAX: usize = 1024;
-/// Fingerprints of messages seen once, in sets of four: 1 MiB, touched as it is used. A message must
-/// come again before so many others have; a series that is rarer gains little by a shape.
-const SEEN: usize = 1 << 18;
-const SEEN_WAYS: usize = 4;
-/// What an entry costs beside its bytes: itself, its place in the table, and what the allocator adds.
-const ENTRY_BYTES: usize = 64 + 2 * size_of::<Place>() + 16;
-
 /// Shapes of one hash at most: past it a message stays with the parser, so that whoever finds
 /// messages that hash alike makes nothing slow but these.
 const CHAIN_MAX: usize = 8;
 
-/// A message's place in the cache: where its number begins, and the hash of what is around it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
-    prefix: usize,
-    hash: u64,
-}
+/// Shapes that stay in the nearest cache with all that belongs to them: no need to fetch anything early.
+const SHAPES_NEAR: usize = 64;
 
 /// What a look-up has found.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,81 +55,31 @@ pub enum Found<T> {
         stands_for: T,
         /// The number, finite.
         value: f64,
-        /// One past the object's `}`.
-        end: usize,
+        /// Length of the message: to one past its `}`.
+        len: usize,
     },
     /// Not known; with the key if it could become one.
     Miss(Option<Key>),
 }
 
-/// One cache line, whole: an unknown entry costs one miss and its bytes another.
-#[derive(Debug)]
-#[repr(align(64))]
-struct Entry<T> {
-    hash: u64,
-    listener: u32,
-    prefix: u32,
-    /// The message without its number. Empty in a vacant entry.
-    bytes: Box<[u8]>,
-    /// The shape that came behind this one last time.
-    next: u32,
-    /// Used since the hand of the clock went by.
-    used: bool,
-    stands_for: T,
-}
-
-/// An entry's number, by its hash.
+/// An entry's number, by the half of its hash that is kept.
 #[derive(Clone, Copy, Debug)]
 struct Place {
-    hash: u64,
+    hash: u32,
     index: u32,
 }
 
 impl Hashed for Place {
+    /// The hash that the table goes by, made of the 32 bits that are kept.
     fn hash(&self) -> u64 {
-        self.hash
-    }
-}
-
-/// No entry.
-const NONE: u32 = u32::MAX;
-
-/// What came behind a message last time, if programs send in the same order again, as a PHP request
-/// does: then the next message is compared with its guess and neither searched nor hashed. Where order
-/// is random the guesses fail, and soon hardly any is tried.
-#[derive(Debug)]
-struct Guess {
-    /// The message before, within one datagram or read.
-    last: u32,
-    /// Raised by guesses that hold, lowered by those that fail.
-    trust: u8,
-    /// Counts messages, so that a guess is tried now and then without trust.
-    clock: u8,
-}
-
-impl Guess {
-    const TRUST_MAX: u8 = 32;
-    const TRUST_ENOUGH: u8 = 16;
-
-    /// Whether a guess is worth a try.
-    #[inline]
-    fn tries(&mut self) -> bool {
-        self.clock = self.clock.wrapping_add(1) % 64;
-        self.last != NONE && (self.trust >= Self::TRUST_ENOUGH || self.clock == 0)
-    }
-
-    #[inline]
-    fn learn(&mut self, held: bool) {
-        let trust = if held { self.trust + 1 } else { self.trust.saturating_sub(2) };
-        self.trust = trust.min(Self::TRUST_MAX);
+        u64::from(self.hash).wrapping_mul(0x9e37_79b9_7f4a_7c15) // 2^64 by the golden ratio
     }
 }
 
 /// Shapes of one worker, bounded in bytes; past the bound those that were not used lately go.
 #[derive(Debug)]
 pub struct ShapeCache<T> {
-    hasher: RandomState,
-    finder: Finder<'static>,
+    eye: Eye,
     table: Spread<Place>,
     entries: Vec<Entry<T>>,
     vacant: Vec<u32>,
@@ -135,19 +89,23 @@ pub struct ShapeCache<T> {
     swept: usize,
     bytes: usize,
     bytes_max: usize,
-    seen: Vec<u32>,
-    /// The way of a set that is overwritten next.
-    way: usize,
+    seen: Seen,
     guess: Guess,
+    ahead: Queue,
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "listeners and prefixes are small, see there")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "listeners, entries and bytes read at once are few, see there"
+)]
 impl<T: Copy> ShapeCache<T> {
+    /// What an entry costs with its place in the table, beside a text that stands elsewhere.
+    const ENTRY_BYTES: usize = size_of::<Entry<T>>() + 2 * size_of::<Place>();
+
     /// An empty cache of `bytes_max` bytes at most; 0 keeps nothing.
     pub fn new(bytes_max: usize) -> Self {
         Self {
-            hasher: RandomState::new(),
-            finder: Finder::new(b"\"value\":"),
+            eye: Eye::new(),
             table: Spread::default(),
             entries: Vec::new(),
             vacant: Vec::new(),
@@ -155,16 +113,18 @@ impl<T: Copy> ShapeCache<T> {
             swept: 0,
             bytes: 0,
             bytes_max,
-            seen: vec![0; if bytes_max == 0 { 0 } else { SEEN }],
-            way: 0,
-            guess: Guess { last: NONE, trust: Guess::TRUST_ENOUGH, clock: 0 },
+            seen: Seen::new(bytes_max > 0),
+            guess: Guess::new(),
+            ahead: Queue::new(),
         }
     }
 
-    /// Begins another datagram or read: what comes first in it follows nothing.
+    /// Begins another datagram or read: what comes first in it follows nothing. To be called before
+    /// [`Self::find`] is given other bytes.
     #[inline]
     pub fn begin(&mut self) {
         self.guess.last = NONE;
+        self.ahead.empty();
     }
 
     /// Bytes that are held.
@@ -182,61 +142,118 @@ impl<T: Copy> ShapeCache<T> {
         self.table.is_empty()
     }
 
-    /// Looks up the message that begins at `bytes[0]`, a `{`; `bytes` may go on behind it.
+    /// Looks up the message that begins at `bytes[at]`, a `{`; `bytes` may go on behind it. `touch`
+    /// reads what belongs to a shape and will be needed soon.
     #[inline]
-    pub fn find(&mut self, listener: usize, bytes: &[u8]) -> Found<T> {
+    pub fn find(
+        &mut self,
+        listener: usize,
+        bytes: &[u8],
+        at: usize,
+        touch: impl Fn(T) -> u64,
+    ) -> Found<T> {
         let listener = listener as u32; // a handful
-        // No further, also in its number: a message longer than this is left to the framer's bound.
-        let bytes = &bytes[..bytes.len().min(SHAPE_BYTES_MAX)];
         if self.guess.tries() {
+            let message = message(bytes, at);
             let index = self.entries[self.guess.last as usize].next;
-            let hit =
-                self.entries.get_mut(index as usize).and_then(|guess| guess.hit(listener, bytes));
+            let guess = self.entries.get_mut(index as usize);
+            let hit = guess.and_then(|guess| {
+                let (number, value) = guess.begins(listener, message)?;
+                guess.used = true;
+                Some((guess.stands_for, value, guess.end(number)))
+            });
             self.guess.learn(hit.is_some());
-            if let Some((stands_for, value, end)) = hit {
+            if let Some((stands_for, value, len)) = hit {
                 self.guess.last = index;
-                return Found::Hit { index: index as usize, stands_for, value, end };
+                return Found::Hit { index: index as usize, stands_for, value, len };
             }
         }
-        self.search(listener, bytes)
+        self.search(listener, bytes, at, touch)
     }
 
-    /// The long way: where the number is, the hash of what is before it, and the table.
+    /// The long way: where the number is, the hash of what is around it, and the table.
     #[inline]
-    fn search(&mut self, listener: u32, bytes: &[u8]) -> Found<T> {
+    fn search(
+        &mut self,
+        listener: u32,
+        bytes: &[u8],
+        at: usize,
+        touch: impl Fn(T) -> u64,
+    ) -> Found<T> {
         let before = std::mem::replace(&mut self.guess.last, NONE);
-        let Some(at) = self.finder.find(bytes) else { return Found::Miss(None) };
-        let mut prefix = at + self.finder.needle().len();
-        while bytes.get(prefix) == Some(&b' ') {
-            prefix += 1;
+        if self.bytes_max == 0 {
+            return Found::Miss(None);
         }
-        let hash = self.hash(listener, bytes, prefix);
-        let entries = &mut self.entries;
-        let mut hit = None;
-        let found = self.table.find(hash, |place| {
-            if place.hash == hash {
-                hit = entries[place.index as usize].hit(listener, bytes);
-            }
-            hit.is_some()
+        let ahead = self.ahead.take(at).or_else(|| {
+            self.look_ahead(listener, bytes, at, touch);
+            self.ahead.take(at)
         });
-        let (Some(&Place { index, .. }), Some((stands_for, value, end))) = (found, hit) else {
-            return Found::Miss(Some(Key { prefix, hash }));
-        };
+        let Some(Ahead { mut sight, index, .. }) = ahead else { return Found::Miss(None) };
+        let message = message(bytes, at);
+        let mut known = self.confirm(listener, message, &sight, index);
+        if known.is_none() && sight.hasty {
+            match self.eye.look_again(listener, message, &sight) {
+                Again::Same => {}
+                Again::Nothing => return Found::Miss(None),
+                Again::Other(other) => {
+                    sight = other;
+                    known = self.confirm(listener, message, &sight, NONE);
+                }
+            }
+        }
+        let Some(index) = known else { return Found::Miss(Some(sight.key())) };
         if before != NONE {
             self.entries[before as usize].next = index;
         }
         self.guess.last = index;
-        Found::Hit { index: index as usize, stands_for, value, end }
+        let entry = &mut self.entries[index as usize];
+        entry.used = true;
+        let (stands_for, len) = (entry.stands_for, entry.end(sight.number()));
+        Found::Hit { index: index as usize, stands_for, value: sight.value, len }
     }
 
-    /// The hash of a message: its listener, what is before the number, and what is behind it up to the
-    /// first `}`, which is the message's own. The number is no part of it.
+    /// Looks at the message at `at` and those behind it, as far as each ends with the first `}` behind
+    /// its number or the one after. One step at a time for all of them: so their memory accesses
+    /// overlap, where message by message each would wait for the one before.
     #[inline]
-    fn hash(&self, listener: u32, bytes: &[u8], prefix: usize) -> u64 {
-        let (before, rest) = bytes.split_at(prefix);
-        let rest = &rest[number_len(rest)..];
-        let brace = memchr::memchr(b'}', rest).map_or(0, |at| at + 1);
-        self.hasher.hash_one((listener, before, &rest[..brace]))
+    fn look_ahead(&mut self, listener: u32, bytes: &[u8], mut at: usize, touch: impl Fn(T) -> u64) {
+        self.ahead.empty();
+        let Self { eye, ahead, table, entries, guess, .. } = self;
+        // Where guesses hold, those behind will not be looked up.
+        let count = if guess.is_trusted() { 1 } else { ahead.count() };
+        while let Some(sight) = eye.look(listener, message(bytes, at)) {
+            ahead.messages.push(Ahead { at: at as u32, sight, index: NONE });
+            let full = ahead.messages.len() >= count;
+            let Some(next) = ahead::next(bytes, at + sight.brace()).filter(|_| !full) else {
+                break;
+            };
+            at = next;
+        }
+        let messages = &mut ahead.messages;
+        for Ahead { sight, index, .. } in messages.iter_mut() {
+            let wanted = Place { hash: sight.key().kept(), index: NONE };
+            let found = table.find(wanted.hash(), |place| place.hash == wanted.hash);
+            *index = found.map_or(NONE, |place| place.index);
+        }
+        if entries.len() > SHAPES_NEAR && messages.len() > 1 {
+            let near = messages.iter().filter_map(|ahead| entries.get(ahead.index as usize));
+            let read = |entry: &Entry<T>| u64::from(entry.touch()) ^ touch(entry.stands_for);
+            black_box(near.fold(0, |sum, entry| sum ^ read(entry)));
+        }
+    }
+
+    /// The entry that the message is: `index`, or another of the same hash.
+    #[inline]
+    fn confirm(&self, listener: u32, message: &[u8], sight: &Sight, index: u32) -> Option<u32> {
+        let Key { prefix, .. } = sight.key();
+        let is = |entry: &Entry<T>| entry.is(listener, message, prefix, sight.number());
+        if self.entries.get(index as usize).is_some_and(is) {
+            return Some(index);
+        }
+        let wanted = Place { hash: sight.key().kept(), index: NONE };
+        let same =
+            |place: &Place| place.hash == wanted.hash && is(&self.entries[place.index as usize]);
+        self.table.find(wanted.hash(), same).map(|place| place.index)
     }
 
     /// Notes a message that was missed; whether it was noted before, so that it is worth admitting:
@@ -246,29 +263,19 @@ impl<T: Copy> ShapeCache<T> {
         if self.bytes_max == 0 || message.len() > SHAPE_BYTES_MAX || key.prefix >= message.len() {
             return false;
         }
-        let (number, suffix) = message[key.prefix..].split_at(number_len(&message[key.prefix..]));
         // What would never be found again would be admitted again and again.
-        if number.is_empty() || parse(number).is_none() {
-            return false;
-        }
-        let mark = self.hasher.hash_one((key.hash, listener, suffix));
-        // High bits choose the set, low bits are the fingerprint.
-        let set = (mark >> 32) as usize % (SEEN / SEEN_WAYS) * SEEN_WAYS;
-        let fingerprint = (mark & u64::from(u32::MAX)) as u32;
-        let ways = &mut self.seen[set..set + SEEN_WAYS];
-        if ways.contains(&fingerprint) {
-            return self.alike(key.hash) < CHAIN_MAX;
-        }
-        self.way = (self.way + 1) % SEEN_WAYS;
-        ways[self.way] = fingerprint;
-        false
+        let Some((number, _)) = number(&message[key.prefix..]) else { return false };
+        let suffix = &message[key.prefix + number..];
+        let mark = self.eye.hasher.hash_one((key.hash, listener, suffix));
+        self.seen.note(mark) && self.alike(key) < CHAIN_MAX
     }
 
     /// How many shapes have this hash; counts no further than [`CHAIN_MAX`].
-    fn alike(&self, hash: u64) -> usize {
+    fn alike(&self, key: Key) -> usize {
+        let wanted = Place { hash: key.kept(), index: NONE };
         let mut alike = 0;
-        self.table.find(hash, |place| {
-            alike += usize::from(place.hash == hash);
+        self.table.find(wanted.hash(), |place| {
+            alike += usize::from(place.hash == wanted.hash);
             alike == CHAIN_MAX
         });
         alike
@@ -289,9 +296,9 @@ impl<T: Copy> ShapeCache<T> {
     #[cold]
     pub fn admit(&mut self, key: Key, listener: usize, message: &[u8], stands_for: T) {
         let number = number_len(&message[key.prefix..]);
-        let bytes: Box<[u8]> =
-            [&message[..key.prefix], &message[key.prefix + number..]].concat().into();
-        let cost = bytes.len() + ENTRY_BYTES;
+        let around = (&message[..key.prefix], &message[key.prefix + number..]);
+        let entry = Entry::new(key.kept(), listener as u32, around, stands_for);
+        let cost = Self::ENTRY_BYTES + entry.bytes_elsewhere();
         if cost > self.bytes_max {
             return;
         }
@@ -299,10 +306,6 @@ impl<T: Copy> ShapeCache<T> {
             self.evict();
         }
         self.bytes += cost;
-        // A prefix is shorter than SHAPE_BYTES_MAX, listeners are a handful.
-        let (listener, prefix) = (listener as u32, key.prefix as u32);
-        let (hash, next) = (key.hash, NONE);
-        let entry = Entry { hash, listener, prefix, bytes, next, used: true, stands_for };
         let index = if let Some(index) = self.vacant.pop() {
             self.entries[index as usize] = entry;
             index
@@ -310,20 +313,18 @@ impl<T: Copy> ShapeCache<T> {
             self.entries.push(entry);
             (self.entries.len() - 1) as u32 // bounded in bytes far below 2^32 entries
         };
-        self.table.insert(Place { hash: key.hash, index });
+        self.table.insert(Place { hash: key.kept(), index });
     }
 
     /// Forgets a shape: what it stood for is gone.
     #[cold]
     pub fn remove(&mut self, index: usize) {
-        let hash = self.entries[index].hash;
-        let Some(place) = self.table.remove(hash, |place| place.index as usize == index) else {
-            return;
-        };
+        let wanted = Place { hash: self.entries[index].hash, index: NONE };
+        let removed = self.table.remove(wanted.hash(), |place| place.index as usize == index);
+        let Some(place) = removed else { return };
         let entry = &mut self.entries[index];
-        let bytes = std::mem::take(&mut entry.bytes);
-        entry.prefix = 0;
-        self.bytes -= bytes.len() + ENTRY_BYTES;
+        self.bytes -= Self::ENTRY_BYTES + entry.bytes_elsewhere();
+        entry.clear();
         self.vacant.push(place.index);
     }
 
@@ -333,7 +334,7 @@ impl<T: Copy> ShapeCache<T> {
         for _ in 0..count.min(self.entries.len()) {
             self.swept = (self.swept + 1) % self.entries.len();
             let entry = &self.entries[self.swept];
-            if !entry.bytes.is_empty() && stale(entry.stands_for) {
+            if !entry.is_vacant() && stale(entry.stands_for) {
                 self.remove(self.swept);
             }
         }
@@ -344,7 +345,7 @@ impl<T: Copy> ShapeCache<T> {
         loop {
             self.hand = (self.hand + 1) % self.entries.len();
             let entry = &mut self.entries[self.hand];
-            if entry.bytes.is_empty() {
+            if entry.is_vacant() {
                 continue;
             }
             if !std::mem::replace(&mut entry.used, false) {
@@ -354,34 +355,11 @@ impl<T: Copy> ShapeCache<T> {
     }
 }
 
-impl<T: Copy> Entry<T> {
-    /// Whether the message is this shape: what it stands for, the number, and where the message ends.
-    #[inline]
-    fn hit(&mut self, listener: u32, bytes: &[u8]) -> Option<(T, f64, usize)> {
-        let (before, after) = self.bytes.split_at(self.prefix as usize);
-        let rest = bytes.strip_prefix(before)?;
-        let len = number_len(rest);
-        // An entry that was removed has no bytes, and a shape's suffix is never empty.
-        let same = self.listener == listener && !after.is_empty();
-        if len == 0 || !same || !rest[len..].starts_with(after) {
-            return None;
-        }
-        let value = parse(&rest[..len])?;
-        self.used = true;
-        Some((self.stands_for, value, len + self.bytes.len()))
-    }
-}
-
-/// A JSON number's value; none if it is not finite. Rounded as the parser rounds it: to nearest.
-fn parse(number: &[u8]) -> Option<f64> {
-    /// Integers of so many digits are floats exactly.
-    const EXACT_DIGITS: usize = 15;
-    if number.len() <= EXACT_DIGITS && number.iter().all(u8::is_ascii_digit) {
-        let add = |sum: u64, digit: &u8| sum * 10 + u64::from(digit - b'0');
-        return Some(number.iter().fold(0, add) as f64);
-    }
-    let value: f64 = str::from_utf8(number).ok()?.parse().ok()?;
-    value.is_finite().then_some(value)
+/// As much of the message at `at` as is looked at: no further, also in its number; a longer one is left
+/// to the framer's bound.
+#[inline]
+fn message(bytes: &[u8], at: usize) -> &[u8] {
+    &bytes[at..bytes.len().min(at + SHAPE_BYTES_MAX)]
 }
 
 #[cfg(test)]
@@ -392,15 +370,19 @@ mod tests {
         format!(r#"{{"name":"{name}","op":"inc","value":{value}}}"#)
     }
 
+    /// Looks up the message at the head of other bytes than before.
+    fn look(cache: &mut ShapeCache<usize>, listener: usize, text: &str) -> Found<usize> {
+        cache.ahead.empty();
+        cache.find(listener, text.as_bytes(), 0, |_| 0)
+    }
+
     /// A cache that knows these names, each standing for its number.
     fn knowing(names: &[&str], bytes_max: usize) -> ShapeCache<usize> {
         let mut cache = ShapeCache::new(bytes_max);
         for (number, name) in names.iter().enumerate() {
             let text = message(name, "1");
             for sight in 0..2 {
-                let Found::Miss(Some(key)) = cache.find(0, text.as_bytes()) else {
-                    panic!("{text}")
-                };
+                let Found::Miss(Some(key)) = look(&mut cache, 0, &text) else { panic!("{text}") };
                 if cache.seen_before(key, 0, text.as_bytes()) {
                     assert_eq!(sight, 1, "admitted on first sight");
                     cache.admit(key, 0, text.as_bytes(), number);
@@ -411,10 +393,16 @@ mod tests {
     }
 
     #[track_caller]
-    fn hits(cache: &mut ShapeCache<usize>, text: &str, number: usize, expected: f64, len: usize) {
-        match cache.find(0, text.as_bytes()) {
-            Found::Hit { stands_for, value, end, .. } => {
-                assert_eq!((stands_for, value, end), (number, expected, len), "{text}");
+    fn hits(
+        cache: &mut ShapeCache<usize>,
+        text: &str,
+        number: usize,
+        expected: f64,
+        length: usize,
+    ) {
+        match look(cache, 0, text) {
+            Found::Hit { stands_for, value, len, .. } => {
+                assert_eq!((stands_for, value, len), (number, expected, length), "{text}");
             }
             Found::Miss(_) => panic!("{text} was not known"),
         }
@@ -438,12 +426,61 @@ mod tests {
         let mut cache = knowing(&["a"], 1 << 20);
         for value in ["", "01", "1.", ".5", "+1", "\"1\"", "1e400", "NaN", "1 2", "null"] {
             let text = message("a", value);
-            assert!(matches!(cache.find(0, text.as_bytes()), Found::Miss(_)), "{text}");
+            assert!(matches!(look(&mut cache, 0, &text), Found::Miss(_)), "{text}");
             cache.begin();
         }
         let text = message("a", "1");
-        assert!(matches!(cache.find(1, text.as_bytes()), Found::Miss(_)), "another listener");
-        assert!(matches!(cache.find(0, &text.as_bytes()[..text.len() - 1]), Found::Miss(_)), "cut");
+        assert!(matches!(look(&mut cache, 1, &text), Found::Miss(_)), "another listener");
+        assert!(matches!(look(&mut cache, 0, &text[..text.len() - 1]), Found::Miss(_)), "cut");
+    }
+
+    /// Where one message has its number, another's successor may have its own.
+    #[test]
+    fn a_number_seen_in_the_message_behind_is_not_taken() {
+        let long = "a".repeat(message("b", "1").len());
+        let mut cache = knowing(&["", &long], 1 << 20);
+        let (short, long) = (message("", "1"), message(&long, "2"));
+        let place = |text: &str, from: usize| text[from..].find("1}").map(|at| from + at);
+        // Behind the short one, its like begins where the number is then where the long one has its own.
+        let gap = long.len() - short.len() - short.len();
+        let text = format!("{short}{}{short}", " ".repeat(gap));
+        assert_eq!(place(&text, short.len()), long.find("2}"), "{text}");
+        for _ in 0..100 {
+            hits(&mut cache, &long, 1, 2.0, long.len());
+            hits(&mut cache, &text, 0, 1.0, short.len());
+        }
+    }
+
+    /// Several in one datagram, with what may stand between them, and one that is not known.
+    #[test]
+    fn messages_are_found_together() {
+        let mut cache = knowing(&["a", "b", "c"], 1 << 20);
+        cache.guess = Guess::new();
+        (0..20).for_each(|_| cache.guess.learn(false));
+        let gaps = ["", "\n", "\r\n", " ", "}\n", "\n\n\n\n\n\n", "x"];
+        for gap in gaps {
+            let mut text = String::new();
+            let names = ["a", "c", "unknown", "b", "c", "a"];
+            for name in names {
+                text += &(message(name, "4") + gap);
+            }
+            cache.begin();
+            let mut at = 0;
+            for name in names {
+                let len = message(name, "4").len();
+                let found = cache.find(0, text.as_bytes(), at, |_| 0);
+                match ["a", "b", "c"].iter().position(|known| *known == name) {
+                    None => assert!(matches!(found, Found::Miss(Some(_))), "{name}{gap:?}"),
+                    Some(number) => {
+                        let Found::Hit { stands_for, len: found, value, .. } = found else {
+                            panic!("{name}{gap:?}")
+                        };
+                        assert_eq!((stands_for, found, value), (number, len, 4.0));
+                    }
+                }
+                at += len + gap.len();
+            }
+        }
     }
 
     #[test]
@@ -464,16 +501,16 @@ mod tests {
 
     #[test]
     fn the_bound_evicts_what_is_not_used() {
-        let each = message("a", "").len() + ENTRY_BYTES;
+        let each = ShapeCache::<usize>::ENTRY_BYTES;
         let mut cache = knowing(&["a", "b", "c", "d"], 4 * each);
         assert_eq!((cache.len(), cache.bytes()), (4, 4 * each));
         let text = message("e", "1");
-        let Found::Miss(Some(key)) = cache.find(0, text.as_bytes()) else { panic!() };
+        let Found::Miss(Some(key)) = look(&mut cache, 0, &text) else { panic!() };
         cache.admit(key, 0, text.as_bytes(), 4);
         assert_eq!((cache.len(), cache.bytes()), (4, 4 * each));
-        let Found::Hit { index, .. } = cache.find(0, text.as_bytes()) else { panic!() };
+        let Found::Hit { index, .. } = look(&mut cache, 0, &text) else { panic!() };
         cache.remove(index);
         assert_eq!((cache.len(), cache.bytes()), (3, 3 * each));
-        assert!(matches!(cache.find(0, text.as_bytes()), Found::Miss(_)));
+        assert!(matches!(look(&mut cache, 0, &text), Found::Miss(_)));
     }
 }

@@ -34,6 +34,10 @@ pub(super) fn collect<'a>(tape: &[Node<'a>], object: usize, found: &mut Vec<Foun
 
 /// Sorts what was found by name and leaves of each name the last that is not null.
 pub(super) fn settle(found: &mut Vec<Found<'_>>) {
+    // Many programs send them in order, each once.
+    if found.is_sorted_by(|a, b| a.name < b.name) {
+        return;
+    }
     found.sort_unstable_by(|a, b| a.name.cmp(b.name).then(a.at.cmp(&b.at)));
     found.dedup_by(|later, kept| {
         let same = later.name == kept.name;
