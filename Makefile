@@ -22,7 +22,7 @@ fmt: ## Check the format
 	cargo fmt --all -- --check
 
 lint: ## Run clippy; a warning is an error
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --features services --locked -- -D warnings
 
 test: deps model ## Install what the tests need, then run them all
 	cargo test --workspace --locked
