@@ -88,7 +88,7 @@ pub(crate) fn scrapes(plan: &Plan, targets: [&'static str; 2]) -> Result<Vec<Row
         Duration::from_mins(1),
     )?;
     let from_memory = memory.local_addr().to_string();
-    thread::scope(|scope| {
+    let seconds = thread::scope(|scope| {
         let run = || {
             cpu::stand_back(); // as the server's own threads that serve pages do
             memory.run();
@@ -106,9 +106,8 @@ pub(crate) fn scrapes(plan: &Plan, targets: [&'static str; 2]) -> Result<Vec<Row
     })?;
     plain.name = format!("scrape of {SERIES} series, {:.1} MB", bytes.len() as f64 / 1e6);
     plain.base.insert_str(0, "the same bytes from memory ");
-    let seconds = get(&address, false, &mut bytes)?.as_secs_f64();
     plain.notes.push(format!(
-        "one scrape took {}, {:.1} % of the {ORIGINAL_SECONDS} s that the original Go metrics-server takes at least",
+        "a scrape took {}, {:.1} % of the {ORIGINAL_SECONDS} s that the original Go metrics-server takes at least",
         table::millis(seconds),
         100.0 * seconds / ORIGINAL_SECONDS
     ));
@@ -121,13 +120,13 @@ pub(crate) fn scrapes(plan: &Plan, targets: [&'static str; 2]) -> Result<Vec<Row
     Ok(vec![plain, gzip])
 }
 
-/// Compares times in alternated pairs.
+/// Compares times in alternated pairs; the median of the server's, in seconds.
 fn timed(
     plan: &Plan,
     row: &mut Row,
     base: &mut dyn FnMut() -> Result<Duration>,
     server: &mut dyn FnMut() -> Result<Duration>,
-) -> Result<()> {
+) -> Result<f64> {
     let (mut bases, mut servers, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     base()?;
     server()?;
@@ -153,7 +152,7 @@ fn timed(
         table::micros(median * 1e6 / SERIES as f64)
     );
     row.ratio = table::ratio(Figure::of(&ratios));
-    Ok(())
+    Ok(median)
 }
 
 /// What compressing costs at least: the same encoder, level and pieces, in a thread of the same rank.
