@@ -121,8 +121,8 @@ fn bench(quick: bool, only: &[String]) -> Result<bool> {
     let place = Place::new()?;
     let plan = Plan {
         // Many short pairs rather than few long ones: what else the machine does then spoils some, not all.
-        pairs: if quick { 6 } else { 21 },
-        time: Duration::from_millis(if quick { 200 } else { 600 }),
+        pairs: if quick { 6 } else { 19 },
+        time: Duration::from_millis(if quick { 200 } else { 500 }),
         watch: Duration::from_secs(if quick { 10 } else { 60 }),
         many: if quick { 200_000 } else { 1_000_000 },
         counted: if quick { [20_000, 40_000] } else { [20_000, 70_000] },
