@@ -114,13 +114,17 @@ impl Handler for Dispatch {
     fn datagrams(&mut self, listener: usize, batch: &mut Datagrams, now_ns: u64) {
         self.messages.now_ns = now_ns;
         let (mut datagrams, mut bytes) = (0, 0);
-        for datagram in batch.iter_mut() {
+        let Messages { shapes, shard, .. } = &mut self.messages;
+        let whole = batch.iter_mut().map(|datagram| &datagram.padded[..datagram.len]);
+        shapes.foresee(listener, whole, shard);
+        for (number, datagram) in batch.iter_mut().enumerate() {
             datagrams += 1;
             bytes += datagram.len as u64;
             if datagram.truncated {
                 self.stats().truncated.add(1);
                 continue;
             }
+            self.messages.shapes.begin_foreseen(number);
             self.messages.all(listener, &mut self.framer, datagram.padded, 0, datagram.len);
             if let Some(frame) = self.framer.finish(datagram.len) {
                 self.messages.frame(listener, datagram.padded, frame, None);
@@ -148,6 +152,7 @@ impl Handler for Dispatch {
         filled: usize,
     ) -> usize {
         let framer = stream.framer.get_or_insert_with(|| Framer::new(self.message_max_bytes));
+        self.messages.shapes.begin();
         self.messages.all(listener, framer, buffer, kept, filled);
         self.messages.outboxes.flush();
         let garbage = framer.garbage_bytes();
@@ -187,7 +192,8 @@ impl Handler for Dispatch {
 }
 
 impl Messages {
-    /// All messages of `bytes[from..len]`, behind which there is padding. A fault of ours outside a
+    /// All messages of `bytes[from..len]`, behind which there is padding; the shapes know that these
+    /// begin. A fault of ours outside a
     /// single message costs the rest of these bytes.
     #[inline]
     fn all(
@@ -217,7 +223,6 @@ impl Messages {
         len: usize,
     ) {
         let mut pos = from;
-        self.shapes.begin();
         loop {
             let mut key = None;
             if framer.at_object(&bytes[..len], &mut pos) {

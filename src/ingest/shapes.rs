@@ -41,6 +41,22 @@ impl Shapes {
         self.cache.begin();
     }
 
+    /// Begins the datagram of this number in the batch of [`Self::foresee`].
+    #[inline]
+    pub fn begin_foreseen(&mut self, datagram: usize) {
+        self.cache.begin_foreseen(datagram);
+    }
+
+    /// Looks at the first message of each datagram of a batch, before they are counted one by one.
+    pub fn foresee<'a>(
+        &mut self,
+        listener: usize,
+        datagrams: impl Iterator<Item = &'a [u8]>,
+        shard: &Shard,
+    ) {
+        self.cache.foresee(listener, datagrams, |meaning| touch(meaning, shard));
+    }
+
     /// Shapes and their bytes.
     pub fn size(&self) -> (usize, usize) {
         (self.cache.len(), self.cache.bytes())
@@ -123,6 +139,12 @@ impl Shapes {
         stats.shapes.set(shapes as u64);
         stats.shape_bytes.set(bytes as u64);
     }
+}
+
+/// Reads what counting will need.
+#[inline]
+fn touch(meaning: Option<Meaning>, shard: &Shard) -> u64 {
+    meaning.map_or(0, |meaning| shard.touch(meaning.cell))
 }
 
 /// Whether the message, given another number in its place, says the same but for that number.

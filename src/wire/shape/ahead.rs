@@ -5,8 +5,11 @@
 
 use super::sight::Sight;
 
-/// Messages that are looked at together: as many memory accesses are under way at once.
-const AHEAD_MAX: usize = 32;
+/// Messages that are looked at together, as many as a batch has datagrams: so many memory accesses are
+/// under way at once as the processor can bear.
+pub(super) const AHEAD_MAX: usize = 64;
+/// The same within one datagram or read: what is fetched for them must stay near until it is used.
+const COUNT_MAX: usize = 32;
 /// Bytes between two messages: an outer brace, a line end.
 const GAP_MAX: usize = 4;
 
@@ -27,12 +30,19 @@ pub(super) struct Queue {
     pub(super) messages: Vec<Ahead>,
     next: usize,
     count: usize,
+    /// The first message of each datagram of a batch, if it could be seen.
+    pub(super) firsts: Vec<Option<Ahead>>,
 }
 
 impl Queue {
     /// An empty one.
     pub(super) fn new() -> Self {
-        Self { messages: Vec::with_capacity(AHEAD_MAX), next: 0, count: AHEAD_MAX }
+        Self {
+            messages: Vec::with_capacity(COUNT_MAX),
+            next: 0,
+            count: AHEAD_MAX,
+            firsts: Vec::new(),
+        }
     }
 
     /// How many to look at next time. Halved when some were not used, so that bytes which only look
@@ -47,10 +57,17 @@ impl Queue {
         if self.next < self.messages.len() {
             self.count = (self.count / 2).max(1);
         } else if !self.messages.is_empty() {
-            self.count = (self.count * 2).min(AHEAD_MAX);
+            self.count = (self.count * 2).min(COUNT_MAX);
         }
         self.messages.clear();
         self.next = 0;
+    }
+
+    /// Begins the datagram of this number in the batch that was foreseen.
+    #[inline]
+    pub(super) fn begin(&mut self, datagram: usize) {
+        self.empty();
+        self.messages.extend(self.firsts.get(datagram).copied().flatten());
     }
 
     /// The message that begins at `at`, if it is in the queue.
