@@ -27,17 +27,20 @@ lint: ## Run clippy; a warning is an error
 test: deps model ## Install what the tests need, then run them all
 	cargo test --workspace --locked
 
+SERVICES ?= cassandra opensearch victoria-logs victoria-logs-tls pyroscope
+SERVICE_TESTS ?= services_*
+
 # nginx last and anew each time: it passes on to those before it, whose ports change.
 services: ## Install and start real services for test-services, on loopback ports
 	tests/install-deps.sh services
 	tests/services/run.sh stop nginx
-	tests/services/run.sh start cassandra opensearch victoria-logs victoria-logs-tls pyroscope nginx
+	tests/services/run.sh start $(SERVICES) nginx
 
 services-stop: ## Stop them
 	tests/services/run.sh stop
 
 test-services: ## Run the tests against the services that `make services` has started
-	cargo test --locked --features services --test 'services_*'
+	cargo test --locked --features services $(SERVICE_TESTS:%=--test '%')
 
 doc: ## Build the documentation; a warning is an error
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --document-private-items

@@ -27,7 +27,13 @@ if [ "${1:-}" = services ]; then
     need maven mvn --version
     need nginx-light /usr/sbin/nginx -v
     need openssl openssl version
+    need python3 python3 --version
     need curl curl --version
+fi
+
+if [ "${1:-}" = services ] && ! command -v go >/dev/null; then
+    echo 'install-deps: there is no go; victoria-logs and pyroscope are built with Go 1.26 or newer, which Debian lacks' >&2
+    exit 1
 fi
 
 as_root() {

@@ -20,17 +20,32 @@ struct FarEnd {
     address: String,
 }
 
+/// A socket beside which others may be bound to the same port.
+fn bind_shared(port: u16) -> UdpSocket {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], port)).into()).expect("a free port");
+    socket.into()
+}
+
 impl FarEnd {
     fn new() -> Self {
         Self::at(0)
     }
 
     fn at(port: u16) -> Self {
-        let socket = UdpSocket::bind(("127.0.0.1", port)).expect("a free port");
+        let socket = bind_shared(port);
         socket2::SockRef::from(&socket).set_recv_buffer_size(4 << 20).unwrap();
         socket.set_read_timeout(Some(DEADLINE)).unwrap();
         let address = socket.local_addr().unwrap().to_string();
         Self { socket, address }
+    }
+
+    /// Keeps the port from others without receiving there: connected to somebody else, it takes nothing from here.
+    fn keep_port(&self) -> UdpSocket {
+        let keeper = bind_shared(self.socket.local_addr().unwrap().port());
+        keeper.connect("127.0.0.1:9").unwrap();
+        keeper
     }
 
     /// The next datagram that is not empty: empty ones only ask whether somebody is there.
@@ -344,6 +359,7 @@ fn a_far_end_that_goes_away_and_comes_back_costs_no_more_than_the_first_datagram
     let server = router(&far_end.address, &["-remote-sockets", "1"]);
     server.send_unix(inc("before"));
     far_end.rows(1);
+    let _kept = far_end.keep_port();
     drop(far_end);
     let refused = || server.scrape().own(r#"remote_send_errors_total{errno="ECONNREFUSED"}"#);
     // The first goes out and is refused; the second is met by that refusal, and waits.
