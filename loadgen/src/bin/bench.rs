@@ -29,6 +29,8 @@ mod ratios;
 mod rng;
 #[path = "../bench/run.rs"]
 mod run;
+#[path = "../bench/sinks.rs"]
+mod sinks;
 #[path = "../bench/standing.rs"]
 mod standing;
 #[path = "../bench/table.rs"]
@@ -50,7 +52,7 @@ type Make = fn(&Plan) -> Result<Vec<Row>>;
 
 /// The rows in the order of the table: the word that `-only` knows it by, whether the quick table has it, and how
 /// it is made.
-const ROWS: [(&str, bool, Make); 20] = [
+const ROWS: [(&str, bool, Make); 21] = [
     ("1-half", true, |plan| Ok(vec![ratios::half(plan, 1, "≤ 1.10", &[])?])),
     ("1-full", true, |plan| Ok(vec![ratios::saturated(plan, 1, "≤ 1.10")?])),
     ("1-nowait", true, |plan| Ok(vec![ratios::half(plan, 1, "≤ 0.7", &["-batch-wait-us", "0"])?])),
@@ -65,6 +67,7 @@ const ROWS: [(&str, bool, Make); 20] = [
     ("unique", true, |plan| Ok(vec![ratios::unique(plan, "≤ 2")?])),
     ("unix", true, |plan| Ok(vec![ratios::unix(plan, "≤ 1.5")?])),
     ("workers", true, |plan| Ok(vec![ratios::two_workers(plan, "≤ 1.02")?])),
+    ("sinks", false, |plan| sinks::beside(plan, "≤ 1.05")),
     ("scrape", true, |plan| pages::scrapes(plan, ["≤ 3, ≤ 2 % of 1.2 s", "≤ 1.3"])),
     ("ingesting", true, |plan| Ok(vec![pages::while_ingesting(plan, "0 lost, unread ≤ 20 ms")?])),
     ("memory", true, |plan| Ok(vec![standing::memory(plan, "≤ 400 B")?])),
