@@ -41,6 +41,9 @@ const SIGNALS: Token = Token(1);
 const HTTP_THREADS: usize = 4;
 /// How long the end waits for responses that are being written.
 const LAST_RESPONSES: Duration = Duration::from_secs(2);
+/// How long the end waits for a sink's last words: a connect and a look-up that nothing can interrupt, 3 s each, and
+/// writing a full queue to a busy disk.
+const LAST_ROWS: Duration = Duration::from_secs(20);
 /// Panics of all workers in a minute past which something is so wrong that a restart is better.
 const PANICS_PER_MINUTE_MAX: u64 = 10;
 
@@ -116,9 +119,9 @@ impl Server {
             running.control.drain();
             running.workers.drain(..).for_each(|worker| drop(worker.join()));
         }
-        if watched.is_ok() {
-            running.flush_sinks(self.config.sinks.flush_timeout);
-        }
+        // After a fault workers may still run: what is queued now goes to disk.
+        let flush = if watched.is_ok() { self.config.sinks.flush_timeout } else { Duration::ZERO };
+        running.flush_sinks(flush);
         running.http.shutdown();
         drop(running.exporter_stop.take());
         running.profiling.take().into_iter().for_each(profiling::Stop::stop);
@@ -261,10 +264,10 @@ impl Running {
     fn flush_sinks(&mut self, timeout: Duration) {
         let deadline = Instant::now() + timeout;
         self.sinks.stop_by(deadline);
-        let ends = self.workers_started + self.sink_threads;
-        self.wait_for_ends(ends, deadline);
+        self.sinks.wait_ended(deadline);
         self.sinks.cancel(); // what is under way ends now and is kept or counted as dropped
-        self.wait_for_ends(ends, deadline + LAST_RESPONSES);
+        self.sinks.wait_ended(deadline + LAST_ROWS);
+        self.sinks.complain();
     }
 
     /// Waits for the exporter and the HTTP threads, but not for a client that reads slowly.

@@ -9,7 +9,8 @@
     reason = "a test may end; its numbers are small"
 )]
 
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{self, JoinHandle};
@@ -22,7 +23,7 @@ use metrics_server::sinks::books::Books;
 use metrics_server::sinks::deliverer::Deliverer;
 use metrics_server::sinks::outbox::Outbox;
 use metrics_server::sinks::queue::Queue;
-use metrics_server::sinks::spill::Spill;
+use metrics_server::sinks::spill::{Found, Spill};
 use metrics_server::sinks::spooler::Spooler;
 use metrics_server::sinks::{Drop, Limits, Outcome, Reason, Row, Sink, Trigger, Verdict};
 
@@ -76,8 +77,11 @@ fn rig(max_bytes: usize, spill: Option<(&Path, u64)>) -> Rig {
 }
 
 fn rig_that_retries_for(retry_max: Duration, max_bytes: usize, spill: Option<(&Path, u64)>) -> Rig {
+    rig_on(retry_max, max_bytes, spill.map(|(folder, bytes)| Spill::open(folder, bytes).unwrap()))
+}
+
+fn rig_on(retry_max: Duration, max_bytes: usize, spill: Option<(Spill, Found)>) -> Rig {
     let books = Arc::new(Books::new("scripted", 1));
-    let spill = spill.map(|(folder, bytes)| Spill::open(folder, bytes).unwrap());
     let last_ns = spill.as_ref().map_or(0, |(_, found)| found.last_ns);
     let queue = Arc::new(Queue::new(Arc::clone(&books), LIMITS, max_bytes, spill));
     let (sender, blocks) = channel::unbounded();
@@ -393,36 +397,84 @@ fn rows_that_cannot_be_read_back_are_set_aside_and_counted() {
     let dir = tempfile::tempdir().unwrap();
     let mut block = Block::default();
     block.push(1, |bytes| bytes.extend_from_slice(b"{\"value\":3}"));
-    {
-        let (spill, _) = Spill::open(dir.path(), 1 << 20).unwrap();
-        spill.write_before(None, std::slice::from_ref(&block)).unwrap();
-    }
-    let rig = {
-        let books = Arc::new(Books::new("scripted", 1));
-        let found = Spill::open(dir.path(), 1 << 20).unwrap();
-        // After it was found whole, the disk fails.
-        let segment = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
-        let segment = segment.into_iter().find(|path| path.extension().is_some()).unwrap();
-        let mut bytes = std::fs::read(&segment).unwrap();
-        *bytes.last_mut().unwrap() ^= 1;
-        std::fs::write(&segment, bytes).unwrap();
-        let queue = Arc::new(Queue::new(Arc::clone(&books), LIMITS, 1, Some(found)));
-        let (requests_in, requests) = channel::unbounded();
-        let (answers, answers_out) = channel::unbounded();
-        let sink = Box::new(Scripted { requests: requests_in, answers: answers_out });
-        let deliverer = Deliverer::new(sink, Arc::clone(&queue), None);
-        let (sender, blocks) = channel::unbounded();
-        let outbox = Some(Outbox::new(0, sender, Arc::clone(&books)));
-        let stamps = Stamps { last_ns: 0, next_seq: 0 };
-        let spooler = Spooler { blocks, queue: Arc::clone(&queue), stamps };
-        let threads = vec![thread::spawn(|| spooler.run()), thread::spawn(|| deliverer.run())];
-        Rig { outbox, books, queue, requests, answers, threads }
-    };
+    let segment = segment_of(dir.path(), &[block]);
+    let found = Spill::open(dir.path(), 1 << 20).unwrap();
+    // After it was found whole, the disk fails.
+    let mut bytes = std::fs::read(&segment).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let rig = rig_on(LONG, 1, Some(found));
     let books = rig.end();
     assert_eq!(books.dropped(Drop::Damaged), 1);
-    assert!(std::fs::read_dir(dir.path()).unwrap().any(|file| {
-        file.unwrap().path().extension().is_some_and(|ending| ending == "damaged")
-    }));
+    assert!(segment.with_extension("damaged").exists());
+}
+
+#[test]
+fn damage_in_the_middle_costs_what_is_behind_it_and_is_counted_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut blocks = Vec::new();
+    for value in 0..5 {
+        let mut block = Block::default();
+        block.push(value + 1, |bytes| write!(bytes, "{{\"value\":{value}}}").unwrap());
+        blocks.push(block);
+    }
+    let segment = segment_of(dir.path(), &blocks);
+    let found = Spill::open(dir.path(), 1 << 20).unwrap();
+    // After it was found whole the disk fails in the third frame: head of 16 bytes, five frames of one length.
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let frame = (bytes.len() - 16) / 5;
+    bytes[16 + 3 * frame - 1] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let rig = rig_on(LONG, 1, Some(found));
+    assert_eq!(rig.drain(2), [0, 1]);
+    let books = rig.end();
+    assert_eq!((books.delivered.load(Relaxed), books.dropped(Drop::Damaged)), (2, 3));
+    assert_eq!(books.spilled_rows.load(Relaxed), 0);
+}
+
+#[test]
+fn damage_found_at_the_start_is_set_aside_and_ends_no_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut block = Block::default();
+    block.push(1, |bytes| bytes.extend_from_slice(b"{\"value\":3}"));
+    let segment = segment_of(dir.path(), &[block.clone(), block]);
+    let whole = std::fs::read(&segment).unwrap();
+    for (at, rows) in [(3, 0), (whole.len() - 1, 1)] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        std::fs::write(&segment, &bytes).unwrap();
+        let (_, found) = Spill::open(dir.path(), 1 << 20).unwrap();
+        assert_eq!(found.segments.iter().map(|segment| segment.rows).sum::<u64>(), rows);
+        assert!(found.torn_bytes > 0);
+        assert_eq!(std::fs::read(segment.with_extension("damaged")).unwrap(), bytes);
+        let _ = std::fs::remove_file(&segment); // it is gone where nothing in it was whole
+    }
+}
+
+#[test]
+fn at_the_end_as_much_is_kept_as_there_is_room_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rig = rig(1 << 20, Some((dir.path(), 1_000)));
+    rig.send(0..40);
+    rig.wait_taken(40);
+    rig.values();
+    rig.queue.stop_by(Instant::now());
+    rig.answer(retry(), &[]);
+    let books = rig.end();
+    let (kept, dropped) = (books.spilled_rows.load(Relaxed), books.dropped(Drop::Shutdown));
+    assert!(kept > 1 && dropped > 1 && kept + dropped == 40, "{kept} {dropped}");
+    assert_eq!(books.queued_bytes.load(Relaxed), 0);
+    let next = self::rig(1 << 20, Some((dir.path(), 1 << 20)));
+    assert_eq!(next.drain(kept as usize), (0..kept as u32).collect::<Vec<_>>());
+    next.end();
+}
+
+/// A segment with these blocks, as a server leaves it.
+fn segment_of(folder: &Path, blocks: &[Block]) -> PathBuf {
+    let (spill, found) = Spill::open(folder, 1 << 20).unwrap();
+    spill.write_before(&found.segments, blocks).2.unwrap();
+    let mut paths = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    paths.find(|path| path.extension().is_some()).unwrap()
 }
 
 fn files(folder: &Path) -> usize {

@@ -60,9 +60,8 @@ impl Profiling {
         let host_name = host_name();
         let hostname = if flags.hostname.is_empty() { &host_name } else { &flags.hostname };
         let pyroscope = Pyroscope::new(url, hostname)?;
-        let profiler = Profiler::start().with_context(|| {
-            format!("-pyroscope-url {url:?}: cannot profile; is the temporary directory writable?")
-        })?;
+        let profiler = Profiler::start()
+            .context("-pyroscope-url: cannot profile; is the temporary directory writable?")?;
         let (_, stopped) = bounded(0);
         Ok(Some(Self {
             profiler,

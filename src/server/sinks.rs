@@ -146,6 +146,23 @@ impl RunningSinks {
         self.held.iter().for_each(|(queue, _)| queue.stop_by(deadline));
     }
 
+    /// Waits until what is left of all is kept or dropped, or until then.
+    pub(super) fn wait_ended(&self, until: Instant) {
+        for (queue, _) in &self.held {
+            queue.wait_ended(until);
+        }
+    }
+
+    /// Says what is lost with sinks that have not ended.
+    pub(super) fn complain(&self) {
+        for (queue, _) in &self.held {
+            if !queue.wait_ended(Instant::now()) {
+                let (sink, rows) = (queue.books.sink, queue.books.queued());
+                log::error!("{sink}: its far end or disk does not let go; {rows} rows are lost");
+            }
+        }
+    }
+
     /// Ends deliveries that are under way.
     pub(super) fn cancel(&self) {
         self.held.iter().for_each(|(_, cancel)| (cancel.0)());

@@ -2,14 +2,18 @@
 //!
 //! Runs on the deliverer. A batch comes from memory or from one segment, never from both.
 
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::sinks::block::{Block, HEAD_BYTES};
 use crate::sinks::queue::{Next, Queue};
 use crate::sinks::spill::{Segment, SegmentReader};
 use crate::sinks::{Limits, Trigger};
+
+/// The pause after an error of the disk that may pass.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// Where rows were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,26 +155,43 @@ impl Taker {
             Some(open) => Ok(open),
             None => spill.read(oldest),
         };
-        let read = opened.and_then(|mut reader| {
+        let read = opened.and_then(|reader| {
+            let reader = self.segment.insert(reader);
             let frame = reader.at;
-            let block = reader.block()?;
-            Ok((reader, frame, block))
+            Ok((frame, reader.block()?))
         });
         match read {
-            Ok((reader, frame, block)) => {
-                self.segment = Some(reader);
+            Ok((frame, block)) => {
                 let (origin, came) = (Origin::Disk, Instant::now());
                 self.open = Some(Open { block, cut: (0, 0), origin, came, frame });
                 Have::Rows
             }
             Err(error) => {
-                log::error!(
-                    "-spill-dir: rows of {} cannot be read back: {error}; the rest of the segment is set aside",
-                    self.queue.books.sink
-                );
-                self.queue.delivered(oldest.number, oldest.end, 0);
+                self.cannot_read(oldest, &error);
                 Have::Nothing
             }
+        }
+    }
+
+    /// A damaged segment is set aside, once the rows before the damage are settled; any other error, as for
+    /// want of descriptors, may pass.
+    fn cannot_read(&mut self, oldest: &Segment, error: &io::Error) {
+        if self.from_disk > 0 {
+            return; // met again with the next batch
+        }
+        let sink = self.queue.books.sink;
+        if matches!(
+            error.kind(),
+            ErrorKind::InvalidData | ErrorKind::UnexpectedEof | ErrorKind::NotFound
+        ) {
+            log::error!(
+                "-spill-dir: rows of {sink} cannot be read back: {error}; the rest of the segment is set aside"
+            );
+            self.segment = None;
+            self.queue.delivered(oldest.number, oldest.end, 0);
+        } else {
+            log::warn!("-spill-dir: rows of {sink} cannot be read now: {error}; tried again");
+            self.queue.pause(READ_AGAIN);
         }
     }
 

@@ -126,11 +126,13 @@ impl Sink for Loki {
         let mut fate = self.attempt(rows, &mut known);
         if fate == Fate::Bare && !self.pick.bare {
             log::warn!(
-                "loki: {} takes no structured metadata (allow_structured_metadata, schema v13): labels beside the stream are in the line alone",
+                "loki: {} seems to take no structured metadata (allow_structured_metadata, schema v13): labels beside the stream are in the line alone",
                 self.place
             );
             self.pick.bare = true;
             fate = self.attempt(rows, &mut known);
+            // Loki quotes labels: its words prove something only where the lines alone are taken.
+            self.pick.bare = fate == Fate::Delivered;
         }
         let verdict = match fate {
             Fate::Delivered => Verdict::Delivered,

@@ -47,7 +47,8 @@ impl Pyroscope {
     /// # Errors
     /// It is no URL that profiles can be sent to; names the flag.
     pub fn new(url: &str, hostname: &str) -> anyhow::Result<Self> {
-        let name = || format!("-pyroscope-url {url:?}");
+        // The URL may hold a password: it is not shown.
+        let name = || "-pyroscope-url".to_owned();
         let parsed: Uri = url.parse().with_context(name)?;
         if !matches!(parsed.scheme_str(), Some("http" | "https")) || parsed.query().is_some() {
             bail!("{}: must be like http://localhost:4040", name());

@@ -6,7 +6,7 @@
 //!      └─ memory full, or anything on disk ─▶ [segments] ─▶ once memory is empty
 //! ```
 //!
-//! One lock, taken a few times per block and never during I/O. The spooler alone appends to the newest
+//! One lock, taken a few times per block and never during I/O but at the end. The spooler alone appends to the newest
 //! segment, the deliverer alone removes the oldest; where both are the same, `writing` keeps it.
 
 use std::collections::VecDeque;
@@ -53,6 +53,8 @@ struct State {
     closed: bool,
     /// When the deliverer has to end.
     deadline: Option<Instant>,
+    /// It has, and what was left is kept or dropped.
+    ended: bool,
 }
 
 /// What there is to take.
@@ -145,6 +147,8 @@ impl Queue {
             }
             Err(error) => {
                 state.disk_rests_until = Some(now + DISK_REST);
+                // The deliverer may have settled all of a segment that was kept for this.
+                self.changed.notify_one();
                 self.books.drop_rows(Drop::QueueFull, rows);
                 if self.books.spill_errors.fetch_add(1, Relaxed).is_power_of_two() {
                     log::warn!(
@@ -260,6 +264,13 @@ impl Queue {
         self.state.lock().deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
+    /// Waits until the deliverer has ended; returns whether it has by then. For main.
+    pub fn wait_ended(&self, until: Instant) -> bool {
+        let mut state = self.state.lock();
+        while !state.ended && !self.changed.wait_until(&mut state, until).timed_out() {}
+        state.ended
+    }
+
     /// Keeps what is left in memory on disk, before all that is there, or drops it. `left` was taken already.
     /// For the deliverer, at its end: the spooler's last blocks are waited for.
     pub fn keep(&self, mut left: Vec<Block>) {
@@ -267,28 +278,36 @@ impl Queue {
         let mut state = self.state.lock();
         while !state.closed && !self.changed.wait_until(&mut state, until).timed_out() {}
         left.extend(state.blocks.drain(..).map(|(block, _)| block));
-        let rows: u64 = left.iter().map(|block| u64::from(block.rows)).sum();
-        if rows == 0 {
-            return;
+        if !left.is_empty() {
+            self.keep_blocks(&state.segments, &left);
         }
+        state.ended = true;
+        self.changed.notify_all();
+    }
+
+    /// As many as there is room for.
+    fn keep_blocks(&self, segments: &VecDeque<Segment>, left: &[Block]) {
+        let rows = |blocks: &[Block]| blocks.iter().map(|block| u64::from(block.rows)).sum::<u64>();
         let bytes: usize = left.iter().map(|block| block.bytes.len()).sum();
-        let oldest = state.segments.front().copied();
-        let spill = self.spill.as_ref().filter(|spill| spill.has_room(&state.segments, bytes));
-        let kept = spill.map(|spill| spill.write_before(oldest.as_ref(), &left));
-        match kept {
-            Some(Ok(end)) => {
-                self.books.spilled_rows.fetch_add(rows, Relaxed);
-                self.books.spilled_total.fetch_add(rows, Relaxed);
-                self.books.spilled_bytes.fetch_add(end, Relaxed);
+        let kept = self.spill.as_ref().map_or(0, |spill| {
+            let (kept, end, result) = spill.write_before(segments, left);
+            self.books.spilled_rows.fetch_add(rows(&left[..kept]), Relaxed);
+            self.books.spilled_total.fetch_add(rows(&left[..kept]), Relaxed);
+            self.books.spilled_bytes.fetch_add(end, Relaxed);
+            if let Err(error) = result {
+                log::error!("-spill-dir: cannot keep rows of {}: {error}", self.books.sink);
             }
-            other => {
-                if let Some(Err(error)) = other {
-                    log::error!("-spill-dir: cannot keep rows of {}: {error}", self.books.sink);
-                }
-                self.books.drop_rows(Drop::Shutdown, rows);
-            }
+            kept
+        });
+        let dropped = rows(&left[kept..]);
+        if dropped > 0 {
+            log::warn!(
+                "{}: {dropped} rows were not delivered and are dropped: -spill-dir would keep them, where it has room",
+                self.books.sink
+            );
+            self.books.drop_rows(Drop::Shutdown, dropped);
         }
-        self.books.queued_rows.fetch_sub(rows, Relaxed);
+        self.books.queued_rows.fetch_sub(rows(left), Relaxed);
         self.books.queued_bytes.fetch_sub(bytes as u64, Relaxed);
     }
 }

@@ -19,6 +19,7 @@ const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
 /// The first segment's number: rows that a stop leaves in memory go before those on disk.
 const FIRST_NUMBER: u64 = 1 << 40;
 const ENDING: &str = "rows";
+const DAMAGED: &str = "damaged";
 
 /// What is known of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,8 +105,22 @@ impl Spill {
             {
                 segment::Contents::default()
             }
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                log::error!("-spill-dir: {}: {error}; it is set aside", path.display());
+                fs::rename(&path, path.with_extension(DAMAGED))?;
+                found.torn_bytes += length;
+                return Ok(());
+            }
             Err(error) => return Err(error.into()),
         };
+        if !segment::is_torn(&file, contents.end)? {
+            log::error!(
+                "-spill-dir: {} is damaged behind byte {}: rows up to there are taken, a copy of all is set aside",
+                path.display(),
+                contents.end
+            );
+            fs::copy(&path, path.with_extension(DAMAGED))?;
+        }
         found.torn_bytes += length.saturating_sub(contents.end.max(segment::HEAD_BYTES));
         found.last_ns = found.last_ns.max(contents.last_ns);
         if contents.rows == 0 {
@@ -136,7 +151,7 @@ impl Spill {
     /// Renames a segment that cannot be read, so that it is out of the way but not gone.
     pub fn set_aside(&self, segment: &Segment) -> io::Result<()> {
         let path = self.path(segment.number);
-        fs::rename(&path, path.with_extension("damaged"))
+        fs::rename(&path, path.with_extension(DAMAGED))
     }
 
     /// The oldest segment's file, for its rows and its position.
@@ -145,20 +160,43 @@ impl Spill {
         Ok(SegmentReader { file, number: segment.number, at: segment.position })
     }
 
-    /// Writes blocks to a segment before all others: at the end, what is left in memory.
-    pub fn write_before(&self, oldest: Option<&Segment>, blocks: &[Block]) -> io::Result<u64> {
-        let number = oldest.map_or(FIRST_NUMBER, |oldest| oldest.number) - 1;
+    /// Writes blocks to a segment before all others: at the end, what is left in memory. Returns how many were
+    /// written, as there was room, and the segment's length; an error is that of the first that was not.
+    pub fn write_before(
+        &self,
+        segments: &VecDeque<Segment>,
+        blocks: &[Block],
+    ) -> (usize, u64, io::Result<()>) {
+        let number = segments.front().map_or(FIRST_NUMBER, |oldest| oldest.number) - 1;
         let path = self.path(number);
-        let write = || {
+        let (mut written, mut end) = (0, segment::HEAD_BYTES);
+        let mut write = || {
             let file = segment::create(&path)?;
-            let mut end = segment::HEAD_BYTES;
             for block in blocks {
-                end = segment::append(&file, end, block)?;
+                if !self.has_room(
+                    segments,
+                    usize::try_from(end).unwrap_or(usize::MAX) + block.bytes.len(),
+                ) {
+                    break;
+                }
+                end = match segment::append(&file, end, block) {
+                    Ok(end) => end,
+                    Err(error) => {
+                        file.set_len(end)?; // half a frame
+                        file.sync_data()?;
+                        return Err(error);
+                    }
+                };
+                written += 1;
             }
-            file.sync_data()?;
-            Ok(end)
+            file.sync_data()
         };
-        write().inspect_err(|_| drop(fs::remove_file(&path)))
+        let result = write();
+        if written == 0 {
+            drop(fs::remove_file(&path)); // there may be none
+            end = 0;
+        }
+        (written, end, result)
     }
 }
 
@@ -166,6 +204,8 @@ impl Spill {
 #[derive(Debug, Default)]
 pub struct SegmentWriter {
     open: Option<(File, u64, u64)>,
+    /// Numbers below were used: a segment that the deliverer is just removing must not come again.
+    next: u64,
     dirty: bool,
 }
 
@@ -202,7 +242,8 @@ impl SegmentWriter {
         };
         if !self.open.as_ref().is_some_and(|&(_, number, end)| goes_on(number, end)) {
             self.sync()?;
-            let number = newest.map_or(FIRST_NUMBER, |newest| newest.number + 1);
+            let number = newest.map_or(FIRST_NUMBER, |newest| newest.number + 1).max(self.next);
+            self.next = number + 1;
             self.open = Some((segment::create(&spill.path(number))?, number, segment::HEAD_BYTES));
         }
         let Some((file, number, end)) = &mut self.open else {
@@ -218,10 +259,9 @@ impl SegmentWriter {
                 // Half a frame must not stand before the next.
                 file.set_len(*end)?;
                 if *end == segment::HEAD_BYTES {
+                    let path = spill.path(*number);
                     self.open = None;
-                    fs::remove_file(
-                        spill.path(newest.map_or(FIRST_NUMBER, |newest| newest.number + 1)),
-                    )?;
+                    fs::remove_file(path)?;
                 }
                 Err(error)
             }

@@ -46,6 +46,9 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
     let mut head = MAGIC.to_vec();
     head.extend_from_slice(&HEAD_BYTES.to_le_bytes());
     file.write_all_at(&head, 0)?;
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?; // its name survives the machine, too
+    }
     Ok(file)
 }
 
@@ -129,6 +132,21 @@ pub(super) fn contents(file: &File) -> io::Result<Contents> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Whether a crash ended the file at `at`: what is there, if anything, is the beginning of a frame.
+///
+/// # Errors
+/// Of reading.
+pub(super) fn is_torn(file: &File, at: u64) -> io::Result<bool> {
+    let left = file.metadata()?.len().saturating_sub(at);
+    if left < FRAME_HEAD_BYTES as u64 {
+        return Ok(true);
+    }
+    let mut len = [0; 4];
+    file.read_exact_at(&mut len, at)?;
+    let len = u32::from_le_bytes(len);
+    Ok(len <= FRAME_MAX_BYTES && left < FRAME_HEAD_BYTES as u64 + u64::from(len))
 }
 
 fn checksum(head: &[u8], bytes: &[u8]) -> u32 {
