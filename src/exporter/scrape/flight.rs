@@ -1,8 +1,8 @@
 //! One page at a time, shared by all who ask while it is made.
 //!
 //! A scrape that comes while a page is being made waits for the next one, since what its client has
-//! sent before may be missing from this one; all that wait share it. So at most two pages exist at a
-//! time, whatever the number of scrapers.
+//! sent before may be missing from this one; all that wait share it. So besides those that are being
+//! sent at most two pages exist at a time, whatever the number of scrapers.
 
 use std::sync::Arc;
 
@@ -41,12 +41,11 @@ impl Flight {
                     state.begun += 1;
                     let number = state.begun;
                     drop(state);
-                    let landing = Landing(self);
+                    let mut landing = Landing { flight: self, page: None };
                     let body = Arc::new(make());
+                    landing.page = Some((number, Arc::clone(&body)));
                     drop(landing);
                     state = self.state.lock();
-                    state.page = Some((number, Arc::clone(&body)));
-                    self.landed.notify_all();
                     break body;
                 }
                 _ => self.landed.wait(&mut state),
@@ -60,17 +59,23 @@ impl Flight {
     }
 }
 
-/// Gives the place back, also when making the page panics: the next scrape tries anew.
-struct Landing<'a>(&'a Flight);
+/// Gives the page to all and the place back, also when making the page panics: the next scrape tries anew.
+struct Landing<'a> {
+    flight: &'a Flight,
+    page: Option<(u64, Arc<Body>)>,
+}
 
 impl Drop for Landing<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.state.lock();
+        let mut state = self.flight.state.lock();
         state.flying = false;
+        if self.page.is_some() {
+            state.page = self.page.take();
+        }
         if std::thread::panicking() {
             state.waiting -= 1; // its maker waits no more
         }
         drop(state);
-        self.0.landed.notify_all();
+        self.flight.landed.notify_all();
     }
 }
