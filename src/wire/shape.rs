@@ -324,6 +324,11 @@ impl<T: Copy> ShapeCache<T> {
             self.evict();
         }
         self.bytes += cost;
+        if self.entries.capacity() == 0 {
+            // Room for all that there can be: to grow would be to copy up to half of the bound, 70 ms in which
+            // nothing is read. It takes addresses, and memory only as it is used. Where it is not to be had, it grows.
+            drop(self.entries.try_reserve_exact(self.bytes_max / Self::ENTRY_BYTES + 1));
+        }
         let index = if let Some(index) = self.vacant.pop() {
             self.entries[index as usize] = entry;
             index
