@@ -49,7 +49,7 @@ model: ## Check the concurrent protocols with loom and shuttle
 	RUSTFLAGS='--cfg model_loom' cargo test --locked --target-dir target/loom --test model_loom
 	RUSTFLAGS='--cfg shuttle' cargo test --locked --target-dir target/shuttle --test model_shuttle
 
-bench: ## Measure what the server costs beside what it cannot cost less than (two cores, 15 minutes)
+bench: ## Measure what the server costs beside what it cannot cost less than (two cores, some ten minutes)
 	cargo build --release --workspace --locked
 	@"$${CARGO_TARGET_DIR:-target}"/release/bench
 

@@ -404,10 +404,13 @@ fn a_far_end_that_is_no_address_or_the_server_itself_is_refused_at_the_start() {
         (format!(":{port}"), format!("[::1]:{port}")),
     ] {
         let args = ["-socket", "127.0.0.1:0", "-uds", "ms.sock", "-udp", &udp, "-remote", &remote];
-        let exit = Server::try_start(dir.path(), &args).unwrap_err();
-        assert_eq!(exit.code, Some(1), "{udp} {remote} {exit:?}");
-        let told = ["-remote", "-udp", &udp, "this server's own"];
-        assert!(told.iter().all(|part| exit.stderr.contains(part)), "{udp} {remote} {exit:?}");
+        let check = [&args[..], &["-check-config"]].concat();
+        for args in [&args[..], &check] {
+            let exit = Server::try_start(dir.path(), args).unwrap_err();
+            assert_eq!(exit.code, Some(1), "{args:?} {exit:?}");
+            let told = ["-remote", "-udp", &udp, "this server's own"];
+            assert!(told.iter().all(|part| exit.stderr.contains(part)), "{args:?} {exit:?}");
+        }
     }
 }
 

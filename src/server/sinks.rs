@@ -1,6 +1,6 @@
 //! The sinks that the flags ask for: their queues, and the threads' bodies.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use crossbeam::channel::{self, Sender};
 
-use crate::config::{Config, GoAddr, SinkFlags};
+use crate::config::{Config, GoAddr, ListenUdp, SinkFlags};
 use crate::metric::Op;
 use crate::sinks::Sink;
 use crate::sinks::block::{Block, Stamps};
@@ -17,6 +17,7 @@ use crate::sinks::deliverer::Deliverer;
 use crate::sinks::loki::Loki;
 use crate::sinks::opensearch::OpenSearch;
 use crate::sinks::outbox::{Outbox, Outboxes};
+use crate::sinks::pyroscope::Pyroscope;
 use crate::sinks::queue::Queue;
 use crate::sinks::remote::{Remote, link};
 use crate::sinks::scylla::Scylla;
@@ -224,7 +225,25 @@ fn router(
 /// # Errors
 /// Names flag or variable, and cause.
 pub(super) fn check(config: &Config) -> anyhow::Result<()> {
-    far_ends(config, &mut AllBooks::default()).map(drop)
+    let mut books = AllBooks::default();
+    far_ends(config, &mut books)?;
+    if !config.sinks.pyroscope_url.is_empty() {
+        Pyroscope::new(&config.sinks.pyroscope_url, "")?;
+    }
+    if let Some(remote) = &config.sinks.remote {
+        router(config, remote, config.ingest.udp.as_ref().and_then(asked), &books)?;
+    }
+    Ok(())
+}
+
+/// Where UDP is to be received, if that needs no look-up.
+fn asked(udp: &ListenUdp) -> Option<SocketAddr> {
+    let ip = if udp.addr.host.is_empty() {
+        Ipv6Addr::UNSPECIFIED.into()
+    } else {
+        udp.addr.host.parse().ok()?
+    };
+    Some(SocketAddr::new(ip, udp.addr.port))
 }
 
 fn far_ends(config: &Config, books: &mut AllBooks) -> anyhow::Result<Vec<FarEnd>> {
