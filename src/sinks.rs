@@ -158,7 +158,5 @@ reasons! {
         Shutdown => "shutdown",
         /// What was read back from disk was damaged.
         Damaged => "damaged",
-        /// Sending failed, and the far end cannot be asked (datagrams).
-        SendError => "send_error",
     }
 }

@@ -410,6 +410,19 @@ fn rows_that_cannot_be_read_back_are_set_aside_and_counted() {
 }
 
 #[test]
+fn a_block_that_is_not_all_rows_is_rejected_whole_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut block = Block::default();
+    block.push(1, |bytes| bytes.extend_from_slice(b"{\"value\":3}"));
+    block.push(2, |bytes| bytes.extend_from_slice(b"{\"value\":4}"));
+    block.bytes.pop(); // of the second text; the checksum is that of what was written
+    segment_of(dir.path(), &[block]);
+    let books = rig(1, Some((dir.path(), 1 << 20))).end();
+    assert_eq!(books.rejected[Reason::Unreadable as usize].load(Relaxed), 2);
+    assert_eq!((books.delivered.load(Relaxed), books.spilled_rows.load(Relaxed)), (0, 0));
+}
+
+#[test]
 fn damage_in_the_middle_costs_what_is_behind_it_and_is_counted_once() {
     let dir = tempfile::tempdir().unwrap();
     let mut blocks = Vec::new();

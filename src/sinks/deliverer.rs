@@ -14,9 +14,9 @@ use crate::clock;
 use crate::sinks::backoff::Backoff;
 use crate::sinks::batch::{Batch, Origin, Taker};
 use crate::sinks::block::Block;
-use crate::sinks::books::{Books, Sent};
+use crate::sinks::books::Sent;
 use crate::sinks::queue::Queue;
-use crate::sinks::{Drop, Outcome, Reason, Row, Sink, Verdict};
+use crate::sinks::{Drop, Outcome, Reason, Row, Sink, Trigger, Verdict};
 
 /// The shortest time between two log lines of one sink's failures.
 const LOG_PERIOD: Duration = Duration::from_secs(10);
@@ -69,6 +69,10 @@ impl Deliverer {
                 parts.push_front(part);
                 return parts.into();
             }
+            if part.iter().count() != part.rows as usize {
+                self.reject_unreadable(&part, origin);
+                continue;
+            }
             let (outcome, verdicts) = self.send(&part, batch.trigger);
             match outcome {
                 Outcome::Rows => {
@@ -105,13 +109,9 @@ impl Deliverer {
     }
 
     /// One request.
-    fn send(&mut self, part: &Block, trigger: crate::sinks::Trigger) -> (Outcome, Vec<Verdict>) {
+    fn send(&mut self, part: &Block, trigger: Trigger) -> (Outcome, Vec<Verdict>) {
         let rows: Vec<Row<'_>> = part.iter().collect();
         let mut verdicts = Vec::with_capacity(rows.len());
-        if rows.len() != part.rows as usize {
-            let why = "rows cannot be read back".to_owned();
-            return (Outcome::Split { why, reason: Reason::Unreadable }, verdicts);
-        }
         let began = Instant::now();
         let sink = &mut self.sink;
         let deliver = AssertUnwindSafe(|| sink.deliver(&rows, trigger, &mut verdicts));
@@ -145,7 +145,7 @@ impl Deliverer {
     fn book(&self, part: &Block, verdicts: &[Verdict], origin: Origin) -> Block {
         let books = &self.queue.books;
         let mut rest = Block::default();
-        let (mut delivered, mut settled, mut bytes) = (0, 0, 0);
+        let (mut delivered, mut settled) = (0, 0);
         for (row, verdict) in part.iter().zip(verdicts) {
             match verdict {
                 Verdict::Delivered => delivered += 1,
@@ -159,10 +159,18 @@ impl Deliverer {
             }
             settled += 1;
         }
-        bytes += part.bytes.len() - rest.bytes.len();
+        let bytes = part.bytes.len() - rest.bytes.len();
         books.delivered.fetch_add(delivered, Relaxed);
         self.release(origin, settled, bytes);
         rest
+    }
+
+    /// Of a block whose bytes are not all rows none can be trusted.
+    fn reject_unreadable(&mut self, part: &Block, origin: Origin) {
+        let rows = u64::from(part.rows);
+        self.complain(&format!("{rows} rows cannot be read back and are rejected"));
+        self.queue.books.rejected[Reason::Unreadable as usize].fetch_add(rows, Relaxed);
+        self.release(origin, rows, part.bytes.len());
     }
 
     /// Gives up rows that are too old.
@@ -181,8 +189,18 @@ impl Deliverer {
         rest
     }
 
+    /// Rows are settled: they leave the gauge of the place they came from.
     fn release(&self, origin: Origin, rows: u64, bytes: usize) {
-        release(&self.queue.books, origin, rows, bytes);
+        let books = &self.queue.books;
+        match origin {
+            Origin::Memory => {
+                books.queued_rows.fetch_sub(rows, Relaxed);
+                books.queued_bytes.fetch_sub(bytes as u64, Relaxed);
+            }
+            Origin::Disk => {
+                books.spilled_rows.fetch_sub(rows, Relaxed);
+            }
+        }
     }
 
     /// Waits before the next try, after it was said why.
@@ -199,19 +217,6 @@ impl Deliverer {
         if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_PERIOD) {
             self.logged = Some(Instant::now());
             log::warn!("{}: {what}", self.queue.books.sink);
-        }
-    }
-}
-
-/// Rows are settled: they leave the gauge of the place they came from.
-fn release(books: &Books, origin: Origin, rows: u64, bytes: usize) {
-    match origin {
-        Origin::Memory => {
-            books.queued_rows.fetch_sub(rows, Relaxed);
-            books.queued_bytes.fetch_sub(bytes as u64, Relaxed);
-        }
-        Origin::Disk => {
-            books.spilled_rows.fetch_sub(rows, Relaxed);
         }
     }
 }

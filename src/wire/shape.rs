@@ -17,14 +17,13 @@
 use std::hint::black_box;
 
 use crate::spread::{Hashed, Spread};
-use crate::wire::text::number_len;
 use ahead::{AHEAD_MAX, Ahead, Queue};
 use entry::Entry;
 use guess::{Guess, NONE};
-use number::number;
 use seen::Seen;
 use sight::{Again, Eye, Sight};
 
+mod admission;
 mod ahead;
 mod entry;
 mod guess;
@@ -37,10 +36,6 @@ pub use sight::Key;
 /// A message longer than this, or whose value stands behind this many bytes, is never a shape: it is
 /// rare, and looking for it must cost no more than parsing the bytes that are looked through.
 pub const SHAPE_BYTES_MAX: usize = 1024;
-/// Shapes of one hash at most: past it a message stays with the parser, so that whoever finds
-/// messages that hash alike makes nothing slow but these.
-const CHAIN_MAX: usize = 8;
-
 /// Shapes that the nearer caches hold with all that belongs to them: fetching them early costs more than it
 /// spares (measured with 1,000).
 const SHAPES_NEAR: usize = 2048;
@@ -273,109 +268,6 @@ impl<T: Copy> ShapeCache<T> {
             |place: &Place| place.hash == wanted.hash && is(&self.entries[place.index as usize]);
         self.table.find(wanted.hash(), same).map(|place| place.index)
     }
-
-    /// Notes a message that was missed; whether it was noted before, so that it is worth admitting:
-    /// a flood of messages that never come again touches nothing but this note.
-    pub fn seen_before(&mut self, key: Key, listener: usize, message: &[u8]) -> bool {
-        // The value that was found may be that of a message behind this one.
-        if self.bytes_max == 0 || message.len() > SHAPE_BYTES_MAX || key.prefix >= message.len() {
-            return false;
-        }
-        // What would never be found again would be admitted again and again.
-        let Some((number, _)) = number(&message[key.prefix..]) else { return false };
-        let suffix = &message[key.prefix + number..];
-        let mark = self.eye.hasher.hash_one((key.hash, listener, suffix));
-        self.seen.note(mark) && self.alike(key) < CHAIN_MAX
-    }
-
-    /// How many shapes have this hash; counts no further than [`CHAIN_MAX`].
-    fn alike(&self, key: Key) -> usize {
-        let wanted = Place { hash: key.kept(), index: NONE };
-        let mut alike = 0;
-        self.table.find(wanted.hash(), |place| {
-            alike += usize::from(place.hash == wanted.hash);
-            alike == CHAIN_MAX
-        });
-        alike
-    }
-
-    /// The message with another number in place of its own, for the proof that admits it: appended to
-    /// `out`. Returns that number.
-    pub fn probe(key: Key, message: &[u8], value: f64, out: &mut Vec<u8>) -> f64 {
-        let number = number_len(&message[key.prefix..]);
-        let (text, other) = if value < 1.0 { ("7", 7.0) } else { ("0.5", 0.5) };
-        out.extend_from_slice(&message[..key.prefix]);
-        out.extend_from_slice(text.as_bytes());
-        out.extend_from_slice(&message[key.prefix + number..]);
-        other
-    }
-
-    /// Admits a message that was proved to be a shape.
-    #[cold]
-    pub fn admit(&mut self, key: Key, listener: usize, message: &[u8], stands_for: T) {
-        let number = number_len(&message[key.prefix..]);
-        let around = (&message[..key.prefix], &message[key.prefix + number..]);
-        let entry = Entry::new(key.kept(), listener as u32, around, stands_for);
-        let cost = Self::ENTRY_BYTES + entry.bytes_elsewhere();
-        if cost > self.bytes_max {
-            return;
-        }
-        while self.bytes + cost > self.bytes_max {
-            self.evict();
-        }
-        self.bytes += cost;
-        if self.entries.capacity() == 0 {
-            // Room for all that there can be: to grow would be to copy up to half of the bound, 70 ms in which
-            // nothing is read. It takes addresses, and memory only as it is used. Where it is not to be had, it grows.
-            drop(self.entries.try_reserve_exact(self.bytes_max / Self::ENTRY_BYTES + 1));
-        }
-        let index = if let Some(index) = self.vacant.pop() {
-            self.entries[index as usize] = entry;
-            index
-        } else {
-            self.entries.push(entry);
-            (self.entries.len() - 1) as u32 // bounded in bytes far below 2^32 entries
-        };
-        self.table.insert(Place { hash: key.kept(), index });
-    }
-
-    /// Forgets a shape: what it stood for is gone.
-    #[cold]
-    pub fn remove(&mut self, index: usize) {
-        let wanted = Place { hash: self.entries[index].hash, index: NONE };
-        let removed = self.table.remove(wanted.hash(), |place| place.index as usize == index);
-        let Some(place) = removed else { return };
-        let entry = &mut self.entries[index];
-        self.bytes -= Self::ENTRY_BYTES + entry.bytes_elsewhere();
-        entry.clear();
-        self.vacant.push(place.index);
-    }
-
-    /// Looks at `count` entries, where it stopped last, and forgets those that are `stale`.
-    #[cold]
-    pub fn sweep(&mut self, count: usize, stale: impl Fn(T) -> bool) {
-        for _ in 0..count.min(self.entries.len()) {
-            self.swept = (self.swept + 1) % self.entries.len();
-            let entry = &self.entries[self.swept];
-            if !entry.is_vacant() && stale(entry.stands_for) {
-                self.remove(self.swept);
-            }
-        }
-    }
-
-    /// Turns the hand to the next shape that was not used since it came by last, and forgets that one.
-    fn evict(&mut self) {
-        loop {
-            self.hand = (self.hand + 1) % self.entries.len();
-            let entry = &mut self.entries[self.hand];
-            if entry.is_vacant() {
-                continue;
-            }
-            if !std::mem::replace(&mut entry.used, false) {
-                return self.remove(self.hand);
-            }
-        }
-    }
 }
 
 /// Finds the entries that messages may be, and reads what will be compared and counted into: one step at a
@@ -412,154 +304,4 @@ fn message(bytes: &[u8], at: usize) -> &[u8] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(name: &str, value: &str) -> String {
-        format!(r#"{{"name":"{name}","op":"inc","value":{value}}}"#)
-    }
-
-    /// Looks up the message at the head of other bytes than before.
-    fn look(cache: &mut ShapeCache<usize>, listener: usize, text: &str) -> Found<usize> {
-        cache.ahead.empty();
-        cache.find(listener, text.as_bytes(), 0, |_| 0)
-    }
-
-    /// A cache that knows these names, each standing for its number.
-    fn knowing(names: &[&str], bytes_max: usize) -> ShapeCache<usize> {
-        let mut cache = ShapeCache::new(bytes_max);
-        for (number, name) in names.iter().enumerate() {
-            let text = message(name, "1");
-            for sight in 0..2 {
-                let Found::Miss(Some(key)) = look(&mut cache, 0, &text) else { panic!("{text}") };
-                if cache.seen_before(key, 0, text.as_bytes()) {
-                    assert_eq!(sight, 1, "admitted on first sight");
-                    cache.admit(key, 0, text.as_bytes(), number);
-                }
-            }
-        }
-        cache
-    }
-
-    #[track_caller]
-    fn hits(
-        cache: &mut ShapeCache<usize>,
-        text: &str,
-        number: usize,
-        expected: f64,
-        length: usize,
-    ) {
-        match look(cache, 0, text) {
-            Found::Hit { stands_for, value, len, .. } => {
-                assert_eq!((stands_for, value, len), (number, expected, length), "{text}");
-            }
-            Found::Miss(_) => panic!("{text} was not known"),
-        }
-    }
-
-    #[test]
-    fn a_known_message_is_found_with_any_number_and_tells_its_end() {
-        let mut cache = knowing(&["a", "b"], 1 << 20);
-        for (text, value) in [
-            ("7", 7.0),
-            ("-2.5e1", -25.0),
-            ("123456789012345678901", 123_456_789_012_345_680_000.0),
-        ] {
-            let one = message("b", text);
-            hits(&mut cache, &(one.clone() + "\n{more"), 1, value, one.len());
-        }
-    }
-
-    #[test]
-    fn what_is_no_json_number_or_another_place_misses() {
-        let mut cache = knowing(&["a"], 1 << 20);
-        for value in ["", "01", "1.", ".5", "+1", "\"1\"", "1e400", "NaN", "1 2", "null"] {
-            let text = message("a", value);
-            assert!(matches!(look(&mut cache, 0, &text), Found::Miss(_)), "{text}");
-            cache.begin();
-        }
-        let text = message("a", "1");
-        assert!(matches!(look(&mut cache, 1, &text), Found::Miss(_)), "another listener");
-        assert!(matches!(look(&mut cache, 0, &text[..text.len() - 1]), Found::Miss(_)), "cut");
-    }
-
-    /// Where one message has its number, another's successor may have its own.
-    #[test]
-    fn a_number_seen_in_the_message_behind_is_not_taken() {
-        let long = "a".repeat(message("b", "1").len());
-        let mut cache = knowing(&["", &long], 1 << 20);
-        let (short, long) = (message("", "1"), message(&long, "2"));
-        let place = |text: &str, from: usize| text[from..].find("1}").map(|at| from + at);
-        // Behind the short one, its like begins where the number is then where the long one has its own.
-        let gap = long.len() - short.len() - short.len();
-        let text = format!("{short}{}{short}", " ".repeat(gap));
-        assert_eq!(place(&text, short.len()), long.find("2}"), "{text}");
-        for _ in 0..100 {
-            hits(&mut cache, &long, 1, 2.0, long.len());
-            hits(&mut cache, &text, 0, 1.0, short.len());
-        }
-    }
-
-    /// Several in one datagram, with what may stand between them, and one that is not known.
-    #[test]
-    fn messages_are_found_together() {
-        let mut cache = knowing(&["a", "b", "c"], 1 << 20);
-        cache.guess = Guess::new();
-        (0..20).for_each(|_| cache.guess.learn(false));
-        let gaps = ["", "\n", "\r\n", " ", "}\n", "\n\n\n\n\n\n", "x"];
-        for gap in gaps {
-            let mut text = String::new();
-            let names = ["a", "c", "unknown", "b", "c", "a"];
-            for name in names {
-                text += &(message(name, "4") + gap);
-            }
-            cache.begin();
-            let mut at = 0;
-            for name in names {
-                let len = message(name, "4").len();
-                let found = cache.find(0, text.as_bytes(), at, |_| 0);
-                match ["a", "b", "c"].iter().position(|known| *known == name) {
-                    None => assert!(matches!(found, Found::Miss(Some(_))), "{name}{gap:?}"),
-                    Some(number) => {
-                        let Found::Hit { stands_for, len: found, value, .. } = found else {
-                            panic!("{name}{gap:?}")
-                        };
-                        assert_eq!((stands_for, found, value), (number, len, 4.0));
-                    }
-                }
-                at += len + gap.len();
-            }
-        }
-    }
-
-    #[test]
-    fn guesses_and_searches_find_the_same() {
-        let names: Vec<String> = (0..50).map(|n| format!("m{n}")).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let mut cache = knowing(&names, 1 << 20);
-        for round in 0..100 {
-            cache.begin();
-            for step in 0..50 {
-                // In order for a while, then in another order: guesses hold, fail, and hold again.
-                let number = if round % 20 < 10 { step } else { step * 7 % 50 };
-                let text = message(names[number], "3");
-                hits(&mut cache, &text, number, 3.0, text.len());
-            }
-        }
-    }
-
-    #[test]
-    fn the_bound_evicts_what_is_not_used() {
-        let each = ShapeCache::<usize>::ENTRY_BYTES;
-        let mut cache = knowing(&["a", "b", "c", "d"], 4 * each);
-        assert_eq!((cache.len(), cache.bytes()), (4, 4 * each));
-        let text = message("e", "1");
-        let Found::Miss(Some(key)) = look(&mut cache, 0, &text) else { panic!() };
-        cache.admit(key, 0, text.as_bytes(), 4);
-        assert_eq!((cache.len(), cache.bytes()), (4, 4 * each));
-        let Found::Hit { index, .. } = look(&mut cache, 0, &text) else { panic!() };
-        cache.remove(index);
-        assert_eq!((cache.len(), cache.bytes()), (3, 3 * each));
-        assert!(matches!(look(&mut cache, 0, &text), Found::Miss(_)));
-    }
-}
+mod tests;

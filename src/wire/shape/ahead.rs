@@ -40,8 +40,8 @@ impl Queue {
         Self {
             messages: Vec::with_capacity(COUNT_MAX),
             next: 0,
-            count: AHEAD_MAX,
-            firsts: Vec::new(),
+            count: COUNT_MAX,
+            firsts: Vec::with_capacity(AHEAD_MAX),
         }
     }
 
