@@ -3,9 +3,9 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use metrics_server::metric::{BucketParams, Kind, Label, Op, Sample};
-use metrics_server::registry::cell::Total;
-use metrics_server::registry::directory::{Directory, View};
+use metrics_server::testing::metric::{BucketParams, Kind, Label, Op, Sample};
+use metrics_server::testing::registry::cell::Total;
+use metrics_server::testing::registry::{Directory, View};
 
 #[path = "support/registry.rs"]
 mod registry;

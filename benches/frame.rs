@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use metrics_server::wire::frame::{Frame, Framer};
+use metrics_server::testing::wire::{Frame, Framer};
 
 #[path = "support/lines.rs"]
 mod lines;

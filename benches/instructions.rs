@@ -8,15 +8,15 @@ use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 use crossbeam::utils::CachePadded;
-use metrics_server::config::ShutdownFrom;
-use metrics_server::control::Control;
-use metrics_server::ingest::dispatch::{Dispatch, Shared, Stream};
-use metrics_server::ingest::log_slots::LogSlots;
-use metrics_server::ingest::{Handler as _, Listener};
-use metrics_server::registry::label_text;
-use metrics_server::sinks::outbox::Outboxes;
-use metrics_server::stats::Stats;
-use metrics_server::wire::json::PADDING;
+use metrics_server::testing::config::ShutdownFrom;
+use metrics_server::testing::control::Control;
+use metrics_server::testing::ingest::LogSlots;
+use metrics_server::testing::ingest::{Dispatch, Shared, Stream};
+use metrics_server::testing::ingest::{Handler as _, Listener};
+use metrics_server::testing::registry::label_text;
+use metrics_server::testing::sinks::Outboxes;
+use metrics_server::testing::stats::Stats;
+use metrics_server::testing::wire::PADDING;
 use mio::{Poll, Token, Waker};
 use simd_json::{Buffers, Tape, fill_tape_padded};
 
@@ -152,7 +152,8 @@ fn work(case: &Case, passes: usize) {
     let messages = (passes * SERIES) as u64;
     let parsed = if case.shapes_max_bytes == 0 { messages } else { 0 };
     assert_eq!(stats[0].parsed.get() - before, parsed, "{}", case.name);
-    let accepted: u64 = stats[0].accepted.iter().map(metrics_server::stats::Count::get).sum();
+    let accepted: u64 =
+        stats[0].accepted.iter().map(metrics_server::testing::stats::Count::get).sum();
     assert_eq!(accepted, messages + (WARM_UP * orders * SERIES) as u64, "{}", case.name);
 }
 

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use metrics_server::wire::json::{PADDING, Parser};
+use metrics_server::testing::wire::{PADDING, Parser};
 
 #[path = "support/lines.rs"]
 mod lines;

@@ -3,10 +3,10 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use metrics_server::exposition::walk::{Texts, Walk};
-use metrics_server::registry::directory::Directory;
-use metrics_server::registry::label_text;
-use metrics_server::wire::json::{PADDING, Parser};
+use metrics_server::testing::exposition::{Texts, Walk};
+use metrics_server::testing::registry::Directory;
+use metrics_server::testing::registry::label_text;
+use metrics_server::testing::wire::{PADDING, Parser};
 
 #[path = "support/lines.rs"]
 mod lines;
@@ -30,7 +30,7 @@ fn directory(messages: impl Iterator<Item = String>) -> Directory {
             let kind = sample.op.kind().expect("is counted");
             // Counts of one to seven digits, as they stand on a page.
             let value = sample.value * 10_f64.powi(i32::try_from(number % 7).expect("below 7"));
-            let sample = metrics_server::metric::Sample { value, ..sample };
+            let sample = metrics_server::testing::metric::Sample { value, ..sample };
             shard.count(kind, &sample, &constants, 1).expect("is counted");
         });
     }

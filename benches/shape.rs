@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use metrics_server::wire::shape::{Found, ShapeCache};
+use metrics_server::testing::wire::{Found, ShapeCache};
 
 #[path = "support/lines.rs"]
 mod lines;

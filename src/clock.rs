@@ -10,7 +10,7 @@ static START: OnceLock<Instant> = OnceLock::new();
 
 /// Nanoseconds of the monotonic clock since the first call in this process, plus one:
 /// never 0, which cells use for "never".
-pub fn now_ns() -> u64 {
+pub(crate) fn now_ns() -> u64 {
     let start = *START.get_or_init(Instant::now);
     // 2^64 ns are 584 years.
     u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX - 1) + 1

@@ -22,15 +22,16 @@ use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
 
-pub use address::GoAddr;
-pub use cql::CqlTable;
-pub use error::UsageError;
-pub use source::source_app;
-pub use usage::{markdown_table, usage};
+pub(crate) use address::GoAddr;
+pub(crate) use cql::CqlTable;
+pub(crate) use error::UsageError;
+pub(crate) use source::source_app;
+pub use usage::markdown_table;
+pub(crate) use usage::usage;
 
 /// What a command line asks for.
 #[derive(Debug)]
-pub enum Invocation {
+pub(crate) enum Invocation {
     /// Run with this configuration, or only check it ([`Config::check_only`]).
     Run(Box<Config>),
     /// Print the usage on stderr and exit with 0.
@@ -44,7 +45,7 @@ pub enum Invocation {
 ///
 /// An error is to be printed on stderr, then the usage where [`UsageError::wants_usage`] says so; the exit
 /// status is [`UsageError::exit_code`].
-pub fn parse(
+pub(crate) fn parse(
     args: impl IntoIterator<Item = OsString>,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Invocation, UsageError> {
@@ -59,7 +60,7 @@ pub fn parse(
 
 /// Everything that a command line settles.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
+pub(crate) struct Config {
     /// Log each message.
     pub debug: bool,
     /// `-check-config`: the configuration is good; open nothing and exit with 0.
@@ -88,7 +89,7 @@ pub struct Config {
 
 /// What the workers receive, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IngestConfig {
+pub(crate) struct IngestConfig {
     /// How many workers; at least 1.
     pub workers: usize,
     /// Whether each is bound to a core.
@@ -113,7 +114,7 @@ pub struct IngestConfig {
 
 /// A UDP address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListenUdp {
+pub(crate) struct ListenUdp {
     /// The flag's text, verbatim: the label `data_source`.
     pub text: String,
     /// The same, read.
@@ -122,7 +123,7 @@ pub struct ListenUdp {
 
 /// A unix socket to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListenUnix {
+pub(crate) struct ListenUnix {
     /// The path, verbatim: the label `data_source`. `@x` is an abstract socket.
     pub path: String,
     /// The flag that asked for it: `uds` or `uds-pool`.
@@ -133,7 +134,7 @@ pub struct ListenUnix {
 
 /// Whether workers are bound to cores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pin {
+pub(crate) enum Pin {
     /// Where the process may use more cores than it has workers.
     Auto,
     /// Always.
@@ -144,7 +145,7 @@ pub enum Pin {
 
 /// Bounds on what messages may bring; past one, a message or a new series is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// The longest message; the same as [`IngestConfig::message_max_bytes`].
     pub message_max_bytes: usize,
     /// Most labels of a message.
@@ -165,7 +166,7 @@ pub struct Limits {
 
 /// The HTTP server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpConfig {
+pub(crate) struct HttpConfig {
     /// The flag's text, verbatim.
     pub text: String,
     /// The same, read.
@@ -187,7 +188,7 @@ pub enum ShutdownFrom {
 
 /// The flags and variables of the places that messages are passed on to, as given; empty where absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SinkFlags {
+pub(crate) struct SinkFlags {
     /// `-remote`: the server to pass every metric on to; an empty host is the local one.
     pub remote: Option<GoAddr>,
     /// `-remote-datagram-bytes`; 0: one message each.
@@ -258,11 +259,11 @@ pub struct SinkFlags {
 
 /// Text that is not to be logged: `{:?}` shows only whether there is any.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub(crate) struct Secret(String);
 
 impl Secret {
     /// The text itself.
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }

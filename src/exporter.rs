@@ -4,9 +4,9 @@
 //! server's own families, `retire` drives expiry on a timer. Runs on the exporter thread and the HTTP
 //! threads; workers never wait for any of it.
 
-pub mod http;
-pub mod kernel;
-pub mod own;
-pub mod process;
-pub mod retire;
-pub mod scrape;
+pub(crate) mod http;
+pub(crate) mod kernel;
+pub(crate) mod own;
+pub(crate) mod process;
+pub(crate) mod retire;
+pub(crate) mod scrape;

@@ -3,5 +3,5 @@
 //! `page` writes lines, `walk` goes through the directory piece by piece. Runs on the exporter's threads.
 //! It knows nothing of sockets and HTTP: it makes bytes.
 
-pub mod page;
-pub mod walk;
+pub(crate) mod page;
+pub(crate) mod walk;

@@ -17,14 +17,14 @@ use crate::registry::label_text::Constant;
 use crate::sinks::text;
 use crate::sys::recv::Datagrams;
 
-pub mod dispatch;
-pub mod log_slots;
-pub mod meeting;
-pub mod null;
-pub mod shapes;
-pub mod udp;
-pub mod unix;
-pub mod worker;
+pub(crate) mod dispatch;
+pub(crate) mod log_slots;
+pub(crate) mod meeting;
+pub(crate) mod null;
+pub(crate) mod shapes;
+pub(crate) mod udp;
+pub(crate) mod unix;
+pub(crate) mod worker;
 
 /// Where messages come from, as they are labelled: all that a message's meaning may depend on.
 #[derive(Debug)]

@@ -24,7 +24,7 @@
 //! A module names only modules on lower floors; `tests/tidy.rs` holds it to that.
 //!
 //! ```text
-//! 5  main        args → Config → Server → exit code
+//! 5  program     args → Config → Server → exit code
 //! 4  server      binds, starts, watches, drains and stops threads; the only file that starts one
 //! 3  ingest, exporter
 //! 2  exposition  directory → text
@@ -42,20 +42,25 @@
 //! - No input can make the page fail: what cannot be shown is refused at birth.
 //! - Deliberately absent: an async runtime on the ingest path, a map shared on it, a log line per message.
 
-pub mod clock;
-pub mod config;
-pub mod control;
-pub mod exporter;
-pub mod exposition;
-pub mod ingest;
-pub mod logger;
-pub mod metric;
-pub mod registry;
-pub mod server;
-pub mod sinks;
-pub mod spread;
-pub mod stats;
-pub mod sync;
-pub mod sys;
-pub mod text;
-pub mod wire;
+mod clock;
+mod config;
+mod control;
+mod exporter;
+mod exposition;
+mod ingest;
+mod logger;
+mod metric;
+mod program;
+mod registry;
+mod server;
+mod sinks;
+mod spread;
+mod stats;
+mod sync;
+mod sys;
+#[doc(hidden)]
+pub mod testing;
+mod text;
+mod wire;
+
+pub use program::run;

@@ -32,7 +32,7 @@ struct Logger {
 }
 
 /// Starts logging; to be called by main, once. `debug` shows what `-debug` adds.
-pub fn start(debug: bool) {
+pub(crate) fn start(debug: bool) {
     let level = if debug { LevelFilter::Debug } else { LevelFilter::Info };
     let mut builder = env_logger::Builder::new();
     builder.filter_module("metrics_server", level).filter_level(LevelFilter::Off);
@@ -58,7 +58,7 @@ pub fn start(debug: bool) {
 }
 
 /// Writes lines, for as long as the process lives. Run by the thread that is made for it.
-pub fn run() {
+pub(crate) fn run() {
     let Some(logger) = LOGGER.get() else { return };
     logger.queued.store(true, Ordering::Relaxed);
     while let Ok((level, text)) = logger.lines.1.recv() {
@@ -70,7 +70,7 @@ pub fn run() {
 }
 
 /// Waits until the lines so far are written, but not for long. Run by main at its end.
-pub fn finish() {
+pub(crate) fn finish() {
     let Some(logger) = LOGGER.get() else { return };
     let deadline = Instant::now() + LAST_LINES;
     while logger.unwritten.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
@@ -79,14 +79,14 @@ pub fn finish() {
 }
 
 /// Counts a line that was not even made, since its own queue was full.
-pub fn suppress() {
+pub(crate) fn suppress() {
     if let Some(logger) = LOGGER.get() {
         logger.suppressed.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// Lines that found the queue full.
-pub fn suppressed() -> u64 {
+pub(crate) fn suppressed() -> u64 {
     LOGGER.get().map_or(0, |logger| logger.suppressed.load(Ordering::Relaxed))
 }
 

@@ -1,56 +1,5 @@
-//! Starts the server and turns its end into an exit code.
+//! The program; `metrics_server::run` is all of it, so that tests and benches link the same code.
 
-use std::io::Write;
-use std::process::ExitCode;
-
-use metrics_server::config::{self, Invocation};
-use metrics_server::logger;
-use metrics_server::server::Server;
-
-fn main() -> ExitCode {
-    let mut args = std::env::args_os();
-    let argv0 = args.next().unwrap_or_default().to_string_lossy().into_owned();
-    let environment = |name: &str| std::env::var(name).ok();
-    match config::parse(args, &environment) {
-        Ok(Invocation::Help) => {
-            say(&config::usage(&argv0));
-            ExitCode::SUCCESS
-        }
-        Ok(Invocation::Version) => {
-            let text = format!("metrics-server {}\n", env!("CARGO_PKG_VERSION"));
-            drop(std::io::stdout().write_all(text.as_bytes()));
-            ExitCode::SUCCESS
-        }
-        Ok(Invocation::Run(config)) if config.check_only => match Server::check(&config) {
-            Ok(()) => {
-                say("configuration is valid\n");
-                ExitCode::SUCCESS
-            }
-            Err(error) => {
-                say(&format!("{error:#}\n"));
-                ExitCode::FAILURE
-            }
-        },
-        Ok(Invocation::Run(config)) => {
-            logger::start(config.debug);
-            let ended = Server::bind(*config).and_then(Server::run);
-            if let Err(error) = &ended {
-                log::error!("{error:#}");
-            }
-            logger::finish();
-            if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
-        Err(error) => {
-            say(&format!("{error}\n"));
-            if error.wants_usage() {
-                say(&config::usage(&argv0));
-            }
-            ExitCode::from(error.exit_code())
-        }
-    }
-}
-
-/// Writes to stderr, as Go's flag package does; a closed stderr is no reason to fail.
-fn say(text: &str) {
-    drop(std::io::stderr().write_all(text.as_bytes()));
+fn main() -> std::process::ExitCode {
+    metrics_server::run()
 }

@@ -11,12 +11,12 @@
 //! A cell has one writer, so counting is a plain load, add, store. What all must agree on is agreed
 //! once, at a series' birth. Knows nothing of bytes on the wire, of sockets or of time's source.
 
-pub mod birth;
-pub mod buckets;
-pub mod cell;
-pub mod directory;
-pub mod exchange;
-pub mod expiry;
-pub mod label_text;
-pub mod shard;
-pub mod slab;
+pub(crate) mod birth;
+pub(crate) mod buckets;
+pub(crate) mod cell;
+pub(crate) mod directory;
+pub(crate) mod exchange;
+pub(crate) mod expiry;
+pub(crate) mod label_text;
+pub(crate) mod shard;
+pub(crate) mod slab;

@@ -49,7 +49,7 @@ const PANICS_PER_MINUTE_MAX: u64 = 10;
 
 /// The server with everything open and no thread started.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     config: Config,
     poll: Poll,
     signals: Signals,
@@ -89,7 +89,7 @@ impl Server {
     ///
     /// # Errors
     /// Names flag or variable, and cause.
-    pub fn check(config: &Config) -> anyhow::Result<()> {
+    pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
         sinks::check(config)
     }
 
@@ -97,7 +97,7 @@ impl Server {
     ///
     /// # Errors
     /// What a flag asked for and cannot be had; the message names flag, value and cause.
-    pub fn bind(config: Config) -> anyhow::Result<Self> {
+    pub(crate) fn bind(config: Config) -> anyhow::Result<Self> {
         let poll = Poll::new().context("cannot make an epoll")?;
         let signals = Signals::catch(poll.registry(), SIGNALS).context("cannot catch signals")?;
         let main = Arc::new(Waker::new(poll.registry(), MAIN_WAKER)?);
@@ -109,7 +109,7 @@ impl Server {
     ///
     /// # Errors
     /// A thread ended that must not, or more panics were caught than can be an accident.
-    pub fn run(mut self) -> anyhow::Result<()> {
+    pub(crate) fn run(mut self) -> anyhow::Result<()> {
         start_logger()?;
         let mut running = self.start()?;
         let watched = self.watch(&running);

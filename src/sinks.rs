@@ -15,22 +15,22 @@ use std::time::Duration;
 
 use crate::metric::reasons;
 
-pub mod backoff;
-pub mod batch;
-pub mod block;
-pub mod books;
-pub mod deliverer;
-pub mod http;
-pub mod loki;
-pub mod opensearch;
-pub mod outbox;
-pub mod pyroscope;
-pub mod queue;
-pub mod remote;
-pub mod scylla;
-pub mod spill;
-pub mod spooler;
-pub mod text;
+pub(crate) mod backoff;
+pub(crate) mod batch;
+pub(crate) mod block;
+pub(crate) mod books;
+pub(crate) mod deliverer;
+pub(crate) mod http;
+pub(crate) mod loki;
+pub(crate) mod opensearch;
+pub(crate) mod outbox;
+pub(crate) mod pyroscope;
+pub(crate) mod queue;
+pub(crate) mod remote;
+pub(crate) mod scylla;
+pub(crate) mod spill;
+pub(crate) mod spooler;
+pub(crate) mod text;
 
 /// A message on its way to a far end, as the deliverer sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,14 +11,14 @@ use hashbrown::hash_table::OccupiedEntry;
 const PARTS_LOG2: u32 = 6;
 
 /// An entry that can be placed again.
-pub trait Hashed {
+pub(crate) trait Hashed {
     /// The hash that it was inserted with.
     fn hash(&self) -> u64;
 }
 
 /// The table.
 #[derive(Debug)]
-pub struct Spread<T> {
+pub(crate) struct Spread<T> {
     parts: Box<[HashTable<T>]>,
     len: usize,
 }
@@ -37,24 +37,24 @@ fn part(hash: u64) -> usize {
 impl<T: Hashed> Spread<T> {
     /// The entry with this hash that `is` wanted.
     #[inline]
-    pub fn find(&self, hash: u64, is: impl FnMut(&T) -> bool) -> Option<&T> {
+    pub(crate) fn find(&self, hash: u64, is: impl FnMut(&T) -> bool) -> Option<&T> {
         self.parts[part(hash)].find(hash, is)
     }
 
     /// Makes room for one more with this hash: [`Self::insert`] does not fail then.
-    pub fn reserve(&mut self, hash: u64) {
+    pub(crate) fn reserve(&mut self, hash: u64) {
         self.parts[part(hash)].reserve(1, Hashed::hash);
     }
 
     /// Adds an entry that is not there yet.
-    pub fn insert(&mut self, entry: T) {
+    pub(crate) fn insert(&mut self, entry: T) {
         let hash = entry.hash();
         self.parts[part(hash)].insert_unique(hash, entry, Hashed::hash);
         self.len += 1;
     }
 
     /// Takes out the entry with this hash that `is` wanted.
-    pub fn remove(&mut self, hash: u64, is: impl FnMut(&T) -> bool) -> Option<T> {
+    pub(crate) fn remove(&mut self, hash: u64, is: impl FnMut(&T) -> bool) -> Option<T> {
         let found = self.parts[part(hash)].find_entry(hash, is).ok().map(OccupiedEntry::remove);
         let (entry, _) = found?;
         self.len -= 1;
@@ -62,12 +62,12 @@ impl<T: Hashed> Spread<T> {
     }
 
     /// How many entries there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
 }

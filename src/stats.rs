@@ -165,7 +165,7 @@ impl WorkerStats {
 
 /// A family of the server's own.
 #[derive(Clone, Copy, Debug)]
-pub struct OwnFamily {
+pub(crate) struct OwnFamily {
     /// Its name.
     pub name: &'static str,
     /// Its type.
@@ -180,11 +180,10 @@ macro_rules! families {
     ($($id:ident $kind:ident $name:literal $label:literal $help:literal)*) => {
         /// Each family of [`FAMILIES`] by a name for code.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "each is described by the help text beside it")]
-        pub enum Own { $($id,)* }
+        pub(crate) enum Own { $($id,)* }
 
         /// Every `metrics_server_*` family on the page, with its meaning. All stand from the start.
-        pub const FAMILIES: &[OwnFamily] = &[
+        pub(crate) const FAMILIES: &[OwnFamily] = &[
             $(OwnFamily { name: $name, kind: Kind::$kind, label: $label, help: $help },)*
         ];
     };
@@ -259,7 +258,7 @@ families! {
 
 impl Own {
     /// The family's entry in the table.
-    pub fn family(self) -> &'static OwnFamily {
+    pub(crate) fn family(self) -> &'static OwnFamily {
         &FAMILIES[self as usize]
     }
 }

@@ -2,17 +2,17 @@
 //! for them: `--cfg model_loom` (weak memory, small models) or `--cfg shuttle` (random schedules, real code).
 
 #[cfg(not(any(model_loom, shuttle)))]
-pub use parking_lot::{Mutex, MutexGuard};
+pub(crate) use parking_lot::Mutex;
 #[cfg(not(any(model_loom, shuttle)))]
-pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 #[cfg(model_loom)]
-pub use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 #[cfg(shuttle)]
-pub use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 #[cfg(any(model_loom, shuttle))]
-pub use modelled::{Mutex, MutexGuard};
+pub(crate) use modelled::Mutex;
 
 /// The checkers' mutexes poison like std's; ours does not, so they get `parking_lot`'s signature.
 #[cfg(any(model_loom, shuttle))]
@@ -22,20 +22,20 @@ mod modelled {
     #[cfg(shuttle)]
     use shuttle::sync as checker;
 
-    pub use checker::MutexGuard;
+    pub(crate) use checker::MutexGuard;
 
     /// A mutex without poison.
     #[derive(Debug)]
-    pub struct Mutex<T>(checker::Mutex<T>);
+    pub(crate) struct Mutex<T>(checker::Mutex<T>);
 
     impl<T> Mutex<T> {
         /// A mutex around `value`.
-        pub fn new(value: T) -> Self {
+        pub(crate) fn new(value: T) -> Self {
             Self(checker::Mutex::new(value))
         }
 
         /// Waits for the lock.
-        pub fn lock(&self) -> MutexGuard<'_, T> {
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             self.0.lock().unwrap_or_else(|poison| poison.into_inner())
         }
     }

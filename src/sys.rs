@@ -4,10 +4,10 @@
 
 #![allow(unsafe_code, reason = "the one place where system calls are made by hand")]
 
-pub mod cpu;
-pub mod epoll;
-pub mod limits;
-pub mod profile;
-pub mod recv;
-pub mod socket;
-pub mod tcp;
+pub(crate) mod cpu;
+pub(crate) mod epoll;
+pub(crate) mod limits;
+pub(crate) mod profile;
+pub(crate) mod recv;
+pub(crate) mod socket;
+pub(crate) mod tcp;

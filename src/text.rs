@@ -2,6 +2,6 @@
 //!
 //! Pure functions over bytes.
 
-pub mod escape;
-pub mod json;
-pub mod number;
+pub(crate) mod escape;
+pub(crate) mod json;
+pub(crate) mod number;

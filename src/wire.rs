@@ -5,8 +5,8 @@
 //! no lock, no log line, and no allocation once the buffers have grown. Nothing here knows a socket,
 //! a series or a sink.
 
-pub mod frame;
-pub mod json;
+pub(crate) mod frame;
+pub(crate) mod json;
 mod repair;
-pub mod shape;
+pub(crate) mod shape;
 mod text;

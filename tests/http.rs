@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use metrics_server::exporter::http::HttpServer;
-use metrics_server::exporter::http::answer::Pages;
-use metrics_server::exporter::http::body::{Body, Content, Made};
-use metrics_server::exporter::http::stats::HttpStats;
+use metrics_server::testing::exporter::HttpServer;
+use metrics_server::testing::exporter::HttpStats;
+use metrics_server::testing::exporter::Pages;
+use metrics_server::testing::exporter::{Body, Content, Made};
 
 #[path = "common/wait.rs"]
 mod wait;

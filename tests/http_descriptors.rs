@@ -11,10 +11,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics_server::exporter::http::HttpServer;
-use metrics_server::exporter::http::answer::Pages;
-use metrics_server::exporter::http::body::Content;
-use metrics_server::exporter::http::stats::HttpStats;
+use metrics_server::testing::exporter::Content;
+use metrics_server::testing::exporter::HttpServer;
+use metrics_server::testing::exporter::HttpStats;
+use metrics_server::testing::exporter::Pages;
 use socket2::{Domain, Socket, Type};
 
 const INSIDE: &str = "METRICS_SERVER_TEST_LOW_LIMIT";

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering as StdOrdering};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
-use metrics_server::registry::cell;
+use metrics_server::testing::registry::cell;
 
 /// Value and stamp agree: stamp n was stored with value n.
 const SETS: u64 = 2;

@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use metrics_server::metric::{BucketParams, Kind, Op, Sample};
-use metrics_server::registry::birth::{Births, Bounds};
-use metrics_server::registry::cell::Total;
-use metrics_server::registry::directory::Directory;
-use metrics_server::registry::exchange::{Exchange, GivenUp, Request};
-use metrics_server::registry::expiry::Expiry;
-use metrics_server::registry::shard::Shard;
+use metrics_server::testing::metric::{BucketParams, Kind, Op, Sample};
+use metrics_server::testing::registry::Directory;
+use metrics_server::testing::registry::Expiry;
+use metrics_server::testing::registry::Shard;
+use metrics_server::testing::registry::cell::Total;
+use metrics_server::testing::registry::{Births, Bounds};
+use metrics_server::testing::registry::{Exchange, GivenUp, Request};
 use shuttle::sync::Mutex;
 use shuttle::thread;
 

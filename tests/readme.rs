@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use metrics_server::metric::{Coercion, Rejection};
-use metrics_server::{config, stats};
+use metrics_server::testing::metric::{Coercion, Rejection};
+use metrics_server::testing::{config, stats};
 
 fn readme() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"))

@@ -23,7 +23,7 @@ const STORE: &str = "victoria-logs";
 
 /// A word that no other run has.
 fn run_name() -> String {
-    format!("r{}", metrics_server::clock::unix_ns())
+    format!("r{}", metrics_server::testing::clock::unix_ns())
 }
 
 /// Where victoria-logs takes Loki's pushes.

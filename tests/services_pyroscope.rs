@@ -15,7 +15,7 @@ const LONG: Duration = Duration::from_mins(2);
 #[test]
 fn a_profile_of_the_server_can_be_looked_at() {
     let port = service::port("pyroscope");
-    let host = format!("h{}", metrics_server::clock::unix_ns());
+    let host = format!("h{}", metrics_server::testing::clock::unix_ns());
     let url = format!("http://127.0.0.1:{port}");
     let server = Server::start_with_env(&["-pyroscope-url", &url], &[("HOSTNAME", &host)]);
     let query = format!("metrics-server.cpu%7Bhostname%3D%22{host}%22%7D");

@@ -17,15 +17,15 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{self, Receiver, Sender};
-use metrics_server::metric::{BucketParams, Op, Sample};
-use metrics_server::sinks::block::{Block, Stamps};
-use metrics_server::sinks::books::Books;
-use metrics_server::sinks::deliverer::Deliverer;
-use metrics_server::sinks::outbox::Outbox;
-use metrics_server::sinks::queue::Queue;
-use metrics_server::sinks::spill::{Found, Spill};
-use metrics_server::sinks::spooler::Spooler;
-use metrics_server::sinks::{Drop, Limits, Outcome, Reason, Row, Sink, Trigger, Verdict};
+use metrics_server::testing::metric::{BucketParams, Op, Sample};
+use metrics_server::testing::sinks::Books;
+use metrics_server::testing::sinks::Deliverer;
+use metrics_server::testing::sinks::Outbox;
+use metrics_server::testing::sinks::Queue;
+use metrics_server::testing::sinks::Spooler;
+use metrics_server::testing::sinks::{Block, Stamps};
+use metrics_server::testing::sinks::{Drop, Limits, Outcome, Reason, Row, Sink, Trigger, Verdict};
+use metrics_server::testing::sinks::{Found, Spill};
 
 const LIMITS: Limits = Limits {
     bytes: 4_000,

@@ -11,6 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["exposition"],
     &["ingest", "exporter"],
     &["server"],
+    &["program"],
 ];
 
 /// Floor 0 stands on nothing but these of its own.
@@ -72,11 +73,11 @@ fn floor(module: &str) -> Option<usize> {
     FLOORS.iter().position(|floor| floor.contains(&module))
 }
 
-/// The module of a file below `src`; none for `main.rs` and `lib.rs`.
+/// The module of a file below `src`; none for `main.rs`, `lib.rs` and the façade for tests.
 fn module(path: &Path) -> Option<String> {
     let first = path.components().nth(1)?.as_os_str().to_str()?;
     let name = first.strip_suffix(".rs").unwrap_or(first);
-    (name != "main" && name != "lib").then(|| name.to_owned())
+    (!["main", "lib", "testing"].contains(&name)).then(|| name.to_owned())
 }
 
 #[test]

@@ -5,15 +5,15 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use metrics_server::exposition::page;
-use metrics_server::exposition::walk::{PIECE_BYTES, Texts, Walk};
-use metrics_server::metric::{BucketParams, Kind, Label, Op, Sample};
-use metrics_server::registry::birth::{Births, Bounds};
-use metrics_server::registry::cell::Total;
-use metrics_server::registry::directory::Directory;
-use metrics_server::registry::exchange::Exchange;
-use metrics_server::registry::expiry::Expiry;
-use metrics_server::registry::shard::Shard;
+use metrics_server::testing::exposition::page;
+use metrics_server::testing::exposition::{PIECE_BYTES, Texts, Walk};
+use metrics_server::testing::metric::{BucketParams, Kind, Label, Op, Sample};
+use metrics_server::testing::registry::Directory;
+use metrics_server::testing::registry::Exchange;
+use metrics_server::testing::registry::Expiry;
+use metrics_server::testing::registry::Shard;
+use metrics_server::testing::registry::cell::Total;
+use metrics_server::testing::registry::{Births, Bounds};
 
 const BOUNDS: [f64; 4] = [0.05, 0.5, 1.0, 1e6];
 const TTL_NS: u64 = 10;

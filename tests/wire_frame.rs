@@ -1,7 +1,7 @@
 //! Where the framer finds objects, and that it finds the same however a stream is cut.
 
-use metrics_server::metric::Rejection;
-use metrics_server::wire::frame::{Frame, Framer};
+use metrics_server::testing::metric::Rejection;
+use metrics_server::testing::wire::{Frame, Framer};
 use proptest::prelude::*;
 
 /// What a source gave: the text of each frame, refused ones with their reason, and the garbage.

@@ -1,7 +1,7 @@
 //! What the parser takes, puts right and refuses, through its public door.
 
-use metrics_server::metric::{Coercion, Coercions, Op, OpType, Rejection};
-use metrics_server::wire::json::{PADDING, Parsed, Parser};
+use metrics_server::testing::metric::{Coercion, Coercions, Op, OpType, Rejection};
+use metrics_server::testing::wire::{PADDING, Parsed, Parser};
 use proptest::prelude::*;
 
 /// Parses and checks that the bytes are as before.

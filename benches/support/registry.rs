@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use metrics_server::registry::birth::{Births, Bounds};
-use metrics_server::registry::exchange::Exchange;
-use metrics_server::registry::shard::Shard;
+use metrics_server::testing::registry::Exchange;
+use metrics_server::testing::registry::Shard;
+use metrics_server::testing::registry::{Births, Bounds};
 
 /// An empty registry.
 pub(crate) fn births() -> Arc<Births> {

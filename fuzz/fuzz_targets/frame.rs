@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use metrics_server::wire::frame::{Frame, Framer};
+use metrics_server::testing::wire::{Frame, Framer};
 
 /// The frames of a stream in absolute positions, and the garbage.
 fn frames(max: usize, bytes: &[u8], piece: usize) -> (Vec<Frame>, u64) {

@@ -6,9 +6,9 @@
 use std::cell::RefCell;
 
 use libfuzzer_sys::fuzz_target;
-use metrics_server::metric::{Coercion, Coercions, OpType, Rejection};
-use metrics_server::wire::frame::{Frame, Framer};
-use metrics_server::wire::json::{PADDING, Parsed, Parser};
+use metrics_server::testing::metric::{Coercion, Coercions, OpType, Rejection};
+use metrics_server::testing::wire::{Frame, Framer};
+use metrics_server::testing::wire::{PADDING, Parsed, Parser};
 
 const LABELS_MAX: usize = 8;
 

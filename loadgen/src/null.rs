@@ -14,17 +14,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use crossbeam::utils::CachePadded;
-use metrics_server::control::Control;
-use metrics_server::exporter::kernel::Kernel;
-use metrics_server::ingest::Settings;
-use metrics_server::ingest::meeting;
-use metrics_server::ingest::null::Null;
-use metrics_server::ingest::udp::{self, UdpSource};
-use metrics_server::ingest::unix::{HandOver, UnixSources};
-use metrics_server::ingest::worker::{WAKER, Worker};
-use metrics_server::stats::Stats;
-use metrics_server::stats::Transport;
-use metrics_server::sys::{cpu, recv};
+use metrics_server::testing::control::Control;
+use metrics_server::testing::exporter::Kernel;
+use metrics_server::testing::ingest::Null;
+use metrics_server::testing::ingest::Settings;
+use metrics_server::testing::ingest::meeting;
+use metrics_server::testing::ingest::{HandOver, UnixSources};
+use metrics_server::testing::ingest::{UdpSource, udp};
+use metrics_server::testing::ingest::{WAKER, Worker};
+use metrics_server::testing::stats::Stats;
+use metrics_server::testing::stats::Transport;
+use metrics_server::testing::sys::{cpu, recv};
 use mio::{Poll, Token, Waker};
 
 use crate::flags::{Options, To};

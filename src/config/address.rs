@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A host and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GoAddr {
+pub(crate) struct GoAddr {
     /// An IPv4 address, an IPv6 address without brackets (perhaps with `%zone`), or a host name. Empty: every
     /// address of both families. As with Go, `0.0.0.0` and `[::]` mean just that and are kept empty.
     pub host: String,

@@ -13,7 +13,7 @@ const NAME_MAX_BYTES: usize = 48;
 
 /// A table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CqlTable {
+pub(crate) struct CqlTable {
     /// As system tables have it: names without quotes are in lower case.
     pub keyspace: String,
     /// The same.
@@ -29,7 +29,7 @@ impl CqlTable {
     }
 
     /// The keyspace as statements have it.
-    pub fn quoted_keyspace(&self) -> String {
+    pub(crate) fn quoted_keyspace(&self) -> String {
         quoted(&self.keyspace)
     }
 }

@@ -10,7 +10,7 @@ use super::{go, usage};
 
 /// A command line that cannot be run. Its text is one message, sometimes of two lines, without a final newline.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UsageError {
+pub(crate) struct UsageError {
     message: String,
     class: Class,
 }
@@ -23,7 +23,7 @@ enum Class {
 
 impl UsageError {
     /// The exit status of a process that ends for it: 2 for a bad command line, 1 for a bad file.
-    pub const fn exit_code(&self) -> u8 {
+    pub(crate) const fn exit_code(&self) -> u8 {
         match self.class {
             Class::Usage => 2,
             Class::File => 1,
@@ -31,7 +31,7 @@ impl UsageError {
     }
 
     /// Whether the usage text is to be printed after the message: it would not help with a bad file.
-    pub const fn wants_usage(&self) -> bool {
+    pub(crate) const fn wants_usage(&self) -> bool {
         matches!(self.class, Class::Usage)
     }
 

@@ -6,7 +6,7 @@
 ///
 /// The name is the longest run of ASCII word characters, joined by single dashes, that ends directly before
 /// a final `.sock`: `./metric-server.sock` gives `metric-server`.
-pub fn source_app(data_source: &str) -> String {
+pub(crate) fn source_app(data_source: &str) -> String {
     name_in(data_source).unwrap_or(data_source).to_owned()
 }
 

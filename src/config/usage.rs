@@ -9,7 +9,7 @@ use super::table::{FLAGS, Flag, Group, Kind, Nanos};
 use super::{duration, go};
 
 /// The usage as Go's `flag` package prints it, flags sorted by name, ending in a newline.
-pub fn usage(argv0: &str) -> String {
+pub(crate) fn usage(argv0: &str) -> String {
     let mut flags: Vec<&Flag> = FLAGS.iter().collect();
     flags.sort_by_key(|flag| flag.name);
     let mut out = format!("Usage of {argv0}:\n");

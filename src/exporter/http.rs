@@ -12,14 +12,14 @@
 //!
 //! It cannot be kept from endless or drip-fed request heads: the port belongs on a private address.
 
-pub mod answer;
-pub mod body;
-pub mod encoding;
+pub(crate) mod answer;
+pub(crate) mod body;
+pub(crate) mod encoding;
 mod listener;
 mod paced;
 mod respond;
 mod server;
-pub mod stats;
+pub(crate) mod stats;
 
 use std::io;
 use std::mem::ManuallyDrop;

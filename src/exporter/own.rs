@@ -19,7 +19,7 @@ mod sinks;
 
 /// Where the numbers are.
 #[derive(Debug)]
-pub struct Sources<'a> {
+pub(crate) struct Sources<'a> {
     /// Of workers.
     pub stats: &'a Stats,
     /// Of sockets, by worker; empty without UDP.
@@ -39,7 +39,7 @@ pub struct Sources<'a> {
 }
 
 /// All of them but the number of series, with the numbers of now.
-pub fn texts(sources: &Sources<'_>) -> Texts {
+pub(crate) fn texts(sources: &Sources<'_>) -> Texts {
     let mut own = OwnPage { texts: Texts::new() };
     own.messages(sources.stats, sources.sinks.forwards);
     sinks::families(&mut own, sources.sinks);
@@ -52,7 +52,7 @@ pub fn texts(sources: &Sources<'_>) -> Texts {
 }
 
 /// Adds the number of series by kind: counters, gauges, histograms.
-pub fn add_series(texts: Texts, series: [u64; 3]) -> Texts {
+pub(crate) fn add_series(texts: Texts, series: [u64; 3]) -> Texts {
     let mut own = OwnPage { texts };
     let kinds = [Kind::Counter, Kind::Gauge, Kind::Histogram].map(Kind::as_str);
     own.own(Own::Series, kinds.into_iter().zip(series.map(|count| count as f64)));

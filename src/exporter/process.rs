@@ -8,7 +8,7 @@ use crate::metric::Kind;
 
 /// One family with one sample and no labels.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Family {
+pub(crate) struct Family {
     /// The family's name.
     pub name: &'static str,
     /// Its type.
@@ -20,7 +20,7 @@ pub struct Family {
 }
 
 /// The names of all families that [`read`] may give, in the page's order.
-pub const NAMES: [&str; 7] = [
+pub(crate) const NAMES: [&str; 7] = [
     "process_cpu_seconds_total",
     "process_max_fds",
     "process_open_fds",
@@ -44,7 +44,7 @@ const HELPS: [&str; NAMES.len()] = [
 ];
 
 /// Reads this process' figures, in the order of [`NAMES`].
-pub fn read() -> Vec<Family> {
+pub(crate) fn read() -> Vec<Family> {
     let process = Process::myself().ok();
     let stat = process.as_ref().and_then(|process| process.stat().ok());
     let limits = process.as_ref().and_then(|process| process.limits().ok());

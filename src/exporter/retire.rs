@@ -14,7 +14,7 @@ use crate::registry::directory::Directory;
 use crate::registry::expiry::Expiry;
 
 /// Upper bounds of the original's histogram of passes, in seconds: 0.1 and fourteen powers of ten.
-pub const PASS_BOUNDS_SECONDS: [f64; 15] =
+pub(crate) const PASS_BOUNDS_SECONDS: [f64; 15] =
     [0.1, 1., 10., 100., 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13];
 
 /// Wait for answers of owners.
@@ -24,7 +24,7 @@ const PERIOD_MIN: Duration = Duration::from_millis(5);
 
 /// Sums over all passes.
 #[derive(Clone, Debug, Default)]
-pub struct Passes {
+pub(crate) struct Passes {
     /// Series that died: counters, gauges, histograms.
     pub deleted: [u64; 3],
     /// Series watched after the last pass.
@@ -37,7 +37,7 @@ pub struct Passes {
 
 /// The exporter's side of retirement on a timer.
 #[derive(Debug)]
-pub struct Retire {
+pub(crate) struct Retire {
     expiry: Mutex<Expiry>,
     period: Duration,
     passes: Mutex<Passes>,
@@ -46,13 +46,13 @@ pub struct Retire {
 
 impl Retire {
     /// Over an expiry with this ttl.
-    pub fn new(expiry: Expiry, ttl: Duration, control: Arc<Control>) -> Self {
+    pub(crate) fn new(expiry: Expiry, ttl: Duration, control: Arc<Control>) -> Self {
         let period = (ttl / 20).clamp(PERIOD_MIN, Duration::from_millis(500));
         Self { expiry: Mutex::new(expiry), period, passes: Mutex::default(), control }
     }
 
     /// One pass; returns when the next is due. Holds the directory while it runs.
-    pub fn pass(&self, directory: &Mutex<Directory>) -> Duration {
+    pub(crate) fn pass(&self, directory: &Mutex<Directory>) -> Duration {
         let began_ns = clock::now_ns();
         let mut directory = directory.lock();
         let pass = self.expiry.lock().pass(&mut directory, began_ns);
@@ -72,7 +72,7 @@ impl Retire {
     }
 
     /// The sums so far.
-    pub fn passes(&self) -> Passes {
+    pub(crate) fn passes(&self) -> Passes {
         self.passes.lock().clone()
     }
 }

@@ -33,7 +33,7 @@ use self::gzip::Gzip;
 
 /// Everything a page is made of, and the pages themselves.
 #[derive(Debug)]
-pub struct Scrape {
+pub(crate) struct Scrape {
     births: Arc<Births>,
     directory: Mutex<Directory>,
     stats: Stats,
@@ -50,7 +50,7 @@ pub struct Scrape {
 
 impl Scrape {
     /// Over the registry, the workers' counters, their sockets, and expiry where it is on.
-    pub fn new(
+    pub(crate) fn new(
         births: Arc<Births>,
         stats: Stats,
         kernel: Kernel,
@@ -75,12 +75,12 @@ impl Scrape {
     }
 
     /// From now on `/health` and `/-/ready` say no.
-    pub fn set_unready(&self) {
+    pub(crate) fn set_unready(&self) {
         self.ready.store(false, Ordering::Relaxed);
     }
 
     /// Says what was received and what became of it, for the log of a stop.
-    pub fn log_books(&self) {
+    pub(crate) fn log_books(&self) {
         let sum = |count: fn(&WorkerStats) -> u64| self.stats.iter().map(|s| count(s)).sum::<u64>();
         log::info!(
             "Received {} datagrams, {} messages: {} accepted, {} rejected; the kernel dropped {} datagrams",
@@ -93,7 +93,7 @@ impl Scrape {
     }
 
     /// Work on the exporter's timer; returns when the next is due.
-    pub fn tick(&self) -> std::time::Duration {
+    pub(crate) fn tick(&self) -> std::time::Duration {
         // Drops are counted in 32 bits by the kernel: read long before they can wrap.
         self.kernel.read();
         match &self.retire {

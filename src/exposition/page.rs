@@ -38,7 +38,7 @@ pub fn sample(out: &mut Vec<u8>, name: &str, labels: &[u8], value: f64) {
 
 /// What the lines of all series of a family have in common, as text.
 #[derive(Debug, Default)]
-pub struct Layout {
+pub(crate) struct Layout {
     /// Begins of lines, `name{`: the family's own, or a histogram's `_bucket`, `_sum` and `_count`.
     begins: [Vec<u8>; 3],
     /// `,le="0.1"} ` for each bound and the infinite one, end to end.
@@ -49,12 +49,12 @@ pub struct Layout {
 
 impl Layout {
     /// Of counters and gauges.
-    pub fn plain(name: &str) -> Self {
+    pub(crate) fn plain(name: &str) -> Self {
         Self { begins: [format!("{name}{{").into(), Vec::new(), Vec::new()], ..Self::default() }
     }
 
     /// Of histograms with these finite bounds.
-    pub fn histogram(name: &str, bounds: &[f64]) -> Self {
+    pub(crate) fn histogram(name: &str, bounds: &[f64]) -> Self {
         let begins = ["bucket", "sum", "count"].map(|suffix| format!("{name}_{suffix}{{").into());
         let mut layout = Self { begins, ..Self::default() };
         for bound in bounds.iter().chain(&[f64::INFINITY]) {
@@ -68,7 +68,7 @@ impl Layout {
 
     /// One line of a counter or gauge.
     #[inline]
-    pub fn line(&self, out: &mut Vec<u8>, labels: &[u8], number: Number) {
+    pub(crate) fn line(&self, out: &mut Vec<u8>, labels: &[u8], number: Number) {
         self.begin(out, 0, labels);
         match number {
             Number::Whole(whole) => number::write_u64(out, whole),
@@ -110,7 +110,7 @@ impl Layout {
 
 /// A histogram whose lines are written one by one, all of the same moment.
 #[derive(Debug, Default)]
-pub struct Histogram {
+pub(crate) struct Histogram {
     /// One number per bound and one for what is above the last.
     pub counts: Vec<u64>,
     /// Sum of observations.
@@ -121,13 +121,13 @@ pub struct Histogram {
 
 impl Histogram {
     /// Begins with the first line again.
-    pub fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         (self.next, self.cumulated) = (0, 0);
     }
 
     /// Writes the next line; `false` if there was none. `_count` is the sum of the counts, so it always
     /// equals the `+Inf` bucket.
-    pub fn line(&mut self, out: &mut Vec<u8>, layout: &Layout, labels: &[u8]) -> bool {
+    pub(crate) fn line(&mut self, out: &mut Vec<u8>, layout: &Layout, labels: &[u8]) -> bool {
         let index = self.next;
         self.next += 1;
         if let Some(count) = self.counts.get(index) {

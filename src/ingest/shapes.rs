@@ -13,7 +13,7 @@ use crate::wire::shape::{Found, Key, ShapeCache};
 
 /// What a known message means apart from its number: all that its books need.
 #[derive(Clone, Copy, Debug)]
-pub struct Meaning {
+pub(crate) struct Meaning {
     /// Its op.
     pub op: Op,
     /// What is put right in it each time.
@@ -24,31 +24,31 @@ pub struct Meaning {
 
 /// A worker's shapes. `None` stands for messages whose proof has failed: they are parsed each time.
 #[derive(Debug)]
-pub struct Shapes {
+pub(crate) struct Shapes {
     cache: ShapeCache<Option<Meaning>>,
     births: Arc<Births>,
 }
 
 impl Shapes {
     /// At most `bytes_max` bytes of them; 0 turns them off.
-    pub fn new(bytes_max: usize, births: Arc<Births>) -> Self {
+    pub(crate) fn new(bytes_max: usize, births: Arc<Births>) -> Self {
         Self { cache: ShapeCache::new(bytes_max), births }
     }
 
     /// Begins another datagram or read.
     #[inline]
-    pub fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.cache.begin();
     }
 
     /// Begins the datagram of this number in the batch of [`Self::foresee`].
     #[inline]
-    pub fn begin_foreseen(&mut self, datagram: usize) {
+    pub(crate) fn begin_foreseen(&mut self, datagram: usize) {
         self.cache.begin_foreseen(datagram);
     }
 
     /// Looks at the first message of each datagram of a batch, before they are counted one by one.
-    pub fn foresee<'a>(
+    pub(crate) fn foresee<'a>(
         &mut self,
         listener: usize,
         datagrams: impl Iterator<Item = &'a [u8]>,
@@ -58,7 +58,7 @@ impl Shapes {
     }
 
     /// Shapes and their bytes.
-    pub fn size(&self) -> (usize, usize) {
+    pub(crate) fn size(&self) -> (usize, usize) {
         (self.cache.len(), self.cache.bytes())
     }
 
@@ -66,7 +66,7 @@ impl Shapes {
     /// otherwise its key, if it could become known. `bytes` are the same for all messages between two
     /// calls of [`Self::begin`].
     #[inline]
-    pub fn count(
+    pub(crate) fn count(
         &mut self,
         listener: usize,
         (bytes, at): (&[u8], usize),
@@ -96,7 +96,7 @@ impl Shapes {
     /// Looks through some shapes for those whose series are gone. Called with each series that is given
     /// up, it looks through all of them before as many series have gone as there are shapes.
     #[cold]
-    pub fn sweep(&mut self, given_up: usize, shard: &Shard) {
+    pub(crate) fn sweep(&mut self, given_up: usize, shard: &Shard) {
         /// A series has one shape as a rule; some have a few, from several listeners or programs.
         const SHAPES_PER_SERIES: usize = 8;
         let before = self.cache.bytes();
@@ -107,13 +107,13 @@ impl Shapes {
     }
 
     /// Whether a message that was missed and counted comes again, so that it is worth admitting.
-    pub fn seen_before(&mut self, key: Key, listener: usize, message: &[u8]) -> bool {
+    pub(crate) fn seen_before(&mut self, key: Key, listener: usize, message: &[u8]) -> bool {
         self.cache.seen_before(key, listener, message)
     }
 
     /// Admits a counted message, if it can be proved that its number alone makes its value.
     #[cold]
-    pub fn admit(
+    pub(crate) fn admit(
         &mut self,
         key: Key,
         listener: usize,

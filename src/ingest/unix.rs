@@ -24,7 +24,7 @@ const SKEW_MAX: u64 = 8;
 /// Connections that wait to be taken over by one worker; past it the one that accepted keeps them.
 const HAND_OVER_QUEUE: usize = 1024;
 /// Bytes of one read.
-pub const READ_BYTES: usize = 64 << 10;
+pub(crate) const READ_BYTES: usize = 64 << 10;
 /// Reads of one connection in a turn: 256 KiB, about a millisecond, then it is the others' turn.
 const READS_PER_TURN: usize = 4;
 /// Accepts in a turn.
@@ -33,7 +33,7 @@ const ACCEPTS_PER_TURN: usize = 64;
 const PARTIAL_NS_MAX: u64 = 30_000_000_000;
 
 /// Tokens of connections begin here; those below are listeners, UDP and the waker.
-pub const FIRST_CONNECTION: usize = 1 << 16;
+pub(crate) const FIRST_CONNECTION: usize = 1 << 16;
 
 /// Connections on their way from the worker that accepted them to another.
 #[derive(Debug)]

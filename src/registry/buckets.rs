@@ -26,7 +26,7 @@ const FACTOR_START: f64 = 0.1;
 /// # Errors
 /// [`Rejection::BucketParams`] where the fields make no such bounds. One last bound of +Inf is no error:
 /// it is dropped.
-pub fn bounds(params: &BucketParams<'_>, buckets_max: usize) -> Result<Vec<f64>, Rejection> {
+pub(crate) fn bounds(params: &BucketParams<'_>, buckets_max: usize) -> Result<Vec<f64>, Rejection> {
     let count = || count(params.count, buckets_max);
     let bounds = if params.min > 0.0 && params.max > 0.0 {
         range(params.min, params.max, count()?)

@@ -26,12 +26,12 @@ const REST: usize = 2;
 const TWO_POW_64: f64 = 18_446_744_073_709_551_616.0;
 
 /// Words of a counter's cell.
-pub const COUNTER_WORDS: usize = 3;
+pub(crate) const COUNTER_WORDS: usize = 3;
 /// Words of a gauge's cell.
-pub const GAUGE_WORDS: usize = 2;
+pub(crate) const GAUGE_WORDS: usize = 2;
 
 /// How many words a cell of this kind takes.
-pub fn words(kind: Kind, bounds: usize) -> usize {
+pub(crate) fn words(kind: Kind, bounds: usize) -> usize {
     match kind {
         Kind::Counter => COUNTER_WORDS,
         Kind::Gauge => GAUGE_WORDS,
@@ -43,7 +43,7 @@ pub fn words(kind: Kind, bounds: usize) -> usize {
 ///
 /// Integer-valued floats below 2^64 go into the whole part, which stays exact past 2^53; all others,
 /// and what would overflow the whole part, go into the fraction.
-pub fn add(cell: &[AtomicU64], value: f64, now_ns: u64) {
+pub(crate) fn add(cell: &[AtomicU64], value: f64, now_ns: u64) {
     let stored = cell[MAIN].load(Ordering::Relaxed);
     let summed = whole(value).and_then(|whole| stored.checked_add(whole));
     if let Some(sum) = summed {
@@ -78,7 +78,7 @@ pub fn set(cell: &[AtomicU64], value: f64, now_ns: u64) {
 }
 
 /// Observes a value into a histogram. Bounds are inclusive, as Prometheus' `le` says.
-pub fn observe(cell: &[AtomicU64], bounds: &[f64], value: f64, now_ns: u64) {
+pub(crate) fn observe(cell: &[AtomicU64], bounds: &[f64], value: f64, now_ns: u64) {
     let bucket = REST + bounds.partition_point(|&bound| bound < value);
     let count = cell[bucket].load(Ordering::Relaxed);
     cell[bucket].store(count + 1, Ordering::Relaxed);
@@ -88,12 +88,12 @@ pub fn observe(cell: &[AtomicU64], bounds: &[f64], value: f64, now_ns: u64) {
 }
 
 /// The time of the cell's last sample; 0 before the first.
-pub fn stamp_ns(cell: &[AtomicU64]) -> u64 {
+pub(crate) fn stamp_ns(cell: &[AtomicU64]) -> u64 {
     cell[STAMP].load(Ordering::Relaxed)
 }
 
 /// (whole part, fraction) of a counter.
-pub fn read_counter(cell: &[AtomicU64]) -> (u64, f64) {
+pub(crate) fn read_counter(cell: &[AtomicU64]) -> (u64, f64) {
     let fraction = f64::from_bits(cell[REST].load(Ordering::Relaxed));
     (cell[MAIN].load(Ordering::Relaxed), fraction)
 }

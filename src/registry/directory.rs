@@ -15,7 +15,7 @@ use crate::text::escape;
 
 mod entry;
 
-pub use self::entry::{Entry, Number};
+pub(crate) use self::entry::{Entry, Number};
 
 /// Newcomers up to so many are inserted one by one.
 const INSERTED_MAX: usize = 8;

@@ -36,7 +36,7 @@ pub fn constants<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec
 
 /// Appends the label text of a message's labels (sorted, unique) under the constants (sorted, unique);
 /// a message's label of a constant's name is left out.
-pub fn write(out: &mut Vec<u8>, labels: &[Label<'_>], constants: &[Constant]) -> usize {
+pub(crate) fn write(out: &mut Vec<u8>, labels: &[Label<'_>], constants: &[Constant]) -> usize {
     merge(labels, constants, |item| {
         if !out.is_empty() {
             out.push(b',');
@@ -49,7 +49,7 @@ pub fn write(out: &mut Vec<u8>, labels: &[Label<'_>], constants: &[Constant]) ->
 }
 
 /// Appends the label names alone, separated by commas: what a family's series must agree on.
-pub fn write_names(out: &mut String, labels: &[Label<'_>], constants: &[Constant]) {
+pub(crate) fn write_names(out: &mut String, labels: &[Label<'_>], constants: &[Constant]) {
     merge(labels, constants, |item| {
         if !out.is_empty() {
             out.push(',');

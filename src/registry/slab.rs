@@ -17,7 +17,7 @@ const PAD_WORDS: usize = 16;
 const CELL_WORDS_MAX: usize = CHUNK_WORDS - 2 * PAD_WORDS;
 
 /// Words of one writer.
-pub type Chunk = [AtomicU64];
+pub(crate) type Chunk = [AtomicU64];
 
 /// A cell as others see it: its chunk and its place in it.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ pub struct Slot {
 
 /// A worker's chunks, and the free places in them.
 #[derive(Debug)]
-pub struct Slab {
+pub(crate) struct Slab {
     worker: u64,
     chunks: Vec<Arc<Chunk>>,
     /// The chunk that is being filled and its first unused word.
@@ -65,12 +65,12 @@ pub struct Slab {
 
 impl Slab {
     /// An empty slab of the worker with this number.
-    pub fn new(worker: usize) -> Self {
+    pub(crate) fn new(worker: usize) -> Self {
         Self { worker: worker as u64, chunks: Vec::new(), filling: None, free: Vec::new() }
     }
 
     /// A zeroed cell of `words` words.
-    pub fn allocate(&mut self, words: usize) -> Slot {
+    pub(crate) fn allocate(&mut self, words: usize) -> Slot {
         let size = size(words);
         let free = self.free.iter_mut().find(|(of, _)| *of == size);
         if let Some(slot) = free.and_then(|(_, slots)| slots.pop()) {
@@ -102,7 +102,7 @@ impl Slab {
     }
 
     /// Takes a place back. Nobody reads it any more: the exporter has folded it.
-    pub fn free(&mut self, slot: Slot, words: usize) {
+    pub(crate) fn free(&mut self, slot: Slot, words: usize) {
         let size = size(words);
         match self.free.iter_mut().find(|(of, _)| *of == size) {
             Some((_, slots)) => slots.push(slot),
@@ -112,12 +112,12 @@ impl Slab {
 
     /// The words of a cell.
     #[inline]
-    pub fn words(&self, slot: Slot, words: usize) -> &[AtomicU64] {
+    pub(crate) fn words(&self, slot: Slot, words: usize) -> &[AtomicU64] {
         &self.chunks[slot.chunk as usize][slot.at as usize..][..words]
     }
 
     /// The cell as others see it.
-    pub fn share(&self, slot: Slot, words: usize) -> CellRef {
+    pub(crate) fn share(&self, slot: Slot, words: usize) -> CellRef {
         let chunk = Arc::clone(&self.chunks[slot.chunk as usize]);
         CellRef { chunk, at: slot.at, words: size(words) }
     }

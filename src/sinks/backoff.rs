@@ -12,19 +12,19 @@ const LONGEST_ASKED: Duration = Duration::from_mins(5);
 
 /// The state of a series of failures.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
     /// It worked: the next failure is the first.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 
     /// It failed: the time to wait. `chance` is evenly distributed; `asked` is what the far end asked for,
     /// which is the least then.
-    pub fn next(&mut self, chance: u64, asked: Option<Duration>) -> Duration {
+    pub(crate) fn next(&mut self, chance: u64, asked: Option<Duration>) -> Duration {
         let bound = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         // A value in 0..1 with 53 bits.

@@ -17,7 +17,7 @@ const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// Where rows were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// In memory.
     Memory,
     /// In a segment.
@@ -26,7 +26,7 @@ pub enum Origin {
 
 /// Rows for one request.
 #[derive(Debug)]
-pub struct Batch {
+pub(crate) struct Batch {
     /// In order.
     pub rows: Block,
     /// Of all of them.
@@ -49,7 +49,7 @@ struct Open {
 
 /// Takes batches from a queue.
 #[derive(Debug)]
-pub struct Taker {
+pub(crate) struct Taker {
     queue: Arc<Queue>,
     limits: Limits,
     open: Option<Open>,
@@ -67,13 +67,13 @@ enum Have {
 
 impl Taker {
     /// From this queue, batches within these limits.
-    pub fn new(queue: Arc<Queue>, limits: Limits) -> Self {
+    pub(crate) fn new(queue: Arc<Queue>, limits: Limits) -> Self {
         Self { queue, limits, open: None, segment: None, from_disk: 0 }
     }
 
     /// The next batch; waits until one is due. `None` at the end: nothing more comes, or the deliverer has
     /// to end.
-    pub fn collect(&mut self) -> Option<Batch> {
+    pub(crate) fn collect(&mut self) -> Option<Batch> {
         loop {
             if self.open.is_none() && self.segment_is_done() {
                 self.segment = None;
@@ -207,7 +207,7 @@ impl Taker {
     }
 
     /// The batch is settled.
-    pub fn settled(&mut self) {
+    pub(crate) fn settled(&mut self) {
         let Some(reader) = &self.segment else { return };
         let cut = self.open.as_ref().filter(|open| open.origin == Origin::Disk);
         let position = cut.map_or(reader.at, |open| open.frame);
@@ -220,7 +220,7 @@ impl Taker {
     }
 
     /// What was taken from memory and is in no batch, behind `left`.
-    pub fn into_left(self, mut left: Vec<Block>) -> Vec<Block> {
+    pub(crate) fn into_left(self, mut left: Vec<Block>) -> Vec<Block> {
         if let Some(open) = self.open.filter(|open| open.origin == Origin::Memory) {
             let mut rest = Block::default();
             open.block.iter_from(open.cut.0).for_each(|row| rest.push_row(&row));

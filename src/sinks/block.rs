@@ -10,7 +10,7 @@
 use crate::sinks::Row;
 
 /// Bytes before a row's text.
-pub const HEAD_BYTES: usize = 4 + 8 + 8;
+pub(crate) const HEAD_BYTES: usize = 4 + 8 + 8;
 
 /// Rows, one after another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use crate::stats::Count;
 
 /// How a request to the far end went; the `outcome` label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
+pub(crate) enum Sent {
     /// It took the batch, or judged each row.
     Done,
     /// It did not, or gave no answer: sent again later.
@@ -31,7 +31,7 @@ pub enum Sent {
 
 impl Sent {
     /// Label values, in the order of their index.
-    pub const NAMES: [&'static str; 3] = ["done", "retried", "split"];
+    pub(crate) const NAMES: [&'static str; 3] = ["done", "retried", "split"];
 }
 
 /// A worker's part.
@@ -145,7 +145,7 @@ impl Books {
 
 /// What the original counts of OpenSearch, under its names.
 #[derive(Debug, Default)]
-pub struct IndexBooks {
+pub(crate) struct IndexBooks {
     /// Indices that were created or found, each once.
     pub connections: AtomicU64,
     /// Bulk requests by [`Self::STATUSES`] and [`Self::TYPES`].
@@ -154,12 +154,12 @@ pub struct IndexBooks {
 
 impl IndexBooks {
     /// The `status` label: a document of the request was not stored, or all were.
-    pub const STATUSES: [&'static str; 2] = ["failed", "success"];
+    pub(crate) const STATUSES: [&'static str; 2] = ["failed", "success"];
     /// The `type` label: the batch was full, or its time had come.
-    pub const TYPES: [&'static str; 2] = ["size", "time"];
+    pub(crate) const TYPES: [&'static str; 2] = ["size", "time"];
 
     /// Books a bulk request.
-    pub fn book(&self, success: bool, trigger: Trigger) {
+    pub(crate) fn book(&self, success: bool, trigger: Trigger) {
         let by = usize::from(trigger == Trigger::Time);
         self.bulk[usize::from(success)][by].fetch_add(1, Relaxed);
     }
@@ -167,7 +167,7 @@ impl IndexBooks {
 
 /// The books of all sinks.
 #[derive(Debug, Default)]
-pub struct AllBooks {
+pub(crate) struct AllBooks {
     /// Of each sink that is configured.
     pub sinks: Vec<Arc<Books>>,
     /// Of OpenSearch, whether it is configured or not.

@@ -29,13 +29,13 @@ const FILES_PERIOD: Duration = Duration::from_secs(10);
 static ASKED: AtomicU64 = AtomicU64::new(0);
 
 /// Certificates are read again before the next request, whether or not their files look changed; for main.
-pub fn read_certificates_again() {
+pub(crate) fn read_certificates_again() {
     ASKED.fetch_add(1, Relaxed);
 }
 
 /// Which certificates are used, by the paths of their files; empty for none.
 #[derive(Clone, Debug, Default)]
-pub struct Tls {
+pub(crate) struct Tls {
     /// Authorities, instead of those of the system, with the flag's name.
     pub ca: (&'static str, String),
     /// The client's certificate, with the flag's name.
@@ -48,7 +48,7 @@ pub struct Tls {
 
 /// What the far end answered.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// HTTP's.
     pub status: u16,
     /// `Retry-After`, if it was in seconds.
@@ -59,7 +59,7 @@ pub struct Answer {
 
 /// A request besides its body.
 #[derive(Clone, Copy, Debug)]
-pub struct Head<'a> {
+pub(crate) struct Head<'a> {
     /// `POST` or another.
     pub method: &'a str,
     /// With scheme, host and path.
@@ -70,7 +70,7 @@ pub struct Head<'a> {
 
 /// Sends requests.
 #[derive(Debug)]
-pub struct Client {
+pub(crate) struct Client {
     tls: Tls,
     /// Shared with whoever ends it; `None` once it was ended.
     agent: Arc<Mutex<Option<Agent>>>,
@@ -85,7 +85,7 @@ impl Client {
     ///
     /// # Errors
     /// A file cannot be read or holds no certificate or key; names flag and path.
-    pub fn new(tls: Tls) -> anyhow::Result<Self> {
+    pub(crate) fn new(tls: Tls) -> anyhow::Result<Self> {
         let files = tls.files();
         let agent = Arc::new(Mutex::new(Some(agent(&tls)?)));
         Ok(Self { tls, agent, files, looked: Instant::now(), asked: ASKED.load(Relaxed) })
@@ -95,7 +95,7 @@ impl Client {
     ///
     /// # Errors
     /// There was no answer: the far end cannot be reached, was too slow, or [`Self::cancel`]'s word was said.
-    pub fn send(&mut self, head: Head<'_>, body: &[u8]) -> anyhow::Result<Answer> {
+    pub(crate) fn send(&mut self, head: Head<'_>, body: &[u8]) -> anyhow::Result<Answer> {
         self.read_files_again();
         let Some(agent) = self.agent.lock().clone() else { bail!("the server stops") };
         let mut request = http::Request::builder().method(head.method).uri(head.url);
@@ -137,7 +137,7 @@ impl Client {
     }
 
     /// What ends a request that is under way and makes later ones fail at once; for another thread.
-    pub fn cancel(&self) -> Box<dyn Fn() + Send + Sync> {
+    pub(crate) fn cancel(&self) -> Box<dyn Fn() + Send + Sync> {
         let agent = Arc::clone(&self.agent);
         Box::new(move || {
             if let Some(agent) = agent.lock().take() {

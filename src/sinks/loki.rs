@@ -37,7 +37,7 @@ const LOG_PERIOD: Duration = Duration::from_secs(10);
 
 /// The sink.
 #[derive(Debug)]
-pub struct Loki {
+pub(crate) struct Loki {
     client: Client,
     url: String,
     /// The address without a user and password, for the log.
@@ -52,7 +52,7 @@ impl Loki {
     ///
     /// # Errors
     /// Names flag, value and what is wrong: an address that is none, a file that cannot be used, too many labels.
-    pub fn new(flags: &SinkFlags) -> anyhow::Result<Self> {
+    pub(crate) fn new(flags: &SinkFlags) -> anyhow::Result<Self> {
         let place = place(&flags.loki_address)?;
         HeaderValue::from_str(&flags.loki_tenant).with_context(|| {
             format!("-loki-tenant {:?}: cannot be sent in a header", flags.loki_tenant)

@@ -45,7 +45,7 @@ const LOG_PERIOD: Duration = Duration::from_secs(10);
 
 /// The sink.
 #[derive(Debug)]
-pub struct OpenSearch {
+pub(crate) struct OpenSearch {
     service: Service,
     limits: Limits,
     indices: Indices,
@@ -65,7 +65,7 @@ impl OpenSearch {
     ///
     /// # Errors
     /// The URL is none, or certificates cannot be read; names the variable or the flag.
-    pub fn new(flags: &SinkFlags, books: Arc<IndexBooks>) -> anyhow::Result<Self> {
+    pub(crate) fn new(flags: &SinkFlags, books: Arc<IndexBooks>) -> anyhow::Result<Self> {
         let (url, password) = (flags.search_url.expose(), flags.search_password.expose());
         let bytes = flags.opensearch_bulk_size_bytes.clamp(1, FLAG_MAX_BYTES);
         let tls = Tls {

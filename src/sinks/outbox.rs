@@ -19,7 +19,7 @@ const BLOCK_BYTES: usize = 64 * 1024;
 /// 100,000 rows of 160 bytes.
 const ON_THE_WAY_MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// What a block takes besides its rows.
-pub const BLOCK_OVERHEAD_BYTES: usize = 64;
+pub(crate) const BLOCK_OVERHEAD_BYTES: usize = 64;
 
 /// Where one worker leaves rows for one sink.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ const APPLICATION: &str = "metrics-server";
 
 /// Pushes by how they went, read by the exporter.
 #[derive(Debug, Default)]
-pub struct Pushes {
+pub(crate) struct Pushes {
     /// Pyroscope took the profile.
     pub delivered: AtomicU64,
     /// It did not, or there was none: the profile is gone.
@@ -27,7 +27,7 @@ pub struct Pushes {
 
 impl Pushes {
     /// Counts one.
-    pub fn count(&self, delivered: bool) {
+    pub(crate) fn count(&self, delivered: bool) {
         let count = if delivered { &self.delivered } else { &self.failed };
         count.fetch_add(1, Relaxed);
     }
@@ -35,7 +35,7 @@ impl Pushes {
 
 /// A Pyroscope server.
 #[derive(Debug)]
-pub struct Pyroscope {
+pub(crate) struct Pyroscope {
     client: Client,
     /// Up to `from`.
     url: String,
@@ -46,7 +46,7 @@ impl Pyroscope {
     ///
     /// # Errors
     /// It is no URL that profiles can be sent to; names the flag.
-    pub fn new(url: &str, hostname: &str) -> anyhow::Result<Self> {
+    pub(crate) fn new(url: &str, hostname: &str) -> anyhow::Result<Self> {
         // The URL may hold a password: it is not shown.
         let name = || "-pyroscope-url".to_owned();
         let parsed: Uri = url.parse().with_context(name)?;
@@ -65,7 +65,7 @@ impl Pyroscope {
     ///
     /// # Errors
     /// It did not arrive; says why.
-    pub fn push(
+    pub(crate) fn push(
         &mut self,
         profile: &[u8],
         (from, until): (u64, u64),
@@ -88,7 +88,7 @@ impl Pyroscope {
     }
 
     /// What ends a push that is under way; for another thread.
-    pub fn cancel(&self) -> Box<dyn Fn() + Send + Sync> {
+    pub(crate) fn cancel(&self) -> Box<dyn Fn() + Send + Sync> {
         self.client.cancel()
     }
 }

@@ -23,8 +23,8 @@ use memchr::memmem::Finder;
 
 use crate::sinks::{Limits, Outcome, Reason, Row, Sink, Trigger, Verdict};
 
-pub mod errors;
-pub mod link;
+pub(crate) mod errors;
+pub(crate) mod link;
 
 use errors::{SendErrors, is_too_long};
 use link::{FarEnd, Link};
@@ -55,7 +55,7 @@ struct Lane {
 
 /// Sends rows to another server.
 #[derive(Debug)]
-pub struct Remote {
+pub(crate) struct Remote {
     far_end: FarEnd,
     /// `None`: to be opened, and asked, before anything is sent.
     link: Option<Link>,
@@ -70,7 +70,7 @@ pub struct Remote {
 impl Remote {
     /// Sends to this far end from so many sockets; rows are joined up to `datagram_bytes`, and not at all
     /// with 0.
-    pub fn new(
+    pub(crate) fn new(
         far_end: FarEnd,
         sockets: usize,
         datagram_bytes: usize,

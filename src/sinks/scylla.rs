@@ -28,7 +28,7 @@ mod session;
 mod wait;
 
 use insert::Round;
-pub use places::Moves;
+pub(crate) use places::Moves;
 use places::Places;
 use session::Ready;
 use wait::either;
@@ -49,7 +49,7 @@ const LOG_PERIOD: Duration = Duration::from_secs(10);
 
 /// The far end.
 #[derive(Debug)]
-pub struct Scylla {
+pub(crate) struct Scylla {
     flags: SinkFlags,
     open: Option<Open>,
     places: Places,
@@ -78,7 +78,7 @@ impl Scylla {
     ///
     /// # Errors
     /// Flags that do not go together, or a file that cannot be read; names the flag.
-    pub fn new(flags: &SinkFlags, moves: Arc<Moves>) -> anyhow::Result<Self> {
+    pub(crate) fn new(flags: &SinkFlags, moves: Arc<Moves>) -> anyhow::Result<Self> {
         if flags.scylladb_tls {
             connect::tls(&flags.scylladb_ca_path)?;
         } else if !flags.scylladb_ca_path.is_empty() {

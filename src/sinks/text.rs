@@ -27,7 +27,7 @@ impl Constant {
 }
 
 /// Appends the message, with `constants` (sorted by name, each once) among its labels.
-pub fn write(out: &mut Vec<u8>, sample: &Sample<'_>, constants: &[Constant]) {
+pub(crate) fn write(out: &mut Vec<u8>, sample: &Sample<'_>, constants: &[Constant]) {
     out.extend_from_slice(b"{\"name\":");
     write_string(out, sample.name);
     out.extend_from_slice(b",\"labels\":{");

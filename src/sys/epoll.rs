@@ -8,7 +8,11 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 ///
 /// # Errors
 /// Those of `epoll_ctl(2)`.
-pub fn add_exclusive(poll: &mio::Poll, listener: BorrowedFd<'_>, token: usize) -> io::Result<()> {
+pub(crate) fn add_exclusive(
+    poll: &mio::Poll,
+    listener: BorrowedFd<'_>,
+    token: usize,
+) -> io::Result<()> {
     #[expect(clippy::cast_sign_loss, reason = "a mask of bits")]
     let events = (libc::EPOLLIN | libc::EPOLLET | libc::EPOLLEXCLUSIVE) as u32;
     let mut event = libc::epoll_event { events, u64: token as u64 };

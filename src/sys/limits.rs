@@ -6,7 +6,7 @@ use std::io;
 ///
 /// # Errors
 /// Those of `getrlimit(2)` and `setrlimit(2)`.
-pub fn raise_descriptors() -> io::Result<u64> {
+pub(crate) fn raise_descriptors() -> io::Result<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a whole rlimit.
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
@@ -24,7 +24,7 @@ pub fn raise_descriptors() -> io::Result<u64> {
 
 /// Large blocks go back to the system when they are freed, instead of staying with the thread that made
 /// them: a page of a hundred megabytes would stay once for each thread that has served one.
-pub fn return_large_blocks() {
+pub(crate) fn return_large_blocks() {
     // The pieces of a page are this large; the allocator would raise its threshold past them by itself.
     const BLOCK_BYTES: libc::c_int = 128 << 10;
     // SAFETY: the call takes two numbers and touches the allocator's own settings.

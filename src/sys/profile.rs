@@ -14,7 +14,7 @@ use pprof::protos::Message;
 use pprof::{Frames, ProfilerGuard, ProfilerGuardBuilder, Report, UnresolvedReport};
 
 /// Stacks per second of CPU time.
-pub const FREQUENCY: u16 = 100;
+pub(crate) const FREQUENCY: u16 = 100;
 
 /// Files whose code is never unwound from.
 const UNSAFE: [&str; 6] = ["/libc.so", "/libc-", "/libgcc_s", "/libpthread", "/ld-linux", "vdso"];
@@ -24,7 +24,7 @@ const UNSAFE: [&str; 6] = ["/libc.so", "/libc-", "/libgcc_s", "/libpthread", "/l
 const STACKS_MAX: usize = 512;
 
 /// Takes stacks for as long as it lives.
-pub struct Profiler {
+pub(crate) struct Profiler {
     guard: Option<ProfilerGuard<'static>>,
     /// All that was taken up to the last call. pprof counts on from there, since to make its table of 70 MB
     /// anew each time would cost more than all stacks.
@@ -32,14 +32,14 @@ pub struct Profiler {
 }
 
 /// Stacks that were taken, as addresses.
-pub struct Stacks(UnresolvedReport);
+pub(crate) struct Stacks(UnresolvedReport);
 
 impl Profiler {
     /// Starts; takes some 70 MB of memory, and a temporary file.
     ///
     /// # Errors
     /// There is no place for the file, or another profiler runs.
-    pub fn start() -> io::Result<Self> {
+    pub(crate) fn start() -> io::Result<Self> {
         Ok(Self { guard: Some(guard()?), before: None })
     }
 
@@ -48,7 +48,7 @@ impl Profiler {
     /// # Errors
     /// The temporary file cannot be read, or the next one not be made; no stacks are taken then until a
     /// later call works.
-    pub fn take(&mut self) -> io::Result<Stacks> {
+    pub(crate) fn take(&mut self) -> io::Result<Stacks> {
         let Some(running) = &self.guard else {
             self.guard = Some(guard()?);
             return Err(io::Error::other("the profiler did not run"));
@@ -108,7 +108,7 @@ impl Stacks {
     ///
     /// # Errors
     /// The profile cannot be encoded.
-    pub fn encode(self, go_on: &dyn Fn() -> bool) -> io::Result<Option<Vec<u8>>> {
+    pub(crate) fn encode(self, go_on: &dyn Fn() -> bool) -> io::Result<Option<Vec<u8>>> {
         let mut data: HashMap<Frames, isize> = HashMap::new();
         for (stack, count) in self.0.data {
             if !go_on() {

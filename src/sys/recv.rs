@@ -13,7 +13,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
 /// Datagrams taken by one call at most. 64 in place of 32 costs nothing when fewer wait.
-pub const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 64;
 /// Bytes of one datagram at most.
 const DATAGRAM_BYTES_MAX: usize = 65_536;
 /// Readable bytes behind each datagram.

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// What the kernel holds and has dropped for one socket (`SO_MEMINFO`, `sock_diag(7)`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SocketMemory {
+pub(crate) struct SocketMemory {
     /// Bytes charged for datagrams that wait to be read.
     pub queued_bytes: u32,
     /// The receive buffer that was granted, in charged bytes.
@@ -18,7 +18,7 @@ pub struct SocketMemory {
 ///
 /// # Errors
 /// Those of `getsockopt(2)`.
-pub fn memory(socket: BorrowedFd<'_>) -> io::Result<SocketMemory> {
+pub(crate) fn memory(socket: BorrowedFd<'_>) -> io::Result<SocketMemory> {
     // include/uapi/linux/sock_diag.h: RMEM_ALLOC, RCVBUF, WMEM_ALLOC, SNDBUF, FWD_ALLOC, WMEM_QUEUED,
     // OPTMEM, BACKLOG, DROPS.
     let mut words = [0_u32; 9];
@@ -43,7 +43,7 @@ pub fn memory(socket: BorrowedFd<'_>) -> io::Result<SocketMemory> {
 ///
 /// # Errors
 /// `EPERM` without `CAP_NET_ADMIN` in the initial user namespace.
-pub fn force_receive_buffer(socket: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
+pub(crate) fn force_receive_buffer(socket: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
     let value = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
     let length = libc::socklen_t::try_from(size_of_val(&value)).unwrap_or(0);
     // SAFETY: the pointer is to one c_int, and the length says so.
@@ -63,7 +63,7 @@ pub fn force_receive_buffer(socket: BorrowedFd<'_>, bytes: usize) -> io::Result<
 ///
 /// # Errors
 /// Those of `setsockopt(2)`.
-pub fn drop_all(socket: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn drop_all(socket: BorrowedFd<'_>) -> io::Result<()> {
     // One instruction of classic BPF: return 0, keep no byte (`BPF_RET | BPF_K`).
     let nothing = socket2::SockFilter::new(0x06, 0, 0, 0);
     socket2::SockRef::from(&socket).attach_filter(&[nothing])

@@ -11,7 +11,7 @@ use socket2::SockRef;
 ///
 /// # Errors
 /// Those of `setsockopt(2)`.
-pub fn defer_accept(listener: BorrowedFd<'_>, seconds: u16) -> io::Result<()> {
+pub(crate) fn defer_accept(listener: BorrowedFd<'_>, seconds: u16) -> io::Result<()> {
     let value = libc::c_int::from(seconds);
     let length = libc::socklen_t::try_from(size_of_val(&value)).unwrap_or(0);
     // SAFETY: the pointer is to one c_int, and the length says so.
@@ -32,7 +32,7 @@ pub fn defer_accept(listener: BorrowedFd<'_>, seconds: u16) -> io::Result<()> {
 ///
 /// The caller keeps that connection open meanwhile, so that its descriptor cannot become another's between
 /// the look and the call.
-pub fn shutdown_accepted(local_port: u16, peer: SocketAddr, how: Shutdown) -> bool {
+pub(crate) fn shutdown_accepted(local_port: u16, peer: SocketAddr, how: Shutdown) -> bool {
     open_descriptors().any(|descriptor| shutdown_if(descriptor, local_port, peer, how))
 }
 

@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 
 /// Appends a help text: `\` and newline are escaped, nothing else.
-pub fn write_help(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn write_help(out: &mut Vec<u8>, text: &str) {
     write_escaped(out, text.as_bytes(), |rest| memchr::memchr2(b'\\', b'\n', rest));
 }
 
@@ -13,7 +13,7 @@ pub fn write_help(out: &mut Vec<u8>, text: &str) {
 const SHORT: usize = 16;
 
 /// Appends a label value without its quotes: `\`, `"` and newline are escaped, nothing else.
-pub fn write_label_value(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn write_label_value(out: &mut Vec<u8>, text: &str) {
     write_escaped(out, text.as_bytes(), |rest| {
         if rest.len() > SHORT {
             memchr::memchr3(b'\\', b'"', b'\n', rest)
@@ -44,7 +44,7 @@ fn write_escaped(
 /// Where the two texts first differ, both stand in the same label at the same place of its value, so the
 /// bytes meant there decide, or that one value has ended. The rendered bytes themselves would not do: a
 /// closing quote is larger than a space, and an escaped newline larger than a letter.
-pub fn cmp_escaped(a: &[u8], b: &[u8]) -> Ordering {
+pub(crate) fn cmp_escaped(a: &[u8], b: &[u8]) -> Ordering {
     let at = common_prefix(a, b);
     let escaped = ends_in_open_escape(&a[..at]);
     byte_meant(a, at, escaped).cmp(&byte_meant(b, at, escaped))
@@ -76,7 +76,7 @@ fn byte_meant(text: &[u8], at: usize, escaped: bool) -> Option<u8> {
 
 /// The unescaped values of a rendered label text, in its order. Slow: for orders that
 /// [`cmp_escaped`] cannot tell, where label names differ.
-pub fn values(text: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn values(text: &[u8]) -> Vec<Vec<u8>> {
     let mut values = Vec::new();
     let mut rest = text;
     while let Some(open) = memchr::memchr(b'"', rest) {

@@ -5,7 +5,7 @@
 use crate::text::number::Decimal;
 
 /// Appends a finite number: plain decimal from 1e-6 up to 1e21, otherwise with an exponent (`1e-7`, `1e+21`).
-pub fn write_f64(out: &mut Vec<u8>, value: f64) {
+pub(crate) fn write_f64(out: &mut Vec<u8>, value: f64) {
     let magnitude = value.abs();
     #[expect(clippy::cast_possible_truncation, reason = "compared with the value before use")]
     let integer = value as i64;
@@ -64,7 +64,7 @@ fn write_scientific(out: &mut Vec<u8>, decimal: &Decimal) {
 }
 
 /// Appends a string with its quotes. Besides what JSON demands `<`, `>`, `&`, U+2028 and U+2029 are escaped.
-pub fn write_string(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let bytes = text.as_bytes();
     let (mut done, mut at) = (0, 0);

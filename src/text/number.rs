@@ -12,7 +12,7 @@ const PLAIN_FROM: f64 = 1e-4;
 /// Plain decimal for 0.0001 <= |value| < 1000000, otherwise one digit, a fraction where there is one, and
 /// an exponent with its sign and at least two digits (`1e+06`, `2.5e-07`). Both zeros are `0`; the rest
 /// are `NaN`, `+Inf` and `-Inf`.
-pub fn write_f64(out: &mut Vec<u8>, value: f64) {
+pub(crate) fn write_f64(out: &mut Vec<u8>, value: f64) {
     let magnitude = value.abs();
     #[expect(clippy::cast_possible_truncation, reason = "compared with the value before use")]
     let integer = value as i32;
@@ -33,7 +33,7 @@ pub fn write_f64(out: &mut Vec<u8>, value: f64) {
 }
 
 /// Appends a count by the same rule, so that 1003000 is `1.003e+06`. Above 2^53 it is rounded as an `f64` is.
-pub fn write_u64(out: &mut Vec<u8>, count: u64) {
+pub(crate) fn write_u64(out: &mut Vec<u8>, count: u64) {
     #[expect(clippy::cast_possible_truncation, reason = "compared before")]
     if count < 1_000_000 {
         out.extend_from_slice(itoa::Buffer::new().format(count as u32).as_bytes());

@@ -31,11 +31,11 @@ mod number;
 mod seen;
 mod sight;
 
-pub use sight::Key;
+pub(crate) use sight::Key;
 
 /// A message longer than this, or whose value stands behind this many bytes, is never a shape: it is
 /// rare, and looking for it must cost no more than parsing the bytes that are looked through.
-pub const SHAPE_BYTES_MAX: usize = 1024;
+pub(crate) const SHAPE_BYTES_MAX: usize = 1024;
 /// Shapes that the nearer caches hold with all that belongs to them: fetching them early costs more than it
 /// spares (measured with 1,000).
 const SHAPES_NEAR: usize = 2048;

@@ -11,22 +11,22 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 
-use metrics_server::config::ShutdownFrom;
-use metrics_server::control::Control;
-use metrics_server::exposition::walk::{Texts, Walk};
-use metrics_server::ingest::dispatch::{Dispatch, Shared, Stream};
-use metrics_server::ingest::log_slots::LogSlots;
-use metrics_server::ingest::{Handler, Listener};
-use metrics_server::metric::Rejection;
-use metrics_server::registry::birth::{Births, Bounds};
-use metrics_server::registry::directory::Directory;
-use metrics_server::registry::exchange::Exchange;
-use metrics_server::registry::expiry::Expiry;
-use metrics_server::registry::label_text::constants;
-use metrics_server::registry::shard::Shard;
-use metrics_server::sinks::outbox::Outboxes;
-use metrics_server::stats::{self, Count, Stats, Transport, WorkerStats};
-use metrics_server::sys::recv::{Datagrams, PADDING};
+use metrics_server::testing::config::ShutdownFrom;
+use metrics_server::testing::control::Control;
+use metrics_server::testing::exposition::{Texts, Walk};
+use metrics_server::testing::ingest::LogSlots;
+use metrics_server::testing::ingest::{Dispatch, Shared, Stream};
+use metrics_server::testing::ingest::{Handler, Listener};
+use metrics_server::testing::metric::Rejection;
+use metrics_server::testing::registry::Directory;
+use metrics_server::testing::registry::Exchange;
+use metrics_server::testing::registry::Expiry;
+use metrics_server::testing::registry::Shard;
+use metrics_server::testing::registry::label_text::constants;
+use metrics_server::testing::registry::{Births, Bounds};
+use metrics_server::testing::sinks::Outboxes;
+use metrics_server::testing::stats::{self, Count, Stats, Transport, WorkerStats};
+use metrics_server::testing::sys::recv::{Datagrams, PADDING};
 
 /// No shapes; so few that they evict each other; more than any program makes.
 pub(crate) const SHAPES_BYTES: [usize; 3] = [0, 2_000, 1 << 20];

@@ -41,7 +41,7 @@ impl Place {
                 bin.display()
             );
         }
-        let cores = metrics_server::sys::cpu::allowed()?;
+        let cores = metrics_server::testing::sys::cpu::allowed()?;
         let (Some(&ingest), Some(&send)) = (cores.first(), cores.last()) else { bail!("no core") };
         ensure!(ingest != send, "needs two cores: one ingests, one sends");
         let folder =

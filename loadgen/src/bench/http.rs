@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use metrics_server::exporter::http::answer::Pages;
-use metrics_server::exporter::http::body::{Body, Content};
+use metrics_server::testing::exporter::Pages;
+use metrics_server::testing::exporter::{Body, Content};
 
 /// Longer than any page takes.
 const TIMEOUT: Duration = Duration::from_mins(1);

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use metrics_server::exporter::http::HttpServer;
-use metrics_server::exporter::http::stats::HttpStats;
-use metrics_server::sys::cpu;
+use metrics_server::testing::exporter::HttpServer;
+use metrics_server::testing::exporter::HttpStats;
+use metrics_server::testing::sys::cpu;
 
 use crate::child::{Receiver, Socket};
 use crate::figure::Figure;

@@ -238,7 +238,7 @@ fn hot_set(plan: &Plan, mut server: Subject, row: &mut Row) -> Result<()> {
 fn on_core<T: Send>(core: usize, body: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     thread::scope(|scope| {
         let pinned = move || {
-            metrics_server::sys::cpu::pin(core)?;
+            metrics_server::testing::sys::cpu::pin(core)?;
             body()
         };
         let thread = thread::Builder::new().spawn_scoped(scope, pinned)?;

@@ -4,7 +4,7 @@
 ///
 /// `*` alone does not: it allows every coding, plain text among them, and asks for none. A weight that is
 /// no number counts as 0.
-pub fn asks_for_gzip<'a>(values: impl IntoIterator<Item = &'a str>) -> bool {
+pub(crate) fn asks_for_gzip<'a>(values: impl IntoIterator<Item = &'a str>) -> bool {
     values.into_iter().flat_map(|value| value.split(',')).any(names_gzip)
 }
 

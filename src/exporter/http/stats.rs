@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The status codes that `/metrics` counts, in this order.
-pub const COUNTED_CODES: [u16; 3] = [200, 500, 503];
+pub(crate) const COUNTED_CODES: [u16; 3] = [200, 500, 503];
 
 /// Counters and gauges of the HTTP server; all start at 0.
 #[derive(Debug, Default)]

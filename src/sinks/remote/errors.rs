@@ -22,26 +22,26 @@ const OTHER: &str = "other";
 
 /// Counters by errno.
 #[derive(Debug, Default)]
-pub struct SendErrors {
+pub(crate) struct SendErrors {
     counts: [AtomicU64; NAMES.len() + 1],
 }
 
 impl SendErrors {
     /// Counts one.
-    pub fn count(&self, error: &io::Error) {
+    pub(crate) fn count(&self, error: &io::Error) {
         let number = NAMES.iter().position(|(errno, _)| error.raw_os_error() == Some(*errno));
         self.counts[number.unwrap_or(NAMES.len())].fetch_add(1, Relaxed);
     }
 
     /// All counts by name, in the order of names.
-    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let names = NAMES.iter().map(|(_, name)| *name).chain([OTHER]);
         names.zip(self.counts.iter().map(|count| count.load(Relaxed)))
     }
 }
 
 /// Whether the datagram was too long for the network.
-pub fn is_too_long(error: &io::Error) -> bool {
+pub(crate) fn is_too_long(error: &io::Error) -> bool {
     error.raw_os_error() == Some(EMSGSIZE)
 }
 

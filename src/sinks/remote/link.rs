@@ -17,7 +17,7 @@ const MOVED_PERIOD: Duration = Duration::from_mins(1);
 
 /// Where rows go, as configured.
 #[derive(Clone, Debug)]
-pub struct FarEnd {
+pub(crate) struct FarEnd {
     /// A name or an address; empty for this machine.
     pub host: String,
     /// Its port.
@@ -36,7 +36,7 @@ impl FarEnd {
     }
 
     /// Whether it is this server itself, as far as can be told now: a name that does not resolve is not.
-    pub fn is_here(&self) -> bool {
+    pub(crate) fn is_here(&self) -> bool {
         // Other ports need no look at the name, which may take long.
         self.own.is_some_and(|own| own.port() == self.port)
             && self.addresses().is_ok_and(|all| all.iter().any(|one| self.receives_at(*one)))
@@ -68,7 +68,7 @@ fn any(ip: IpAddr) -> IpAddr {
 
 /// Connected sockets.
 #[derive(Debug)]
-pub struct Link {
+pub(crate) struct Link {
     address: SocketAddr,
     sockets: Vec<UdpSocket>,
     looked: Instant,
@@ -79,7 +79,11 @@ impl Link {
     ///
     /// # Errors
     /// For the log: what is wrong with the last address, or the name.
-    pub fn open(far_end: &FarEnd, sockets: usize, errors: &SendErrors) -> Result<Self, String> {
+    pub(crate) fn open(
+        far_end: &FarEnd,
+        sockets: usize,
+        errors: &SendErrors,
+    ) -> Result<Self, String> {
         let FarEnd { host, port, .. } = far_end;
         let addresses = far_end
             .addresses()
@@ -133,7 +137,7 @@ impl Link {
     }
 
     /// Whether the far end's name stands for other addresses now; looked up once a minute.
-    pub fn has_moved(&mut self, far_end: &FarEnd) -> bool {
+    pub(crate) fn has_moved(&mut self, far_end: &FarEnd) -> bool {
         if self.looked.elapsed() < MOVED_PERIOD || far_end.host.parse::<IpAddr>().is_ok() {
             return false;
         }
@@ -150,12 +154,17 @@ impl Link {
     ///
     /// # Errors
     /// Those of `send(2)`: the datagram did not go out.
-    pub fn send(&self, socket: usize, datagram: &[u8], errors: &SendErrors) -> io::Result<()> {
+    pub(crate) fn send(
+        &self,
+        socket: usize,
+        datagram: &[u8],
+        errors: &SendErrors,
+    ) -> io::Result<()> {
         send(&self.sockets[socket], datagram).inspect_err(|error| errors.count(error))
     }
 
     /// For the log.
-    pub fn complaint(&self, error: &io::Error) -> String {
+    pub(crate) fn complaint(&self, error: &io::Error) -> String {
         complaint(self.address, error)
     }
 }

@@ -16,7 +16,7 @@ const PRUNE_AT: usize = 1 << 16;
 
 /// What became of rows' times; for the page.
 #[derive(Debug, Default)]
-pub struct Moves {
+pub(crate) struct Moves {
     /// Rows stored under a later millisecond than that of their coming.
     pub moved: AtomicU64,
     /// Rows stored in place of another.

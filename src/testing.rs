@@ -1,0 +1,105 @@
+//! What tests, benches, fuzz targets and the load generator need of the library besides its one public
+//! function: the parts that they drive without a socket between.
+//!
+//! Nothing here is an interface that is kept. All else is private to the crate, so that the compiler tells
+//! what nobody uses.
+
+pub mod clock {
+    pub use crate::clock::unix_ns;
+}
+
+pub mod config {
+    pub use crate::config::{ShutdownFrom, markdown_table};
+}
+
+pub mod control {
+    pub use crate::control::Control;
+}
+
+pub mod exporter {
+    pub use crate::exporter::http::HttpServer;
+    pub use crate::exporter::http::answer::Pages;
+    pub use crate::exporter::http::body::{Body, Content, Made};
+    pub use crate::exporter::http::stats::HttpStats;
+    pub use crate::exporter::kernel::Kernel;
+}
+
+pub mod exposition {
+    pub use crate::exposition::walk::{PIECE_BYTES, Texts, Walk};
+
+    pub mod page {
+        pub use crate::exposition::page::{header, histogram, sample};
+    }
+}
+
+pub mod ingest {
+    pub use crate::ingest::dispatch::{Dispatch, Shared, Stream};
+    pub use crate::ingest::log_slots::LogSlots;
+    pub use crate::ingest::null::Null;
+    pub use crate::ingest::udp::UdpSource;
+    pub use crate::ingest::unix::{HandOver, UnixSources};
+    pub use crate::ingest::worker::{WAKER, Worker};
+    pub use crate::ingest::{Handler, Listener, Settings};
+
+    pub mod meeting {
+        pub use crate::ingest::meeting::seats;
+    }
+
+    pub mod udp {
+        pub use crate::ingest::udp::bind;
+    }
+}
+
+pub mod metric {
+    pub use crate::metric::{
+        BucketParams, Coercion, Coercions, Kind, Label, Op, OpType, Rejection, Sample,
+    };
+}
+
+pub mod registry {
+    pub use crate::registry::birth::{Births, Bounds};
+
+    pub use crate::registry::directory::{Directory, View};
+    pub use crate::registry::exchange::{Exchange, GivenUp, Request};
+    pub use crate::registry::expiry::Expiry;
+    pub use crate::registry::shard::Shard;
+
+    pub mod cell {
+        pub use crate::registry::cell::{Total, read_gauge, set};
+    }
+
+    pub mod label_text {
+        pub use crate::registry::label_text::constants;
+    }
+}
+
+pub mod sinks {
+    pub use crate::sinks::block::{Block, Stamps};
+    pub use crate::sinks::books::Books;
+    pub use crate::sinks::deliverer::Deliverer;
+    pub use crate::sinks::outbox::{Outbox, Outboxes};
+    pub use crate::sinks::queue::Queue;
+    pub use crate::sinks::spill::{Found, Spill};
+    pub use crate::sinks::spooler::Spooler;
+    pub use crate::sinks::{Drop, Limits, Outcome, Reason, Row, Sink, Trigger, Verdict};
+}
+
+pub mod stats {
+    pub use crate::stats::{Count, Stats, Transport, WorkerStats, is_reserved, markdown_table};
+}
+
+pub mod sys {
+    pub mod cpu {
+        pub use crate::sys::cpu::{allowed, pin, stand_back};
+    }
+
+    pub mod recv {
+        pub use crate::sys::recv::{Datagrams, PADDING};
+    }
+}
+
+pub mod wire {
+    pub use crate::wire::frame::{Frame, Framer};
+    pub use crate::wire::json::{PADDING, Parsed, Parser};
+    pub use crate::wire::shape::{Found, ShapeCache};
+}
