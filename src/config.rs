@@ -1,7 +1,7 @@
 //! The configuration: command line and environment in, one validated [`Config`] out.
 //!
 //! Runs on `main` before any thread is started. It opens no socket, and the file of extra labels is all it
-//! reads. One table of flags (`config/table.rs`) drives parsing, `-h`, error texts and the README.
+//! reads. One table of flags (`config/table.rs`) drives parsing, `-h`, error texts and `docs/flags.md`.
 //! `args` reads words by Go's rules into plain values; `validate` is the only way from there to a `Config`.
 //! Each component takes its own group of it. It must not know how a component uses what it is given.
 

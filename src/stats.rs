@@ -2,7 +2,7 @@
 //!
 //! Each worker has a block of counters of its own, written by it alone with a plain load and store,
 //! and read by the exporter. What the families are called and mean stands in one table,
-//! [`FAMILIES`], that the page, the README and the tests share.
+//! [`FAMILIES`], that the page, `docs/metrics.md` and the tests share.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -281,7 +281,7 @@ pub fn is_reserved(name: &str) -> bool {
     name.starts_with("metrics_server_") || FOREIGN.contains(&name)
 }
 
-/// The metrics table of the README, in Markdown.
+/// The table of `docs/metrics.md`, in Markdown.
 pub fn markdown_table() -> String {
     let mut table = String::from("| family | type | label | meaning |\n|---|---|---|---|\n");
     for OwnFamily { name, kind, label, help } in FAMILIES {

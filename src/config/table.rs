@@ -1,6 +1,6 @@
 //! The one table of flags: names, kinds, defaults, ranges and help texts.
 //!
-//! Parsing, `-h`, error texts and the README's options table are all made from it. It is plain data:
+//! Parsing, `-h`, error texts and the tables of `docs/flags.md` are all made from it. It is plain data:
 //! it must not know how an argument is read nor what a flag means to the server.
 
 use std::collections::BTreeSet;

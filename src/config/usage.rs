@@ -1,4 +1,4 @@
-//! The texts made from the table of flags: `-h`, what a flag takes, and the README's options table.
+//! The texts made from the table of flags: `-h`, what a flag takes, and the tables of `docs/flags.md`.
 //!
 //! Pure functions; they must not know how arguments are read.
 
@@ -75,7 +75,7 @@ fn range_text(range: &RangeInclusive<i64>, text: impl Fn(&i64) -> String) -> Str
     }
 }
 
-/// The README's options: one Markdown table for each group of flags under a bold heading, ending in a newline.
+/// The tables of `docs/flags.md`: one Markdown table for each group of flags under a bold heading, ending in a newline.
 pub fn markdown_table() -> String {
     let mut out = String::new();
     for &group in Group::ALL {

@@ -2,7 +2,7 @@
 //!
 //! Made by a Go program, built with Go 1.19.8 and `client_golang` 1.14.0, that printed
 //! `math.Float64bits` of what `prometheus.ExponentialBucketsRange(min, max, count)` returned on an
-//! amd64 processor with FMA, for the README's example and for random ranges: as people write them,
+//! amd64 processor with FMA, for the documentation's example and for random ranges: as people write them,
 //! from the whole span of floats, and with ends close together. Kept are 58 of 20,001; most come out
 //! otherwise with libm's functions, and 24 of them without FMA. Go 1.20.14 and 1.26 printed the same.
 

@@ -44,7 +44,7 @@ pub(super) async fn ready(live: &Live, table: &CqlTable, create: bool) -> Result
     }
     if !create {
         return Err(Trouble::new(format!(
-            "table {table} does not exist; create it (the README has the statements), or do without -scylladb-create-schema=false"
+            "table {table} does not exist; create it (docs/sinks.md has the statements), or do without -scylladb-create-schema=false"
         )));
     }
     make(live, table).await?;
@@ -104,7 +104,7 @@ async fn read(live: &Live, table: &CqlTable) -> Result<Option<Shape>, Trouble> {
     }
     shape(&columns).map(Some).map_err(|cause| {
         Trouble::new(format!(
-            "table {table} cannot take rows: {cause}; the README says which tables can"
+            "table {table} cannot take rows: {cause}; docs/sinks.md says which tables can"
         ))
     })
 }
