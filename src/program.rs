@@ -34,7 +34,7 @@ pub fn run() -> ExitCode {
             }
         },
         Ok(Invocation::Run(config)) => {
-            logger::start(config.debug);
+            logger::start(config.log.debug);
             let ended = Server::bind(*config).and_then(Server::run);
             if let Err(error) = &ended {
                 log::error!("{error:#}");

@@ -120,7 +120,7 @@ impl Server {
             running.workers.drain(..).for_each(|worker| drop(worker.join()));
         }
         // After a fault workers may still run: what is queued now goes to disk.
-        let flush = if watched.is_ok() { self.config.sinks.flush_timeout } else { Duration::ZERO };
+        let flush = if watched.is_ok() { self.config.queue.flush_timeout } else { Duration::ZERO };
         running.flush_sinks(flush);
         running.http.shutdown();
         drop(running.exporter_stop.take());
@@ -154,7 +154,7 @@ impl Server {
         };
         let (threads, sinks) = parts.sinks.into_threads();
         (running.sinks, running.sink_threads) = (sinks, threads.len());
-        let counts = self.config.sinks.remote.is_none();
+        let counts = self.config.remote.is_none();
         for (name, body) in threads {
             running.spawn(&name, move || {
                 if counts {
@@ -213,7 +213,7 @@ impl Server {
     /// Waits for the reason to stop, and through the shutdown delay.
     fn watch(&mut self, running: &Running) -> anyhow::Result<()> {
         let mut events = mio::Events::with_capacity(16);
-        let mut printer = Printer::new(self.config.log_interval);
+        let mut printer = Printer::new(self.config.log.interval);
         let mut panics = PanicRate::new();
         let mut deadline: Option<Instant> = None;
         loop {
@@ -235,7 +235,7 @@ impl Server {
             let asked = self.signals.stops > 0 || running.control.shutdown_asked();
             if deadline.is_none() && asked {
                 running.scrape.set_unready();
-                let delay = self.config.shutdown_delay;
+                let delay = self.config.shutdown.delay;
                 log::info!("Shut down in {delay:?}");
                 deadline = Some(Instant::now() + delay);
             }

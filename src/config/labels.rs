@@ -9,18 +9,42 @@ use std::path::Path;
 
 use super::error::UsageError;
 use super::go;
+use super::table::Values;
 
 /// A file of labels has a few lines: past this many bytes it is another file, perhaps a device without an end.
 const FILE_MAX_BYTES: u64 = 1 << 20;
 
 /// Labels by name: sorted, each once.
-pub(super) type Labels = BTreeMap<String, String>;
+type Labels = BTreeMap<String, String>;
+
+/// The labels that every metric gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LabelsConfig {
+    /// Name and value, sorted bytewise by name, each name once.
+    pub extra: Vec<(String, String)>,
+    /// Whether `data_source` and `source_app` are added.
+    pub source_labels: bool,
+}
+
+impl LabelsConfig {
+    /// What flags and file say.
+    pub(super) fn read(values: &Values) -> Result<Self, UsageError> {
+        let mut labels = Labels::new();
+        let path = &values.extra_labels_file_path;
+        if !path.is_empty() {
+            add_from_file("extra-labels-file-path", Path::new(path), &mut labels)?;
+        }
+        // After the file, since the flag wins.
+        add_from_flag("extra-labels", &values.extra_labels, &mut labels)?;
+        Ok(Self { extra: labels.into_iter().collect(), source_labels: values.source_labels })
+    }
+}
 
 /// Adds the labels of `name:value,name2:value2`, over those that stand.
 ///
 /// As in the original, only the text between an item's first and second colon is the value, and it is not
 /// trimmed; the names are.
-pub(super) fn add_from_flag(flag: &str, text: &str, labels: &mut Labels) -> Result<(), UsageError> {
+fn add_from_flag(flag: &str, text: &str, labels: &mut Labels) -> Result<(), UsageError> {
     if text.is_empty() {
         return Ok(());
     }
@@ -37,11 +61,7 @@ pub(super) fn add_from_flag(flag: &str, text: &str, labels: &mut Labels) -> Resu
 }
 
 /// Adds the labels of a file of `name=value` lines, over those that stand.
-pub(super) fn add_from_file(
-    flag: &str,
-    path: &Path,
-    labels: &mut Labels,
-) -> Result<(), UsageError> {
+fn add_from_file(flag: &str, path: &Path, labels: &mut Labels) -> Result<(), UsageError> {
     let text = read(path).map_err(|error| UsageError::file(flag, path, &error.to_string()))?;
     if text.len() as u64 > FILE_MAX_BYTES {
         return Err(UsageError::file(flag, path, &format!("longer than {FILE_MAX_BYTES} bytes")));

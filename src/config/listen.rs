@@ -2,13 +2,33 @@
 //!
 //! Nothing is opened or looked up here.
 
+use super::GoAddr;
 use super::error::UsageError;
 use super::go;
 use super::table::Values;
-use super::{GoAddr, ListenUdp, ListenUnix};
 
 /// A unix socket's address holds 108 bytes, of which the kernel's interface takes one for the end.
 const PATH_MAX_BYTES: usize = 107;
+
+/// A UDP address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListenUdp {
+    /// The flag's text, verbatim: the label `data_source`.
+    pub text: String,
+    /// The same, read.
+    pub addr: GoAddr,
+}
+
+/// A unix socket to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListenUnix {
+    /// The path, verbatim: the label `data_source`. `@x` is an abstract socket.
+    pub path: String,
+    /// The flag that asked for it: `uds` or `uds-pool`.
+    pub flag: &'static str,
+    /// Whether nobody asked for it: failing to open the default of `-uds` is only warned about.
+    pub is_default: bool,
+}
 
 /// The address of a flag, which must be there.
 pub(super) fn address(name: &'static str, text: &str) -> Result<GoAddr, UsageError> {

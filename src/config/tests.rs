@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::secret::Secret;
 use super::*;
 
 fn parse_with(args: &[&str], env: &[(&str, &str)]) -> Result<Invocation, UsageError> {
@@ -19,44 +20,6 @@ fn config(args: &[&str]) -> Config {
 
 fn all(port: u16) -> GoAddr {
     GoAddr { host: String::new(), port }
-}
-
-fn default_sinks() -> SinkFlags {
-    SinkFlags {
-        remote: None,
-        remote_datagram_bytes: 1_432,
-        remote_sockets: 4,
-        loki_address: String::new(),
-        loki_ca_path: String::new(),
-        loki_cert_path: String::new(),
-        loki_key_path: String::new(),
-        loki_labels: Vec::new(),
-        loki_tenant: String::new(),
-        opensearch_bulk_period: Duration::from_secs(5),
-        opensearch_bulk_size_bytes: 20_000,
-        opensearch_ca_path: String::new(),
-        opensearch_insecure: false,
-        opensearch_shards: 9,
-        opensearch_replicas: 2,
-        opensearch_indices_max: 64,
-        search_url: Secret(String::new()),
-        search_user: String::new(),
-        search_password: Secret(String::new()),
-        scylladb_hosts: Vec::new(),
-        scylladb_table: CqlTable { keyspace: "tracking".to_owned(), table: "metrics".to_owned() },
-        scylladb_user: String::new(),
-        scylladb_password: Secret(String::new()),
-        scylladb_tls: false,
-        scylladb_ca_path: String::new(),
-        scylladb_create_schema: true,
-        pyroscope_url: String::new(),
-        queue_bytes: 64 << 20,
-        spill_dir: String::new(),
-        spill_max_bytes: 1 << 30,
-        retry_max: Some(Duration::from_hours(6)),
-        flush_timeout: Duration::from_secs(5),
-        hostname: String::new(),
-    }
 }
 
 #[test]
@@ -79,37 +42,89 @@ fn no_flags_give_the_defaults() {
         connections_max: 4096,
         partials_max_bytes: 64 << 20,
         message_max_bytes: 128 << 10,
-    };
-    let limits = Limits {
-        message_max_bytes: 128 << 10,
         labels_max: 64,
+    };
+    let bounds = BoundsConfig {
         buckets_max: 1024,
         lines_max: 2_000_000,
         name_lines_max: 500_000,
         memory_max_bytes: 2 << 30,
         shapes_max_bytes: 256 << 20,
         mixed_label_sets: false,
+        series_ttl: None,
     };
     let http = HttpConfig {
         text: ":9099".to_owned(),
         addr: all(9099),
         scrape_timeout: Duration::from_secs(30),
     };
+    let queue = QueueConfig {
+        memory_max_bytes: 64 << 20,
+        spill_dir: String::new(),
+        spill_max_bytes: 1 << 30,
+        retry_max: Some(Duration::from_hours(6)),
+        flush_timeout: Duration::from_secs(5),
+    };
     let expected = Config {
-        debug: false,
         check_only: false,
         ingest,
-        limits,
+        labels: LabelsConfig { extra: Vec::new(), source_labels: true },
+        bounds,
         http,
-        expiry: None,
-        shutdown_delay: Duration::ZERO,
-        shutdown_from: ShutdownFrom::Unix,
-        log_interval: Duration::from_secs(10),
-        labels: Vec::new(),
-        source_labels: true,
-        sinks: default_sinks(),
+        remote: None,
+        loki: None,
+        opensearch: None,
+        scylla: None,
+        queue,
+        pyroscope: None,
+        shutdown: ShutdownConfig { delay: Duration::ZERO, from: ShutdownFrom::Unix },
+        log: LogConfig { debug: false, interval: Duration::from_secs(10) },
     };
     assert_eq!(config, expected);
+}
+
+#[test]
+fn sinks_that_have_an_address_get_the_other_defaults() {
+    let env = [("METRICS_SERVER_SEARCH_URL", "http://search:9200")];
+    let args =
+        ["-remote=:1", "-loki-address=http://l", "-scylladb-hosts=a", "-pyroscope-url=http://p"];
+    let Ok(Invocation::Run(config)) = parse_with(&args, &env) else { panic!("no configuration") };
+    let remote = RemoteConfig { addr: all(1), datagram_bytes: 1_432, sockets: 4 };
+    assert_eq!(config.remote, Some(remote));
+    let loki = LokiConfig {
+        address: "http://l".to_owned(),
+        ca_path: String::new(),
+        cert_path: String::new(),
+        key_path: String::new(),
+        labels: Vec::new(),
+        tenant: String::new(),
+    };
+    assert_eq!(config.loki, Some(loki));
+    let opensearch = OpenSearchConfig {
+        url: Secret::new("http://search:9200".to_owned()),
+        user: String::new(),
+        password: Secret::new(String::new()),
+        bulk_period: Duration::from_secs(5),
+        bulk_size_bytes: 20_000,
+        ca_path: String::new(),
+        insecure: false,
+        shards: 9,
+        replicas: 2,
+        indices_max: 64,
+    };
+    assert_eq!(config.opensearch, Some(opensearch));
+    let scylla = ScyllaConfig {
+        hosts: vec![GoAddr { host: "a".to_owned(), port: 9042 }],
+        table: CqlTable { keyspace: "tracking".to_owned(), table: "metrics".to_owned() },
+        user: String::new(),
+        password: Secret::new(String::new()),
+        tls: false,
+        ca_path: String::new(),
+        create_schema: true,
+    };
+    assert_eq!(config.scylla, Some(scylla));
+    let pyroscope = PyroscopeConfig { url: "http://p".to_owned(), hostname: String::new() };
+    assert_eq!(config.pyroscope, Some(pyroscope));
 }
 
 #[test]
@@ -151,13 +166,14 @@ fn new_flags_reach_their_fields() {
         (Duration::ZERO, 0o660, 10)
     );
     assert_eq!((ingest.partials_max_bytes, ingest.message_max_bytes), (65_536, 65_536));
-    let limits = &config.limits;
-    assert_eq!((limits.message_max_bytes, limits.labels_max, limits.buckets_max), (65_536, 5, 6));
-    assert_eq!((limits.lines_max, limits.name_lines_max, limits.memory_max_bytes), (7, 8, 1 << 20));
-    assert!(limits.mixed_label_sets && !config.source_labels && config.check_only && config.debug);
-    assert_eq!(config.shutdown_from, ShutdownFrom::Any);
+    let bounds = &config.bounds;
+    assert_eq!((ingest.labels_max, bounds.buckets_max), (5, 6));
+    assert_eq!((bounds.lines_max, bounds.name_lines_max, bounds.memory_max_bytes), (7, 8, 1 << 20));
+    assert!(bounds.mixed_label_sets && !config.labels.source_labels);
+    assert!(config.check_only && config.log.debug);
+    assert_eq!(config.shutdown.from, ShutdownFrom::Any);
     assert_eq!(
-        (config.log_interval, config.http.scrape_timeout),
+        (config.log.interval, config.http.scrape_timeout),
         (Duration::from_secs(1), Duration::from_secs(2))
     );
 }
@@ -170,14 +186,14 @@ fn clean_up_turns_the_ttl_on() {
         (&["-metric-clean-up"], Some(86_400)),
         (&["-metric-clean-up", "-metric-ttl", "1m"], Some(60)),
     ] {
-        assert_eq!(config(args).expiry, expiry.map(Duration::from_secs), "{args:?}");
+        assert_eq!(config(args).bounds.series_ttl, expiry.map(Duration::from_secs), "{args:?}");
     }
 }
 
 #[test]
 fn a_negative_shutdown_delay_is_none() {
-    assert_eq!(config(&["-shutdown-delay", "-1s"]).shutdown_delay, Duration::ZERO);
-    assert_eq!(config(&["-shutdown-delay", "1.5s"]).shutdown_delay, Duration::from_millis(1500));
+    assert_eq!(config(&["-shutdown-delay", "-1s"]).shutdown.delay, Duration::ZERO);
+    assert_eq!(config(&["-shutdown-delay", "1.5s"]).shutdown.delay, Duration::from_millis(1500));
 }
 
 #[test]
@@ -192,32 +208,26 @@ fn the_flag_wins_over_the_file_of_labels() {
     let path = dir.path().join("f");
     std::fs::write(&path, "b=file\na=file\n# c=file\n").expect("a file");
     let file = path.to_string_lossy();
-    let labels = config(&["-extra-labels", "b:flag,z:", "-extra-labels-file-path", &file]).labels;
+    let labels =
+        config(&["-extra-labels", "b:flag,z:", "-extra-labels-file-path", &file]).labels.extra;
     let expected = [("a", "file"), ("b", "flag"), ("z", "")];
     assert_eq!(labels, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
 }
 
 #[test]
 fn sinks_are_kept_as_given() {
-    let sinks = config(&[
-        "-remote",
-        "far.example:1",
-        "-scylladb-hosts",
-        " a,b:9043,",
-        "-opensearch-bulk-size-bytes=-1",
-    ]);
-    let sinks = sinks.sinks;
-    assert_eq!(sinks.remote, Some(GoAddr { host: "far.example".to_owned(), port: 1 }));
-    assert_eq!(
-        (sinks.scylladb_hosts, sinks.opensearch_bulk_size_bytes),
-        (
-            vec![
-                GoAddr { host: "a".to_owned(), port: 9042 },
-                GoAddr { host: "b".to_owned(), port: 9043 }
-            ],
-            0
-        )
-    );
+    let config = config(&["-remote", "far.example:1", "-scylladb-hosts", " a,b:9043,"]);
+    let addr = |host: &str, port| GoAddr { host: host.to_owned(), port };
+    assert_eq!(config.remote.unwrap().addr, addr("far.example", 1));
+    assert_eq!(config.scylla.unwrap().hosts, [addr("a", 9042), addr("b", 9043)]);
+}
+
+#[test]
+fn a_negative_size_of_bulks_is_none() {
+    let env = [("METRICS_SERVER_SEARCH_URL", "http://search:9200")];
+    let parsed = parse_with(&["-opensearch-bulk-size-bytes=-1"], &env);
+    let Ok(Invocation::Run(config)) = parsed else { panic!("no configuration") };
+    assert_eq!(config.opensearch.unwrap().bulk_size_bytes, 0);
 }
 
 #[test]
@@ -235,15 +245,16 @@ fn secrets_come_from_the_environment_and_are_not_shown() {
         ("METRICS_SERVER_SEARCH_URL", "https://joe:hunter1@search"),
         ("METRICS_SERVER_SEARCH_USER", "joe"),
         ("METRICS_SERVER_SEARCH_PASSWORD", "hunter2"),
+        ("METRICS_SERVER_SCYLLADB_PASSWORD", "hunter3"),
         ("HOSTNAME", "box"),
     ];
-    let Ok(Invocation::Run(config)) = parse_with(&[], &env) else { panic!("no configuration") };
-    let sinks = &config.sinks;
-    assert_eq!((sinks.search_password.expose(), sinks.search_user.as_str()), ("hunter2", "joe"));
-    assert_eq!(
-        (sinks.search_url.expose(), sinks.hostname.as_str()),
-        ("https://joe:hunter1@search", "box")
-    );
+    let args = ["-scylladb-hosts=a", "-pyroscope-url=http://p"];
+    let Ok(Invocation::Run(config)) = parse_with(&args, &env) else { panic!("no configuration") };
+    let search = config.opensearch.as_ref().unwrap();
+    assert_eq!((search.password.expose(), search.user.as_str()), ("hunter2", "joe"));
+    assert_eq!(search.url.expose(), "https://joe:hunter1@search");
+    assert_eq!(config.scylla.as_ref().unwrap().password.expose(), "hunter3");
+    assert_eq!(config.pyroscope.as_ref().unwrap().hostname, "box");
     let shown = format!("{config:?}");
     assert!(!shown.contains("hunter") && shown.contains("(redacted)"), "{shown}");
 }

@@ -105,7 +105,11 @@ impl Bound {
         }
         let own_udp = bound.udp.first().map(UdpSocket::local_addr).transpose()?;
         let sinks = Sinks::open(config, own_udp)?;
-        bound.profiling = Profiling::open(&config.sinks, &sinks.books.pushes)?;
+        bound.profiling = config
+            .pyroscope
+            .as_ref()
+            .map(|pyroscope| Profiling::open(pyroscope, &sinks.books.pushes))
+            .transpose()?;
         bound.sinks = Some(sinks);
         for unix in &config.ingest.unix {
             bound.open_unix(unix, config.ingest.uds_mode)?;
@@ -166,12 +170,12 @@ impl Bound {
             .map(|poll| Waker::new(poll.registry(), WAKER))
             .collect::<Result<Vec<_>, _>>()?;
         let control = Arc::new(Control::new(wakers, Arc::clone(&self.main)));
-        let log = Arc::new(LogSlots::new(config.debug));
+        let log = Arc::new(LogSlots::new(config.log.debug));
         let births = Arc::new(Births::new(bounds(config), stats::is_reserved));
         let exchange = Arc::new(Exchange::new(workers));
         let kernel =
             Kernel::new(self.udp.iter().map(UdpSocket::try_clone).collect::<Result<Vec<_>, _>>()?);
-        let retire = config.expiry.map(|ttl| {
+        let retire = config.bounds.series_ttl.map(|ttl| {
             let ttl_ns = u64::try_from(ttl.as_nanos()).unwrap_or(u64::MAX);
             Retire::new(Expiry::new(ttl_ns, Arc::clone(&exchange)), ttl, Arc::clone(&control))
         });
@@ -193,14 +197,14 @@ impl Bound {
             stats: Arc::clone(&self.stats),
             log: Arc::clone(&log),
             control: Arc::clone(&control),
-            shutdown_from: config.shutdown_from,
-            message_max_bytes: config.limits.message_max_bytes,
-            labels_max: config.limits.labels_max,
+            shutdown_from: config.shutdown.from,
+            message_max_bytes: config.ingest.message_max_bytes,
+            labels_max: config.ingest.labels_max,
             // Shapes save time; they must not take the room of series. A router has no cells for them.
-            shapes_max_bytes: if config.sinks.remote.is_some() {
+            shapes_max_bytes: if config.remote.is_some() {
                 0
             } else {
-                config.limits.shapes_max_bytes.min(config.limits.memory_max_bytes / 8) / workers
+                config.bounds.shapes_max_bytes.min(config.bounds.memory_max_bytes / 8) / workers
             },
         };
         let shard = |number| {
@@ -224,7 +228,7 @@ impl Bound {
     ) -> anyhow::Result<Vec<Worker<Dispatch>>> {
         let settings = Settings {
             batch_wait: config.ingest.batch_wait,
-            message_max_bytes: config.limits.message_max_bytes,
+            message_max_bytes: config.ingest.message_max_bytes,
             connections_max: config.ingest.connections_max,
             descriptors_room: descriptors_room(config)?,
             partials_max_bytes: config.ingest.partials_max_bytes,
@@ -287,13 +291,13 @@ fn descriptors_room(config: &Config) -> anyhow::Result<usize> {
 fn listener(config: &Config, data_source: &str, unix: bool) -> Listener {
     let app = source_app(data_source);
     let mut pairs: Vec<(&str, &str)> =
-        config.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    if config.source_labels {
+        config.labels.extra.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    if config.labels.source_labels {
         pairs.extend([("data_source", data_source), ("source_app", app.as_str())]);
     }
     let constants = label_text::constants(pairs.iter().copied());
     let instance = host_name();
-    if config.sinks.remote.is_some() {
+    if config.remote.is_some() {
         pairs.push(("instance", &instance)); // tells routers of one far end apart
     }
     let row_constants = row_constants(pairs);
@@ -314,11 +318,11 @@ pub(super) fn host_name() -> String {
 
 fn bounds(config: &Config) -> Bounds {
     Bounds {
-        buckets_max: config.limits.buckets_max,
-        lines_max: config.limits.lines_max as u64,
-        name_lines_max: config.limits.name_lines_max as u64,
-        memory_max_bytes: config.limits.memory_max_bytes as u64,
-        mixed_label_sets: config.limits.mixed_label_sets,
+        buckets_max: config.bounds.buckets_max,
+        lines_max: config.bounds.lines_max,
+        name_lines_max: config.bounds.name_lines_max,
+        memory_max_bytes: config.bounds.memory_max_bytes as u64,
+        mixed_label_sets: config.bounds.mixed_label_sets,
     }
 }
 

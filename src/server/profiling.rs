@@ -8,7 +8,7 @@ use anyhow::Context;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::clock;
-use crate::config::SinkFlags;
+use crate::config::PyroscopeConfig;
 use crate::server::bound::host_name;
 use crate::sinks::pyroscope::{Pushes, Pyroscope};
 use crate::sys::cpu;
@@ -48,29 +48,25 @@ impl Stop {
 }
 
 impl Profiling {
-    /// Starts to take stacks, if the flags ask for it; `pushes` is for the page.
+    /// Starts to take stacks; `pushes` is for the page.
     ///
     /// # Errors
     /// Names flag and cause.
-    pub(super) fn open(flags: &SinkFlags, pushes: &Arc<Pushes>) -> anyhow::Result<Option<Self>> {
-        let url = &flags.pyroscope_url;
-        if url.is_empty() {
-            return Ok(None);
-        }
+    pub(super) fn open(config: &PyroscopeConfig, pushes: &Arc<Pushes>) -> anyhow::Result<Self> {
         let host_name = host_name();
-        let hostname = if flags.hostname.is_empty() { &host_name } else { &flags.hostname };
-        let pyroscope = Pyroscope::new(url, hostname)?;
+        let hostname = if config.hostname.is_empty() { &host_name } else { &config.hostname };
+        let pyroscope = Pyroscope::new(&config.url, hostname)?;
         let profiler = Profiler::start()
             .context("-pyroscope-url: cannot profile; is the temporary directory writable?")?;
         let (_, stopped) = bounded(0);
-        Ok(Some(Self {
+        Ok(Self {
             profiler,
             pyroscope,
             pushes: Arc::clone(pushes),
             stopped,
             over: Arc::default(),
             complained: None,
-        }))
+        })
     }
 
     /// What ends it.

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use crossbeam::channel::{self, Sender};
 
-use crate::config::{Config, GoAddr, ListenUdp, SinkFlags};
+use crate::config::{Config, ListenUdp, QueueConfig, RemoteConfig};
 use crate::metric::Op;
 use crate::sinks::Sink;
 use crate::sinks::block::{Block, Stamps};
@@ -69,8 +69,8 @@ impl Sinks {
     /// Names flag, value and cause.
     pub(super) fn open(config: &Config, own_udp: Option<SocketAddr>) -> anyhow::Result<Self> {
         let mut sinks = Self::default();
-        sinks.books.forwards = config.sinks.remote.is_some();
-        let mut made = match &config.sinks.remote {
+        sinks.books.forwards = config.remote.is_some();
+        let mut made = match &config.remote {
             Some(remote) => vec![router(config, remote, own_udp, &sinks.books)?],
             None => far_ends(config, &mut sinks.books)?,
         };
@@ -88,16 +88,17 @@ impl Sinks {
         ops: &'static [Op],
         sink: Box<dyn Sink>,
     ) -> anyhow::Result<()> {
-        let flags = &config.sinks;
+        let queue_config = &config.queue;
         let books = Arc::new(Books::new(name, config.ingest.workers));
         // Datagrams leave no trace of their arrival: what is on disk could not be told from what is there.
-        let keeps = !flags.spill_dir.is_empty() && name != "remote";
-        let spill = if keeps { Some(open_spill(flags, name)?) } else { None };
+        let keeps = !queue_config.spill_dir.is_empty() && name != "remote";
+        let spill = if keeps { Some(open_spill(queue_config, name)?) } else { None };
         let last_ns = spill.as_ref().map_or(0, |(_, found)| found.last_ns);
         // Differs from every other server's, and this one's next time.
         let next_seq = ahash::RandomState::new().hash_one(std::process::id());
         let limits = sink.limits();
-        let queue = Arc::new(Queue::new(Arc::clone(&books), limits, flags.queue_bytes, spill));
+        let memory_max_bytes = queue_config.memory_max_bytes;
+        let queue = Arc::new(Queue::new(Arc::clone(&books), limits, memory_max_bytes, spill));
         let (sender, blocks) = channel::unbounded(); // outboxes bound its bytes
         let cancel = Cancel(sink.cancel());
         self.books.sinks.push(Arc::clone(&books));
@@ -110,7 +111,7 @@ impl Sinks {
                 queue: Arc::clone(&queue),
                 stamps: Stamps { last_ns, next_seq },
             },
-            deliverer: Deliverer::new(sink, Arc::clone(&queue), flags.retry_max),
+            deliverer: Deliverer::new(sink, Arc::clone(&queue), queue_config.retry_max),
             queue,
             cancel,
         });
@@ -176,17 +177,17 @@ fn short(sink: &'static str) -> &'static str {
 }
 
 fn open_spill(
-    flags: &SinkFlags,
+    config: &QueueConfig,
     name: &str,
 ) -> anyhow::Result<(Spill, crate::sinks::spill::Found)> {
-    let folder = Path::new(&flags.spill_dir).join(name);
-    let (spill, found) = Spill::open(&folder, flags.spill_max_bytes)
-        .with_context(|| format!("-spill-dir {:?}", flags.spill_dir))?;
+    let folder = Path::new(&config.spill_dir).join(name);
+    let (spill, found) = Spill::open(&folder, config.spill_max_bytes)
+        .with_context(|| format!("-spill-dir {:?}", config.spill_dir))?;
     let rows: u64 = found.segments.iter().map(|segment| segment.rows).sum();
     if rows > 0 || found.torn_bytes > 0 {
         log::info!(
             "-spill-dir {:?}: {rows} rows for {name} are kept from before, {} unfinished bytes were cut off",
-            flags.spill_dir,
+            config.spill_dir,
             found.torn_bytes
         );
     }
@@ -202,21 +203,22 @@ const FORWARDED: &[Op] = &[Op::Inc, Op::Set, Op::Obs, Op::Event, Op::Index, Op::
 /// The one far end of a router: all that is sent there stays with it.
 fn router(
     config: &Config,
-    remote: &GoAddr,
+    remote: &RemoteConfig,
     own_udp: Option<SocketAddr>,
     books: &AllBooks,
 ) -> anyhow::Result<FarEnd> {
-    let far_end = link::FarEnd { host: remote.host.clone(), port: remote.port, own: own_udp };
+    let far_end =
+        link::FarEnd { host: remote.addr.host.clone(), port: remote.addr.port, own: own_udp };
     if far_end.is_here() {
         let own = config.ingest.udp.as_ref().map_or("", |udp| &udp.text);
         bail!(
             "-remote {:?}: that is this server's own -udp {own:?}, and messages would go round for ever; \
              give the address of another server, or another -udp",
-            remote.to_string()
+            remote.addr.to_string()
         );
     }
-    let (flags, errors) = (&config.sinks, Arc::clone(&books.send_errors));
-    let sink = Remote::new(far_end, flags.remote_sockets, flags.remote_datagram_bytes, errors);
+    let errors = Arc::clone(&books.send_errors);
+    let sink = Remote::new(far_end, remote.sockets, remote.datagram_bytes, errors);
     Ok(("remote", FORWARDED, Box::new(sink)))
 }
 
@@ -227,10 +229,10 @@ fn router(
 pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     let mut books = AllBooks::default();
     far_ends(config, &mut books)?;
-    if !config.sinks.pyroscope_url.is_empty() {
-        Pyroscope::new(&config.sinks.pyroscope_url, "")?;
+    if let Some(pyroscope) = &config.pyroscope {
+        Pyroscope::new(&pyroscope.url, "")?;
     }
-    if let Some(remote) = &config.sinks.remote {
+    if let Some(remote) = &config.remote {
         router(config, remote, config.ingest.udp.as_ref().and_then(asked), &books)?;
     }
     Ok(())
@@ -247,17 +249,16 @@ fn asked(udp: &ListenUdp) -> Option<SocketAddr> {
 }
 
 fn far_ends(config: &Config, books: &mut AllBooks) -> anyhow::Result<Vec<FarEnd>> {
-    let flags = &config.sinks;
     let mut made: Vec<FarEnd> = Vec::new();
-    if !flags.search_url.expose().is_empty() {
-        let sink = OpenSearch::new(flags, Arc::clone(&books.index))?;
+    if let Some(opensearch) = &config.opensearch {
+        let sink = OpenSearch::new(opensearch, Arc::clone(&books.index))?;
         made.push(("opensearch", &[Op::Index], Box::new(sink)));
     }
-    if !flags.loki_address.is_empty() {
-        made.push(("loki", &[Op::Event], Box::new(Loki::new(flags)?)));
+    if let Some(loki) = &config.loki {
+        made.push(("loki", &[Op::Event], Box::new(Loki::new(loki)?)));
     }
-    if !flags.scylladb_hosts.is_empty() {
-        let sink = Scylla::new(flags, Arc::clone(&books.moves))?;
+    if let Some(scylla) = &config.scylla {
+        let sink = Scylla::new(scylla, Arc::clone(&books.moves))?;
         made.push(("scylladb", &[Op::Raw], Box::new(sink)));
     }
     Ok(made)

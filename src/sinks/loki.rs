@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use ureq::http::{HeaderValue, Uri};
 
-use crate::config::SinkFlags;
+use crate::config::LokiConfig;
 use crate::sinks::http::{Client, Head, Tls};
 use crate::sinks::{Limits, Outcome, Reason, Row, Sink, Trigger, Verdict};
 
@@ -52,23 +52,23 @@ impl Loki {
     ///
     /// # Errors
     /// Names flag, value and what is wrong: an address that is none, a file that cannot be used, too many labels.
-    pub(crate) fn new(flags: &SinkFlags) -> anyhow::Result<Self> {
-        let place = place(&flags.loki_address)?;
-        HeaderValue::from_str(&flags.loki_tenant).with_context(|| {
-            format!("-loki-tenant {:?}: cannot be sent in a header", flags.loki_tenant)
+    pub(crate) fn new(config: &LokiConfig) -> anyhow::Result<Self> {
+        let place = place(&config.address)?;
+        HeaderValue::from_str(&config.tenant).with_context(|| {
+            format!("-loki-tenant {:?}: cannot be sent in a header", config.tenant)
         })?;
         let client = Client::new(Tls {
-            ca: ("-loki-ca-path", flags.loki_ca_path.clone()),
-            cert: ("-loki-cert-path", flags.loki_cert_path.clone()),
-            key: ("-loki-key-path", flags.loki_key_path.clone()),
+            ca: ("-loki-ca-path", config.ca_path.clone()),
+            cert: ("-loki-cert-path", config.cert_path.clone()),
+            key: ("-loki-key-path", config.key_path.clone()),
             insecure: false,
         })?;
         Ok(Self {
             client,
-            url: flags.loki_address.clone(),
+            url: config.address.clone(),
             place,
-            tenant: flags.loki_tenant.clone(),
-            pick: Pick::new(&flags.loki_labels)?,
+            tenant: config.tenant.clone(),
+            pick: Pick::new(&config.labels)?,
             complained: None,
         })
     }

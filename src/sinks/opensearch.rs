@@ -14,7 +14,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::config::SinkFlags;
+use crate::config::OpenSearchConfig;
 use crate::sinks::books::IndexBooks;
 use crate::sinks::http::{Answer, Client, Tls};
 use crate::sinks::opensearch::answer::{Bulk, Fate};
@@ -65,28 +65,28 @@ impl OpenSearch {
     ///
     /// # Errors
     /// The URL is none, or certificates cannot be read; names the variable or the flag.
-    pub(crate) fn new(flags: &SinkFlags, books: Arc<IndexBooks>) -> anyhow::Result<Self> {
-        let (url, password) = (flags.search_url.expose(), flags.search_password.expose());
-        let bytes = flags.opensearch_bulk_size_bytes.clamp(1, FLAG_MAX_BYTES);
+    pub(crate) fn new(config: &OpenSearchConfig, books: Arc<IndexBooks>) -> anyhow::Result<Self> {
+        let (url, password) = (config.url.expose(), config.password.expose());
+        let bytes = config.bulk_size_bytes.clamp(1, FLAG_MAX_BYTES);
         let tls = Tls {
-            ca: ("-opensearch-ca-path", flags.opensearch_ca_path.clone()),
-            insecure: flags.opensearch_insecure,
+            ca: ("-opensearch-ca-path", config.ca_path.clone()),
+            insecure: config.insecure,
             ..Tls::default()
         };
         Ok(Self {
             service: Service {
-                target: Target::new(url, &flags.search_user, password)?,
+                target: Target::new(url, &config.user, password)?,
                 client: Client::new(tls)?,
             },
             limits: Limits {
                 bytes,
                 rows: BATCH_MAX_ROWS,
-                period: flags.opensearch_bulk_period,
+                period: config.bulk_period,
                 max_bytes: bytes.max(BATCH_MAX_BYTES),
                 max_rows: BATCH_MAX_ROWS,
             },
-            indices: Indices::new(flags.opensearch_indices_max),
-            settings: service::settings(flags.opensearch_shards, flags.opensearch_replicas),
+            indices: Indices::new(config.indices_max),
+            settings: service::settings(config.shards, config.replicas),
             books,
             lines: Vec::new(),
             logged: None,

@@ -17,7 +17,7 @@ use anyhow::{Context, bail};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
-use crate::config::SinkFlags;
+use crate::config::ScyllaConfig;
 use crate::sinks::{Limits, Outcome, Row, Sink, Trigger, Verdict};
 
 mod connect;
@@ -50,7 +50,7 @@ const LOG_PERIOD: Duration = Duration::from_secs(10);
 /// The far end.
 #[derive(Debug)]
 pub(crate) struct Scylla {
-    flags: SinkFlags,
+    config: ScyllaConfig,
     open: Option<Open>,
     places: Places,
     moves: Arc<Moves>,
@@ -78,19 +78,19 @@ impl Scylla {
     ///
     /// # Errors
     /// Flags that do not go together, or a file that cannot be read; names the flag.
-    pub(crate) fn new(flags: &SinkFlags, moves: Arc<Moves>) -> anyhow::Result<Self> {
-        if flags.scylladb_tls {
-            connect::tls(&flags.scylladb_ca_path)?;
-        } else if !flags.scylladb_ca_path.is_empty() {
+    pub(crate) fn new(config: &ScyllaConfig, moves: Arc<Moves>) -> anyhow::Result<Self> {
+        if config.tls {
+            connect::tls(&config.ca_path)?;
+        } else if !config.ca_path.is_empty() {
             bail!("-scylladb-ca-path: it takes effect with -scylladb-tls only");
         }
-        if flags.scylladb_user.is_empty() != flags.scylladb_password.expose().is_empty() {
+        if config.user.is_empty() != config.password.expose().is_empty() {
             bail!(
                 "-scylladb-user and METRICS_SERVER_SCYLLADB_PASSWORD belong together: one is given, the other is missing"
             );
         }
         Ok(Self {
-            flags: flags.clone(),
+            config: config.clone(),
             open: None,
             places: Places::default(),
             moves,
@@ -109,9 +109,9 @@ impl Scylla {
             let runtime = runtime.context("cannot start").map_err(|error| format!("{error:#}"))?;
             let mut open = Open { ready: None, runtime: Some(runtime), used: Instant::now() };
             // As a task, which keeps faults of the driver apart from rows.
-            let flags = self.flags.clone();
+            let config = self.config.clone();
             let opened = open.run(&self.stopped, async move {
-                tokio::spawn(async move { session::open(&flags).await }).await
+                tokio::spawn(async move { session::open(&config).await }).await
             });
             let opened = opened.ok_or_else(|| "the server stops".to_owned())?;
             let opened = opened.map_err(|error| format!("a fault of the driver: {error}"))?;

@@ -26,7 +26,7 @@ use tokio::time::timeout;
 use super::connect::{self, Access, CONNECT_TIMEOUT, Failures, Manager, Transport};
 use super::schema::{self, Shape};
 use super::wait::either;
-use crate::config::{GoAddr, SinkFlags};
+use crate::config::{GoAddr, ScyllaConfig};
 
 /// How long an answer may take: longer than the cluster itself waits for its nodes (2 s).
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -76,21 +76,21 @@ impl fmt::Debug for Ready {
 }
 
 /// Connects, looks at the table, and prepares the insert.
-pub(super) async fn open(flags: &SinkFlags) -> Result<Ready, Trouble> {
-    let live = Live { session: connect(flags).await? };
-    let table = &flags.scylladb_table;
-    let shape = schema::ready(&live, table, flags.scylladb_create_schema).await?;
+pub(super) async fn open(config: &ScyllaConfig) -> Result<Ready, Trouble> {
+    let live = Live { session: connect(config).await? };
+    let table = &config.table;
+    let shape = schema::ready(&live, table, config.create_schema).await?;
     let prepared = timeout(REQUEST_TIMEOUT, live.session.prepare(shape.insert(table))).await;
     let insert = answered(prepared, REQUEST_TIMEOUT)?;
     Ok(Ready { live, insert, shape })
 }
 
-async fn connect(flags: &SinkFlags) -> Result<Session<Transport, Manager, Balancing>, Trouble> {
-    let names = resolve(&flags.scylladb_hosts).await?;
-    let tls = flags.scylladb_tls.then(|| connect::tls(&flags.scylladb_ca_path)).transpose();
+async fn connect(config: &ScyllaConfig) -> Result<Session<Transport, Manager, Balancing>, Trouble> {
+    let names = resolve(&config.hosts).await?;
+    let tls = config.tls.then(|| connect::tls(&config.ca_path)).transpose();
     let access = Access {
-        user: flags.scylladb_user.clone(),
-        password: flags.scylladb_password.expose().to_owned(),
+        user: config.user.clone(),
+        password: config.password.expose().to_owned(),
         tls: tls.map_err(|error| Trouble::new(format!("{error:#}")))?,
         failures: Failures::new(),
         names: names.clone(),

@@ -1,0 +1,55 @@
+//! Bounds on what the page of metrics may hold, in lines, bytes and time.
+//!
+//! Runs on `main`, once. It must not know how a bound is kept.
+
+use std::time::Duration;
+
+use super::convert::{count, duration, size};
+use super::error::UsageError;
+use super::table::Values;
+
+/// Bounds on what stands on the page; past one, a new series is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BoundsConfig {
+    /// Most buckets of a histogram.
+    pub buckets_max: usize,
+    /// Most exposed lines; a histogram has its buckets and 3 more.
+    pub lines_max: u64,
+    /// Most exposed lines of one name.
+    pub name_lines_max: u64,
+    /// Most bytes of label texts, cells and shapes.
+    pub memory_max_bytes: usize,
+    /// Most bytes of known message shapes, of all workers.
+    pub shapes_max_bytes: usize,
+    /// Whether series of one name may have different sets of label names.
+    pub mixed_label_sets: bool,
+    /// How long a series stands after its last sample; `None`: for ever.
+    pub series_ttl: Option<Duration>,
+}
+
+impl BoundsConfig {
+    /// What the flags say.
+    pub(super) fn read(values: &Values) -> Result<Self, UsageError> {
+        Ok(Self {
+            buckets_max: size(values.buckets_max),
+            lines_max: count(values.lines_max),
+            name_lines_max: count(values.name_lines_max),
+            memory_max_bytes: size(values.memory_max),
+            shapes_max_bytes: size(values.shapes_max_bytes),
+            mixed_label_sets: values.mixed_label_sets,
+            series_ttl: series_ttl(values)?,
+        })
+    }
+}
+
+fn series_ttl(values: &Values) -> Result<Option<Duration>, UsageError> {
+    if !values.metric_clean_up {
+        return Ok(None);
+    }
+    if values.metric_ttl <= 0 {
+        let text = super::duration::text(values.metric_ttl);
+        let cause = "with -metric-clean-up it must be above 0";
+        return Err(UsageError::value("metric-ttl", &text, cause));
+    }
+    Ok(Some(duration(values.metric_ttl)))
+}

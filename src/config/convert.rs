@@ -1,0 +1,27 @@
+//! From the plain values of the table to what components take: no signs, Rust's durations, lists.
+//!
+//! Pure functions; they must not know any flag.
+
+use std::time::Duration;
+
+use super::table::Nanos;
+
+/// A length of time; a negative one is zero.
+pub(super) fn duration(nanos: Nanos) -> Duration {
+    Duration::from_nanos(nanos.max(0).unsigned_abs())
+}
+
+/// A number of things in memory; a negative one is zero, and one that memory cannot hold is what it can.
+pub(super) fn size(value: i64) -> usize {
+    usize::try_from(value.max(0)).unwrap_or(usize::MAX)
+}
+
+/// A number of things that may be more than memory holds; a negative one is zero.
+pub(super) fn count(value: i64) -> u64 {
+    value.max(0).unsigned_abs()
+}
+
+/// The items between commas, without the blanks around them and without empty ones.
+pub(super) fn list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}

@@ -1,0 +1,33 @@
+//! The HTTP server that Prometheus scrapes.
+//!
+//! Runs on `main`, once. It must not open what it names.
+
+use std::time::Duration;
+
+use super::GoAddr;
+use super::convert::duration;
+use super::error::UsageError;
+use super::listen;
+use super::table::Values;
+
+/// The HTTP server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HttpConfig {
+    /// The flag's text, verbatim.
+    pub text: String,
+    /// The same, read.
+    pub addr: GoAddr,
+    /// How long a response may take to be written, in all.
+    pub scrape_timeout: Duration,
+}
+
+impl HttpConfig {
+    /// What the flags say.
+    pub(super) fn read(values: &Values) -> Result<Self, UsageError> {
+        Ok(Self {
+            text: values.socket.clone(),
+            addr: listen::address("socket", &values.socket)?,
+            scrape_timeout: duration(values.scrape_timeout),
+        })
+    }
+}
