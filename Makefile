@@ -28,7 +28,8 @@ test: deps model ## Install what the tests need, then run them all
 	cargo test --workspace --locked
 
 SERVICES ?= cassandra opensearch victoria-logs victoria-logs-tls pyroscope
-SERVICE_TESTS ?= services_*
+# Modules of tests/services/main.rs; all of them without a name.
+SERVICE_TESTS ?=
 
 # nginx last and anew each time: it passes on to those before it, whose ports change.
 services: ## Install and start real services for test-services, on loopback ports
@@ -40,7 +41,7 @@ services-stop: ## Stop them
 	tests/services/run.sh stop
 
 test-services: ## Run the tests against the services that `make services` has started
-	cargo test --locked --features services $(SERVICE_TESTS:%=--test '%')
+	cargo test --locked --features services --test services -- $(SERVICE_TESTS:%=%::)
 
 doc: ## Build the documentation; a warning is an error
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --document-private-items

@@ -21,7 +21,7 @@
 //!
 //! # Floors
 //!
-//! A module names only modules on lower floors; `tests/tidy.rs` holds it to that.
+//! A module names only modules on lower floors; `tests/it/tidy.rs` holds it to that.
 //!
 //! ```text
 //! 5  program     args → Config → Server → exit code

@@ -2,8 +2,6 @@
 //!
 //! It knows one table, takes its inserts apart, and asks the test's script for each answer.
 
-#![allow(dead_code, reason = "each test program uses a part of it")]
-
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
@@ -132,6 +130,7 @@ impl CqlPeer {
     }
 
     /// Owns the tokens up to this one, beside neighbours who own those up to theirs. All have one port.
+    #[allow(dead_code, reason = "needs a real node's tokens: only tests/services use it")]
     pub(crate) fn ring(&self, token: i64, neighbours: Vec<(SocketAddr, i64)>) {
         *self.shared.ring.lock() = (token, neighbours);
     }

@@ -3,9 +3,8 @@
 //! Nothing here knows the server's code: it sees flags, sockets, files, signals, stderr and HTTP. Nothing waits for
 //! luck: readiness is a line on stderr, and "all is counted" is read from the server's own books.
 
-#![allow(dead_code, unused_imports, reason = "each test program uses a part of it")]
-
 pub(crate) mod authority;
+pub(crate) mod cql_peer;
 pub(crate) mod http;
 mod log;
 pub(crate) mod page;
@@ -14,7 +13,6 @@ pub(crate) mod ports;
 pub(crate) mod search;
 pub(crate) mod send;
 pub(crate) mod server;
-pub(crate) mod service;
 pub(crate) mod tls;
 pub(crate) mod wait;
 

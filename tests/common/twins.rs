@@ -4,8 +4,6 @@
 //! The first of the twins has no shapes, so it is the parse path and the measure of the others. All run in
 //! this process on one thread; datagrams go through a real socket, since batches are filled by the kernel.
 
-#![allow(dead_code, reason = "the property and the fuzz target each use a part of it")]
-
 use std::cell::RefCell;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;

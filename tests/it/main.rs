@@ -1,0 +1,40 @@
+//! All tests that need nothing but the program and the library, in one binary: a change is linked once.
+//!
+//! They run as threads of one process, beside each other: none may change what belongs to the process (its
+//! environment, its directory, its limits). One that must runs itself again, as a process of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../common/harness.rs"]
+mod common;
+
+mod bad_input;
+mod books;
+mod compose;
+mod conformance;
+mod expiry;
+mod flags;
+mod harness;
+mod http;
+mod http_descriptors;
+mod labels;
+mod limits;
+mod loki;
+mod opensearch;
+mod opensearch_faults;
+mod pages;
+mod pyroscope;
+mod readme;
+mod real;
+mod remote;
+mod remote_network;
+mod scylla;
+mod shape_equals_parse;
+mod sink_queue;
+mod startup;
+mod stop;
+mod tidy;
+mod unix;
+mod walk;
+mod wire_frame;
+mod wire_json;

@@ -1,0 +1,499 @@
+//! The way of rows from workers to a far end: order, retries, halves, disk, restarts, and the books.
+//!
+//! The far end is scripted: the test sees each request and says what becomes of it.
+
+#![expect(clippy::disallowed_methods, reason = "the server's threads are started by hand here")]
+#![expect(clippy::cast_possible_truncation, reason = "a test may end; its numbers are small")]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{self, Receiver, Sender};
+use metrics_server::testing::metric::{BucketParams, Op, Sample};
+use metrics_server::testing::sinks::Books;
+use metrics_server::testing::sinks::Deliverer;
+use metrics_server::testing::sinks::Outbox;
+use metrics_server::testing::sinks::Queue;
+use metrics_server::testing::sinks::Spooler;
+use metrics_server::testing::sinks::{Block, Stamps};
+use metrics_server::testing::sinks::{Drop, Limits, Outcome, Reason, Row, Sink, Trigger, Verdict};
+use metrics_server::testing::sinks::{Found, Spill};
+
+const LIMITS: Limits = Limits {
+    bytes: 4_000,
+    rows: 10,
+    period: Duration::from_millis(1),
+    max_bytes: 4_000,
+    max_rows: 10,
+};
+const LONG: Duration = Duration::from_secs(20);
+
+/// Shows each request to the test and does as it says.
+#[derive(Debug)]
+struct Scripted {
+    requests: Sender<Vec<(u64, u64, String)>>,
+    answers: Receiver<(Outcome, Vec<Verdict>)>,
+}
+
+impl Sink for Scripted {
+    fn limits(&self) -> Limits {
+        LIMITS
+    }
+
+    fn deliver(&mut self, rows: &[Row<'_>], _: Trigger, verdicts: &mut Vec<Verdict>) -> Outcome {
+        let seen = rows.iter().map(|row| (row.time_ns, row.seq, row.text.to_owned())).collect();
+        if self.requests.send(seen).is_err() {
+            return Outcome::Retry { why: "the test is over".to_owned(), after: None };
+        }
+        let Ok((outcome, told)) = self.answers.recv() else { panic!("a fault") };
+        verdicts.extend(told);
+        outcome
+    }
+
+    fn cancel(&self) -> Box<dyn Fn() + Send + Sync> {
+        Box::new(|| ())
+    }
+}
+
+struct Rig {
+    outbox: Option<Outbox>,
+    books: Arc<Books>,
+    queue: Arc<Queue>,
+    requests: Receiver<Vec<(u64, u64, String)>>,
+    answers: Sender<(Outcome, Vec<Verdict>)>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+fn rig(max_bytes: usize, spill: Option<(&Path, u64)>) -> Rig {
+    rig_that_retries_for(LONG, max_bytes, spill)
+}
+
+fn rig_that_retries_for(retry_max: Duration, max_bytes: usize, spill: Option<(&Path, u64)>) -> Rig {
+    rig_on(retry_max, max_bytes, spill.map(|(folder, bytes)| Spill::open(folder, bytes).unwrap()))
+}
+
+fn rig_on(retry_max: Duration, max_bytes: usize, spill: Option<(Spill, Found)>) -> Rig {
+    let books = Arc::new(Books::new("scripted", 1));
+    let last_ns = spill.as_ref().map_or(0, |(_, found)| found.last_ns);
+    let queue = Arc::new(Queue::new(Arc::clone(&books), LIMITS, max_bytes, spill));
+    let (sender, blocks) = channel::unbounded();
+    let outbox = Some(Outbox::new(0, sender, Arc::clone(&books)));
+    let stamps = Stamps { last_ns, next_seq: 7 };
+    let spooler = Spooler { blocks, queue: Arc::clone(&queue), stamps };
+    let (requests_in, requests) = channel::unbounded();
+    let (answers, answers_out) = channel::unbounded();
+    let sink = Box::new(Scripted { requests: requests_in, answers: answers_out });
+    let deliverer = Deliverer::new(sink, Arc::clone(&queue), Some(retry_max));
+    let threads = vec![thread::spawn(|| spooler.run()), thread::spawn(|| deliverer.run())];
+    Rig { outbox, books, queue, requests, answers, threads }
+}
+
+impl Rig {
+    /// Sends messages with these values, each in its own block.
+    fn send(&mut self, values: impl IntoIterator<Item = u32>) {
+        let outbox = self.outbox.as_mut().unwrap();
+        for value in values {
+            let sample = Sample {
+                op: Op::Event,
+                name: "e",
+                labels: &[],
+                help: "",
+                value: f64::from(value),
+                buckets: BucketParams::default(),
+                timestamp: None,
+                index: "",
+            };
+            outbox.push(&sample, &[]);
+            outbox.flush();
+        }
+    }
+
+    fn request(&self) -> Vec<(u64, u64, String)> {
+        self.requests.recv_timeout(LONG).expect("a request")
+    }
+
+    fn values(&self) -> Vec<u32> {
+        self.request().iter().map(|(_, _, text)| value(text)).collect()
+    }
+
+    fn answer(&self, outcome: Outcome, verdicts: &[Verdict]) {
+        self.answers.send((outcome, verdicts.to_vec())).unwrap();
+    }
+
+    fn take_all(&self, rows: usize) {
+        self.answer(Outcome::Rows, &vec![Verdict::Delivered; rows]);
+    }
+
+    /// Takes whatever comes until so many rows came.
+    fn drain(&self, rows: usize) -> Vec<u32> {
+        let mut all = Vec::new();
+        while all.len() < rows {
+            let values = self.values();
+            self.take_all(values.len());
+            all.extend(values);
+        }
+        all
+    }
+
+    /// Waits until the spooler has taken all that was sent.
+    fn wait_taken(&self, rows: u64) {
+        let until = Instant::now() + LONG;
+        while self.books.taken.load(Relaxed) < rows {
+            assert!(Instant::now() < until, "rows were not taken");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn end(mut self) -> Arc<Books> {
+        drop(self.outbox.take());
+        self.threads.drain(..).for_each(|thread| thread.join().unwrap());
+        self.check();
+        Arc::clone(&self.books)
+    }
+
+    fn check(&self) {
+        let books = &self.books;
+        let rejected: u64 = books.rejected.iter().map(|count| count.load(Relaxed)).sum();
+        let dropped: u64 = Drop::ALL.iter().map(|reason| books.dropped(*reason)).sum();
+        let settled = books.delivered.load(Relaxed) + rejected + dropped;
+        let here = books.queued() + books.spilled_rows.load(Relaxed);
+        assert_eq!(books.enqueued() + books.recovered.load(Relaxed), settled + here, "{books:?}");
+    }
+}
+
+fn value(text: &str) -> u32 {
+    let row: serde_json::Value = serde_json::from_str(text).unwrap();
+    row["value"].as_u64().unwrap() as u32
+}
+
+fn retry() -> Outcome {
+    Outcome::Retry { why: "down".to_owned(), after: None }
+}
+
+#[test]
+fn rows_arrive_in_order_and_are_repeated_as_they_were() {
+    let mut rig = rig(1 << 20, None);
+    rig.send(0..3);
+    let first = rig.request();
+    rig.answer(retry(), &[]);
+    let again = rig.request();
+    assert_eq!(again, first);
+    let times: Vec<u64> = first.iter().map(|row| row.0).collect();
+    assert!(times.is_sorted() && times.windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
+    // Of three (or fewer, if the deliverer was quick) the first is asked for again, alone.
+    let mut verdicts = vec![Verdict::Delivered; first.len()];
+    verdicts[0] = Verdict::Retry;
+    rig.answer(Outcome::Rows, &verdicts);
+    assert_eq!(rig.request(), first[..1]);
+    rig.take_all(1);
+    let rest = 3 - first.len();
+    assert_eq!(rig.drain(rest).len(), rest);
+    let books = rig.end();
+    assert_eq!(books.delivered.load(Relaxed), 3);
+    assert_eq!(books.queued_bytes.load(Relaxed), 0);
+}
+
+#[test]
+fn one_row_that_spoils_a_batch_is_found_and_the_others_arrive() {
+    let mut rig = rig(1 << 20, None);
+    rig.send([100]);
+    assert_eq!(rig.values(), [100]); // the others wait together meanwhile
+    rig.send(0..10);
+    rig.wait_taken(11);
+    rig.take_all(1);
+    let mut arrived = Vec::new();
+    while arrived.len() < 9 || rig.books.rejected[Reason::Refused as usize].load(Relaxed) == 0 {
+        let values = rig.values();
+        if values.contains(&6) {
+            let why = "cannot read".to_owned();
+            rig.answer(Outcome::Split { why, reason: Reason::Refused }, &[]);
+            if values.len() == 1 {
+                arrived.extend(rig.drain(9 - arrived.len()));
+                break;
+            }
+        } else {
+            rig.take_all(values.len());
+            arrived.extend(values);
+        }
+    }
+    assert_eq!(arrived, [0, 1, 2, 3, 4, 5, 7, 8, 9]);
+    let books = rig.end();
+    assert_eq!(books.rejected[Reason::Refused as usize].load(Relaxed), 1);
+}
+
+#[test]
+fn a_fault_of_a_sink_costs_only_the_row_that_causes_it() {
+    let mut rig = rig(1 << 20, None);
+    rig.send([5]);
+    assert_eq!(rig.values(), [5]);
+    // An answer channel that is gone makes the scripted sink panic.
+    let (answers, _) = channel::unbounded();
+    drop(std::mem::replace(&mut rig.answers, answers));
+    let books = rig.end();
+    assert_eq!(books.rejected[Reason::Unreadable as usize].load(Relaxed), 1);
+}
+
+#[test]
+fn rows_that_are_asked_for_again_and_again_grow_too_old() {
+    let mut rig = rig_that_retries_for(Duration::from_nanos(1), 1 << 20, None);
+    rig.send([1]);
+    assert_eq!(rig.values(), [1]);
+    rig.answer(Outcome::Rows, &[Verdict::Retry]);
+    rig.send([2]);
+    assert_eq!(rig.values(), [2]);
+    rig.answer(retry(), &[]);
+    let books = rig.end();
+    assert_eq!(books.dropped(Drop::TooOld), 2);
+    assert_eq!(books.queued_bytes.load(Relaxed), 0);
+}
+
+#[test]
+fn past_the_bound_rows_are_dropped_and_counted() {
+    let mut rig = rig(1, None);
+    rig.send([1]);
+    assert_eq!(rig.values(), [1]);
+    rig.send(2..5);
+    rig.wait_taken(4);
+    rig.take_all(1);
+    let books = rig.end();
+    assert_eq!(books.delivered.load(Relaxed), 1);
+    assert_eq!(books.dropped(Drop::QueueFull), 3);
+}
+
+#[test]
+fn what_memory_has_no_room_for_goes_through_the_disk_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rig = rig(300, Some((dir.path(), 1 << 20)));
+    rig.send(0..50);
+    rig.wait_taken(50);
+    assert!(rig.books.spilled_rows.load(Relaxed) > 30);
+    assert_eq!(rig.drain(50), (0..50).collect::<Vec<_>>());
+    // The disk is empty again, so memory takes rows.
+    rig.send([50]);
+    assert_eq!(rig.drain(1), [50]);
+    let books = rig.end();
+    assert_eq!((books.delivered.load(Relaxed), books.spilled_rows.load(Relaxed)), (51, 0));
+    assert_eq!(books.spilled_bytes.load(Relaxed), 0);
+    assert_eq!(files(dir.path()), 0);
+}
+
+#[test]
+fn a_full_disk_drops_rows_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rig = rig(1, Some((dir.path(), 1_000)));
+    rig.send(0..100);
+    rig.wait_taken(100);
+    let dropped = rig.books.dropped(Drop::QueueFull);
+    assert!(dropped > 80, "{dropped}");
+    let kept = 100 - dropped as usize;
+    assert_eq!(rig.drain(kept), (0..kept as u32).collect::<Vec<_>>());
+    rig.end();
+}
+
+#[test]
+fn rows_that_reached_the_disk_survive_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rig = rig(1, Some((dir.path(), 1 << 20)));
+    rig.send(0..30);
+    rig.wait_taken(30);
+    assert_eq!(rig.values(), [0]); // in memory, lost by the kill
+    // A copy of the directory is what a kill -9 leaves behind.
+    let copy = tempfile::tempdir().unwrap();
+    copy_files(dir.path(), copy.path());
+    let next = self::rig(1, Some((copy.path(), 1 << 20)));
+    assert_eq!(next.books.recovered.load(Relaxed), 29);
+    let first = next.request();
+    next.take_all(first.len());
+    assert_eq!(next.drain(29 - first.len()).len(), 29 - first.len());
+    assert_eq!(value(&first[0].2), 1);
+    next.end();
+    rig.take_all(1);
+    assert_eq!(rig.drain(29).len(), 29);
+    rig.end();
+}
+
+#[test]
+fn a_torn_tail_is_cut_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rig = rig(1, Some((dir.path(), 1 << 20)));
+    rig.send(0..10);
+    rig.wait_taken(10);
+    let copy = tempfile::tempdir().unwrap();
+    copy_files(dir.path(), copy.path());
+    let segment = std::fs::read_dir(copy.path()).unwrap();
+    let segment = segment.map(|file| file.unwrap().path()).find(|path| path.extension().is_some());
+    let file = std::fs::OpenOptions::new().write(true).open(segment.unwrap()).unwrap();
+    file.set_len(file.metadata().unwrap().len() - 1).unwrap();
+    let next = self::rig(1, Some((copy.path(), 1 << 20)));
+    assert_eq!(next.books.recovered.load(Relaxed), 8);
+    assert!(next.books.torn_bytes.load(Relaxed) > 0);
+    assert_eq!(next.drain(8), (1..9).collect::<Vec<_>>());
+    next.end();
+    rig.values();
+    rig.take_all(1);
+    rig.drain(9);
+    rig.end();
+}
+
+#[test]
+fn what_is_left_at_the_end_is_kept_before_what_is_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rig = rig(500, Some((dir.path(), 1 << 20)));
+    rig.send(0..40);
+    rig.wait_taken(40);
+    assert!(rig.books.queued_rows.load(Relaxed) > 1 && rig.books.spilled_rows.load(Relaxed) > 1);
+    rig.values();
+    rig.queue.stop_by(Instant::now());
+    rig.answer(retry(), &[]);
+    let books = rig.end();
+    assert_eq!(books.spilled_rows.load(Relaxed), 40);
+    let next = self::rig(500, Some((dir.path(), 1 << 20)));
+    assert_eq!(next.drain(40), (0..40).collect::<Vec<_>>());
+    next.end();
+}
+
+#[test]
+fn without_a_disk_what_is_left_at_the_end_is_counted_as_dropped() {
+    let mut rig = rig(1 << 20, None);
+    rig.send(0..5);
+    rig.wait_taken(5);
+    rig.values();
+    rig.queue.stop_by(Instant::now());
+    rig.answer(retry(), &[]);
+    let books = rig.end();
+    assert_eq!(books.dropped(Drop::Shutdown), 5);
+}
+
+#[test]
+fn what_comes_before_the_end_is_still_delivered() {
+    let mut rig = rig(1 << 20, None);
+    rig.send(0..5);
+    rig.wait_taken(5);
+    rig.queue.stop_by(Instant::now() + LONG);
+    drop(rig.outbox.take());
+    assert_eq!(rig.drain(5), [0, 1, 2, 3, 4]);
+    rig.threads.drain(..).for_each(|thread| thread.join().unwrap());
+    rig.check();
+}
+
+#[test]
+fn two_servers_do_not_share_a_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let _held = Spill::open(dir.path(), 1 << 20).unwrap();
+    let error = format!("{:#}", Spill::open(dir.path(), 1 << 20).unwrap_err());
+    assert!(error.contains("another server uses this directory"), "{error}");
+}
+
+#[test]
+fn rows_that_cannot_be_read_back_are_set_aside_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut block = Block::default();
+    block.push(1, |bytes| bytes.extend_from_slice(b"{\"value\":3}"));
+    let segment = segment_of(dir.path(), &[block]);
+    let found = Spill::open(dir.path(), 1 << 20).unwrap();
+    // After it was found whole, the disk fails.
+    let mut bytes = std::fs::read(&segment).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let rig = rig_on(LONG, 1, Some(found));
+    let books = rig.end();
+    assert_eq!(books.dropped(Drop::Damaged), 1);
+    assert!(segment.with_extension("damaged").exists());
+}
+
+#[test]
+fn a_block_that_is_not_all_rows_is_rejected_whole_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut block = Block::default();
+    block.push(1, |bytes| bytes.extend_from_slice(b"{\"value\":3}"));
+    block.push(2, |bytes| bytes.extend_from_slice(b"{\"value\":4}"));
+    block.bytes.pop(); // of the second text; the checksum is that of what was written
+    segment_of(dir.path(), &[block]);
+    let books = rig(1, Some((dir.path(), 1 << 20))).end();
+    assert_eq!(books.rejected[Reason::Unreadable as usize].load(Relaxed), 2);
+    assert_eq!((books.delivered.load(Relaxed), books.spilled_rows.load(Relaxed)), (0, 0));
+}
+
+#[test]
+fn damage_in_the_middle_costs_what_is_behind_it_and_is_counted_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut blocks = Vec::new();
+    for value in 0..5 {
+        let mut block = Block::default();
+        block.push(value + 1, |bytes| write!(bytes, "{{\"value\":{value}}}").unwrap());
+        blocks.push(block);
+    }
+    let segment = segment_of(dir.path(), &blocks);
+    let found = Spill::open(dir.path(), 1 << 20).unwrap();
+    // After it was found whole the disk fails in the third frame: head of 16 bytes, five frames of one length.
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let frame = (bytes.len() - 16) / 5;
+    bytes[16 + 3 * frame - 1] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let rig = rig_on(LONG, 1, Some(found));
+    assert_eq!(rig.drain(2), [0, 1]);
+    let books = rig.end();
+    assert_eq!((books.delivered.load(Relaxed), books.dropped(Drop::Damaged)), (2, 3));
+    assert_eq!(books.spilled_rows.load(Relaxed), 0);
+}
+
+#[test]
+fn damage_found_at_the_start_is_set_aside_and_ends_no_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut block = Block::default();
+    block.push(1, |bytes| bytes.extend_from_slice(b"{\"value\":3}"));
+    let segment = segment_of(dir.path(), &[block.clone(), block]);
+    let whole = std::fs::read(&segment).unwrap();
+    for (at, rows) in [(3, 0), (whole.len() - 1, 1)] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        std::fs::write(&segment, &bytes).unwrap();
+        let (_, found) = Spill::open(dir.path(), 1 << 20).unwrap();
+        assert_eq!(found.segments.iter().map(|segment| segment.rows).sum::<u64>(), rows);
+        assert!(found.torn_bytes > 0);
+        assert_eq!(std::fs::read(segment.with_extension("damaged")).unwrap(), bytes);
+        let _ = std::fs::remove_file(&segment); // it is gone where nothing in it was whole
+    }
+}
+
+#[test]
+fn at_the_end_as_much_is_kept_as_there_is_room_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rig = rig(1 << 20, Some((dir.path(), 1_000)));
+    rig.send(0..40);
+    rig.wait_taken(40);
+    rig.values();
+    rig.queue.stop_by(Instant::now());
+    rig.answer(retry(), &[]);
+    let books = rig.end();
+    let (kept, dropped) = (books.spilled_rows.load(Relaxed), books.dropped(Drop::Shutdown));
+    assert!(kept > 1 && dropped > 1 && kept + dropped == 40, "{kept} {dropped}");
+    assert_eq!(books.queued_bytes.load(Relaxed), 0);
+    let next = self::rig(1 << 20, Some((dir.path(), 1 << 20)));
+    assert_eq!(next.drain(kept as usize), (0..kept as u32).collect::<Vec<_>>());
+    next.end();
+}
+
+/// A segment with these blocks, as a server leaves it.
+fn segment_of(folder: &Path, blocks: &[Block]) -> PathBuf {
+    let (spill, found) = Spill::open(folder, 1 << 20).unwrap();
+    spill.write_before(&found.segments, blocks).2.unwrap();
+    let mut paths = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    paths.find(|path| path.extension().is_some()).unwrap()
+}
+
+fn files(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).unwrap();
+    entries.filter(|entry| entry.as_ref().unwrap().path().extension().is_some()).count()
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+    }
+}

@@ -1,0 +1,284 @@
+//! Unix sockets: files and modes, many clients at once, streams cut anywhere, clients that misbehave.
+
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::process::{self, Command};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::common::send::Client;
+use crate::common::server::{BASE, temp_dir};
+use crate::common::wait::{until, until_true};
+use crate::common::{Page, Server, http, inc};
+
+/// The value of a counter that came over `ms.sock`.
+fn counted(page: &Page, name: &str) -> Option<f64> {
+    page.get(&format!(r#"{name}{{data_source="ms.sock",source_app="ms"}}"#))
+}
+
+#[test]
+fn mode_of_the_file() {
+    for (flags, mode) in
+        [(&[][..], 0o777), (&["-uds-mode", "0660"], 0o660), (&["-uds-mode=600"], 0o600)]
+    {
+        let server = Server::start(flags);
+        let meta = fs::symlink_metadata(server.path("ms.sock")).unwrap();
+        assert!(meta.file_type().is_socket());
+        assert_eq!(meta.permissions().mode() & 0o7777, mode, "{flags:?}");
+        let files = fs::read_dir(server.path(".")).unwrap().count();
+        assert_eq!(files, 1, "temporary names are left behind");
+        server.stop();
+    }
+}
+
+#[test]
+fn abstract_socket() {
+    let name = format!("@ms-test-{}", process::id());
+    let server =
+        Server::start_exact(&["-socket", "127.0.0.1:0", "-udp", "127.0.0.1:0", "-uds", &name]);
+    server.connect(&name).send(inc("ma").as_bytes());
+    let series = format!(r#"ma{{data_source="{name}",source_app="{name}"}}"#);
+    assert_eq!(server.settled().get(&series), Some(1.0));
+    assert_eq!(
+        fs::read_dir(server.path(".")).unwrap().count(),
+        0,
+        "an abstract socket has no file"
+    );
+    let exit = server.stop();
+    let bad = |line: &&str| line.contains("level=warn") || line.contains("level=error");
+    assert_eq!(exit.stderr.lines().find(bad), None);
+}
+
+#[test]
+fn idle_client_blocks_nobody() {
+    for workers in ["1", "4"] {
+        let server = Server::start(&["-workers", workers]);
+        let mut idle: Vec<Client> = (0..10).map(|_| server.connect("ms.sock")).collect();
+        for client in &mut idle[..5] {
+            client.send(br#"{"name":"half","op":"#);
+        }
+        server.send_unix(inc("ma"));
+        let page = server.settled();
+        assert_eq!(counted(&page, "ma"), Some(1.0));
+        assert_eq!(page.own_sum("unix_connections"), 10);
+        for client in &mut idle[..5] {
+            client.send(br#""inc","value":1}"#);
+        }
+        assert_eq!(counted(&server.settled(), "half"), Some(5.0));
+        drop(idle);
+        assert_eq!(server.settled().refused(), 0);
+        server.stop();
+    }
+}
+
+fn open_files(server: &Server) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("/proc").count()
+}
+
+/// A client that says that it is done, as `nc -N` does, is hung up on.
+#[test]
+fn half_closed_connections_are_closed() {
+    let server = Server::start(&[]);
+    server.send_unix(inc("ma"));
+    server.settled();
+    let before = open_files(&server);
+    let mut client = server.connect("ms.sock");
+    client.send(inc("ma").as_bytes());
+    client.half_close();
+    assert_eq!(client.stream().read(&mut [0; 1]).unwrap(), 0, "the server closes after the client");
+    drop(client);
+    for _ in 0..50 {
+        server.send_unix(inc("ma"));
+    }
+    assert_eq!(counted(&server.settled(), "ma"), Some(52.0));
+    until("descriptors are given back", || {
+        let now = open_files(&server);
+        // One may be that of the scrape before.
+        if now <= before + 1 { Ok(()) } else { Err(format!("{now} open, {before} before")) }
+    });
+    server.stop();
+}
+
+/// With few descriptors clients wait their turn, and nobody is lost.
+#[test]
+fn descriptors_run_out_and_come_back() {
+    for workers in ["1", "4"] {
+        let dir = temp_dir();
+        let args = [&BASE[..], &["-workers", workers]].concat();
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", r#"ulimit -n 80 && exec "$0" "$@""#, env!("CARGO_BIN_EXE_metrics-server")])
+            .args(&args);
+        let server = Server::try_command(dir.path(), shell, &args)
+            .expect("80 descriptors are enough to start");
+        let mut clients: Vec<Client> = (0..120).map(|_| server.connect("ms.sock")).collect();
+        for client in &mut clients {
+            client.send(inc("ma").as_bytes());
+        }
+        // Datagrams are no worse for it.
+        server.send_udp(inc("mb"));
+        let udp =
+            || http::get(server.http, "/metrics").is_ok_and(|reply| reply.text().contains("\nmb{"));
+        until_true("a datagram counts although no descriptor is free", udp);
+        drop(clients);
+        let page = server.settled();
+        assert_eq!(counted(&page, "ma"), Some(120.0));
+        server.send_unix(inc("ma"));
+        assert_eq!(counted(&server.settled(), "ma"), Some(121.0));
+        server.stop();
+    }
+}
+
+#[test]
+fn too_many_connections_are_closed_at_once() {
+    let server = Server::start(&["-uds-connections-max", "4"]);
+    let held: Vec<Client> = (0..4).map(|_| server.connect("ms.sock")).collect();
+    server.settled();
+    let mut fifth = server.connect("ms.sock");
+    match fifth.stream().read(&mut [0; 1]) {
+        Ok(read) => assert_eq!(read, 0),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+    }
+    drop(fifth);
+    drop(held);
+    let page = server.settled();
+    assert_eq!(page.own("unix_connections_refused_total"), 1);
+    server.send_unix(inc("ma"));
+    assert_eq!(counted(&server.settled(), "ma"), Some(1.0));
+    server.stop();
+}
+
+#[test]
+fn many_clients_are_spread_over_the_workers() {
+    let server = Server::start(&["-workers", "4"]);
+    let mut clients = Vec::new();
+    for _ in 0..400 {
+        let mut client = server.connect("ms.sock");
+        client.send(inc("ma").as_bytes());
+        clients.push(client);
+    }
+    let page = server.settled();
+    assert_eq!(counted(&page, "ma"), Some(400.0));
+    let held: Vec<u64> = page.own_family("unix_connections").into_values().collect();
+    let (least, most) = (held.iter().min().unwrap(), held.iter().max().unwrap());
+    assert!(held.len() == 4 && most - least <= 16, "connections per worker: {held:?}");
+    for client in &mut clients {
+        client.send(inc("ma").as_bytes());
+    }
+    drop(clients);
+    assert_eq!(counted(&server.settled(), "ma"), Some(800.0));
+    server.stop();
+}
+
+/// All is read of a client that writes and closes before it is accepted.
+#[test]
+fn writing_and_closing_at_once_loses_nothing() {
+    let server = Server::start(&["-workers", "4"]);
+    server.signal("STOP");
+    for _ in 0..200 {
+        server.send_unix(inc("ma"));
+    }
+    server.signal("CONT");
+    assert_eq!(counted(&server.settled(), "ma"), Some(200.0));
+    server.stop();
+}
+
+#[test]
+fn message_in_small_writes() {
+    let server = Server::start(&[]);
+    let message = inc("ma");
+    let mut client = server.connect("ms.sock");
+    for byte in message.as_bytes() {
+        client.send(&[*byte]);
+    }
+    for part in message.as_bytes().chunks(12) {
+        client.send(part);
+        server.settled();
+    }
+    client.send(format!("\n{message}").as_bytes());
+    drop(client);
+    let page = server.settled();
+    assert_eq!((counted(&page, "ma"), page.refused()), (Some(3.0), 0));
+    server.stop();
+}
+
+/// A stream that is longer than any buffer, with and without line ends, and what comes after it.
+#[test]
+fn big_streams() {
+    for (workers, separator) in [("1", ""), ("1", "\n"), ("4", ""), ("4", "\r\n")] {
+        let server = Server::start(&["-workers", workers]);
+        let stream = (inc("ma") + separator).repeat(20_000);
+        server.send_unix(&stream);
+        server.send_udp(inc("mb"));
+        server.send_unix(inc("mb"));
+        let page = server.settled();
+        assert_eq!(counted(&page, "ma"), Some(20_000.0));
+        assert_eq!(counted(&page, "mb"), Some(1.0));
+        assert_eq!((page.accepted(), page.refused()), (20_002, 0));
+        server.stop();
+    }
+}
+
+/// Batches that end in a newline, each longer than a read, by one client and by many.
+#[test]
+fn big_batches() {
+    let server = Server::start(&["-workers", "2"]);
+    let batch = (inc("ma") + "\n").repeat(2_000);
+    let mut client = server.connect("ms.sock");
+    for _ in 0..10 {
+        client.send(batch.as_bytes());
+    }
+    for _ in 0..5 {
+        server.send_unix(&batch);
+    }
+    drop(client);
+    let page = server.settled();
+    assert_eq!((counted(&page, "ma"), page.refused()), (Some(30_000.0), 0));
+    server.stop();
+}
+
+/// A message that stays open is given up after half a minute; its connection is not.
+#[test]
+fn unfinished_message_is_given_up() {
+    let server = Server::start(&[]);
+    let mut client = server.connect("ms.sock");
+    let start = Instant::now();
+    client.send(br#"{"name":"ma","op":"inc","#);
+    server.settled();
+    while server.scrape().rejected("timed_out") == 0 {
+        assert!(start.elapsed() < Duration::from_secs(45), "still open");
+        sleep(Duration::from_millis(200));
+    }
+    assert!(start.elapsed() > Duration::from_secs(25), "given up after {:?}", start.elapsed());
+    // The rest of the old message is skipped; the next one counts.
+    client.send(format!("\"value\":1}}{}", inc("mb")).as_bytes());
+    let page = server.settled();
+    assert_eq!((counted(&page, "ma"), counted(&page, "mb")), (None, Some(1.0)));
+    assert_eq!(page.refused(), 1);
+    assert_eq!(page.own("unix_partial_bytes"), 0);
+    server.stop();
+}
+
+/// Partial messages of all connections together are bounded.
+#[test]
+fn partial_messages_are_bounded_in_all() {
+    let server = Server::start(&["-uds-partials-max-bytes", "131072", "-workers", "2"]);
+    let half = format!(r#"{{"name":"ma","labels":{{"l":"{}"#, "x".repeat(20_000));
+    let mut clients: Vec<Client> = (0..10).map(|_| server.connect("ms.sock")).collect();
+    for client in &mut clients {
+        client.send(half.as_bytes());
+    }
+    let page = server.settled();
+    let kept = page.own("unix_partial_bytes");
+    // Six fit.
+    assert_eq!(page.rejected("partials_limit"), 4);
+    assert!(kept <= 131_072, "{kept} bytes are kept");
+    // Whoever was refused for it is served again.
+    for client in &mut clients {
+        client.send(format!("\"}},\"op\":\"inc\",\"value\":1}}\n{}", inc("mb")).as_bytes());
+    }
+    drop(clients);
+    assert_eq!(counted(&server.settled(), "mb"), Some(10.0));
+    server.stop();
+}
