@@ -5,7 +5,7 @@ SHELL := bash
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run deps check fmt lint test services services-stop test-services doc model bench bench-quick bench-instructions load fuzz clean
+.PHONY: help run deps check fmt lint test services services-stop test-services doc model bench bench-quick bench-instructions abuse load fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,10 @@ bench-quick: ## The same in two minutes: a smoke test, not a figure
 
 bench-instructions: ## Count the instructions of a message, which no other load on the machine changes (needs valgrind)
 	cargo bench --locked --bench instructions
+
+abuse: ## Attack the HTTP port for three minutes, scraping meanwhile, and weigh the server before and after
+	cargo build --release --workspace --locked
+	@"$${CARGO_TARGET_DIR:-target}"/release/abuse
 
 load: ## Start a server, load it for 10 s and close the books
 	tests/load.sh

@@ -93,6 +93,10 @@ pub mod sys {
         pub use crate::sys::cpu::{allowed, pin, stand_back};
     }
 
+    pub mod limits {
+        pub use crate::sys::limits::raise_descriptors;
+    }
+
     pub mod recv {
         pub use crate::sys::recv::{Datagrams, PADDING};
     }

@@ -6,7 +6,7 @@ use std::io;
 ///
 /// # Errors
 /// Those of `getrlimit(2)` and `setrlimit(2)`.
-pub(crate) fn raise_descriptors() -> io::Result<u64> {
+pub fn raise_descriptors() -> io::Result<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a whole rlimit.
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {

@@ -1,0 +1,155 @@
+//! The attacks, in the order of the table: what each connection does, how many there are, and against which server.
+
+use std::time::Duration;
+
+use crate::flood::Pace;
+use crate::script::{Reads, Script};
+use crate::server::Setup;
+
+/// Which server is attacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Against {
+    /// One on its defaults.
+    Plain,
+    /// One with 64 descriptors.
+    FewDescriptors,
+}
+
+impl Against {
+    /// In the order of the table.
+    pub(crate) const ALL: [Self; 2] = [Self::Plain, Self::FewDescriptors];
+
+    /// Where its socket and its log are.
+    pub(crate) fn folder(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::FewDescriptors => "few-descriptors",
+        }
+    }
+
+    /// How it is started.
+    pub(crate) fn setup(self) -> Setup {
+        match self {
+            Self::Plain => Setup::default(),
+            Self::FewDescriptors => Setup { descriptors_max: Some(64), ..Setup::default() },
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Clone, Debug)]
+pub(crate) struct Attack {
+    /// The word that `-only` knows it by.
+    pub(crate) word: &'static str,
+    /// What it does, for the table.
+    pub(crate) title: &'static str,
+    pub(crate) against: Against,
+    /// What connections do, by turns.
+    pub(crate) scripts: Vec<Script>,
+    pub(crate) pace: Pace,
+}
+
+/// A request that is whole.
+const GET: &str = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+/// The beginning of one that is not.
+const GET_AND: &str = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n";
+/// How HTTP/2 begins where both sides know that they speak it, and an empty SETTINGS frame.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+const TERABYTE: u64 = 1_000_000_000_000;
+const MIB: usize = 1 << 20;
+
+/// All of them; `hello` is what a TLS client says first.
+pub(crate) fn all(hello: &[u8]) -> Vec<Attack> {
+    let plain = |word, title, scripts: Vec<Script>, pace| Attack {
+        word,
+        title,
+        against: Against::Plain,
+        scripts,
+        pace,
+    };
+    vec![
+        plain("silent", "10,000 silent connections", vec![Script::silent()], pace(10_000, 4, 8)),
+        plain("drip", "1,000 heads at a byte a second", vec![dripped()], pace(1_000, 1, 13)),
+        plain("preface", "10,000 HTTP/2 prefaces", vec![Script::new(PREFACE)], pace(10_000, 4, 6)),
+        plain("version", "10,000 `HTTP/2.0` request lines", vec![version()], pace(10_000, 4, 6)),
+        plain(
+            "body",
+            "600 bodies announced as 1 TB, sent as far as taken",
+            bodies(),
+            pace(600, 3, 6),
+        ),
+        plain("pipeline", "1,000 pipelined requests", vec![pipeline()], pace(1, 0, 8)),
+        plain("head", "400 heads of 1 MB", heads(), pace(400, 3, 6)),
+        plain(
+            "hello",
+            "1,000 TLS hellos on the plain port",
+            vec![Script::new(hello)],
+            pace(1_000, 3, 6),
+        ),
+        plain("reset", "1,000 resets in the middle of a page", vec![reset()], pace(1_000, 4, 6)),
+        plain("slow", "200 scrapers that read a byte a second", vec![slow()], pace(200, 1, 12)),
+        Attack {
+            word: "descriptors",
+            title: "200 connections held under `ulimit -n 64`",
+            against: Against::FewDescriptors,
+            scripts: vec![
+                Script::silent(),
+                Script::new("GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+            ],
+            pace: pace(200, 1, 6),
+        },
+    ]
+}
+
+/// So many connections, opened over so many seconds, closed after so many.
+const fn pace(connections: usize, opening: u64, whole: u64) -> Pace {
+    Pace { connections, opening: Duration::from_secs(opening), whole: Duration::from_secs(whole) }
+}
+
+fn dripped() -> Script {
+    Script::new(format!("{GET_AND}X-Padding: {}\r\n\r\n", "a".repeat(200))).drip()
+}
+
+fn version() -> Script {
+    Script::new("GET /metrics HTTP/2.0\r\nHost: localhost\r\n\r\n")
+}
+
+/// With a length and in chunks, for a path that takes none and one that is not there.
+fn bodies() -> Vec<Script> {
+    let body = |line: &str, framing: &str| {
+        let head = format!("{line} HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n");
+        Script::new(head)
+    };
+    let length = format!("Content-Length: {TERABYTE}");
+    let chunk = format!("Transfer-Encoding: chunked\r\n\r\n{TERABYTE:x}");
+    let mut scripts = Vec::new();
+    for line in ["GET /metrics", "POST /metrics", "POST /nothing-here"] {
+        scripts.push(body(line, &length).then(vec![b'x'; 64 << 10], 16));
+        // The empty line behind the head stands in `chunk` already.
+        let head = format!("{line} HTTP/1.1\r\nHost: localhost\r\n{chunk}\r\n");
+        scripts.push(Script::new(head).then(vec![b'x'; 64 << 10], 16));
+    }
+    scripts
+}
+
+fn pipeline() -> Script {
+    Script::silent().then(GET, 1_000)
+}
+
+/// One field of 1 MB, and as many short ones as go into it.
+fn heads() -> Vec<Script> {
+    let field = "X-Padding: aaaaaaaaaaaaaaaaaaa\r\n";
+    vec![
+        Script::new(format!("{GET_AND}X-Padding: ")).then(vec![b'a'; 64 << 10], 16),
+        Script::new(GET_AND).then(field, MIB / field.len()),
+        Script::new("GET /").then(vec![b'a'; 64 << 10], 16),
+    ]
+}
+
+fn reset() -> Script {
+    Script::new(GET).reading(Reads::ThenResets(4 << 10))
+}
+
+fn slow() -> Script {
+    Script::new(GET).reading(Reads::ByteASecond)
+}
