@@ -13,9 +13,8 @@
 use std::time::Duration;
 
 use crate::metric::Rejection;
-use crate::registry::label_text::Constant;
-use crate::sinks::text;
 use crate::sys::recv::Datagrams;
+use crate::text::labels::ConstantLabel;
 
 pub(crate) mod dispatch;
 pub(crate) mod log_slots;
@@ -34,9 +33,9 @@ pub struct Listener {
     /// Whether it is a unix socket.
     pub unix: bool,
     /// Labels that override the message's, sorted by name.
-    pub constants: Vec<Constant>,
-    /// The same for rows, which carry them as JSON.
-    pub row_constants: Vec<text::Constant>,
+    pub constants: Vec<ConstantLabel>,
+    /// The same for rows; those of a router have `instance` as well.
+    pub row_constants: Vec<ConstantLabel>,
 }
 
 /// What a worker does with what it has read. Runs on that worker.

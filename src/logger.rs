@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{self, Receiver, Sender};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
+pub(crate) mod throttle;
+
 /// Lines that wait to be written.
 const QUEUE: usize = 1024;
 /// How long the end of the process waits for the last lines.

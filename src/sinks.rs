@@ -20,6 +20,7 @@ pub(crate) mod batch;
 pub(crate) mod block;
 pub(crate) mod books;
 pub(crate) mod deliverer;
+pub(crate) mod gzip;
 pub(crate) mod http;
 pub(crate) mod loki;
 pub(crate) mod opensearch;

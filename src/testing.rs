@@ -69,7 +69,7 @@ pub mod registry {
     }
 
     pub mod label_text {
-        pub use crate::registry::label_text::constants;
+        pub use crate::text::labels::constant_labels as constants;
     }
 }
 

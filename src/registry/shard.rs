@@ -12,9 +12,10 @@ use crate::metric::{Kind, Rejection, Sample};
 use crate::registry::birth::{Births, Candidate, Family, Newcomer, Series};
 use crate::registry::cell;
 use crate::registry::exchange::{Exchange, GivenUp, Request};
-use crate::registry::label_text::{self, Constant};
+use crate::registry::label_text;
 use crate::registry::slab::{Slab, Slot};
 use crate::spread::{Hashed, Spread};
+use crate::text::labels::ConstantLabel;
 
 /// Remembered families past which the worker forgets them all and asks the index anew.
 const FAMILIES_MAX: usize = 65_536;
@@ -108,7 +109,7 @@ impl Shard {
         &mut self,
         kind: Kind,
         sample: &Sample<'_>,
-        constants: &[Constant],
+        constants: &[ConstantLabel],
         now_ns: u64,
     ) -> Result<OwnCell, Rejection> {
         self.text.clear();
@@ -177,7 +178,7 @@ impl Shard {
         &mut self,
         kind: Kind,
         sample: &Sample<'_>,
-        constants: &[Constant],
+        constants: &[ConstantLabel],
         hash: u64,
         now_ns: u64,
     ) -> Result<OwnCell, Rejection> {

@@ -1,7 +1,6 @@
 //! What the flags ask for, opened: sockets first, so that what cannot be had is told before any thread
 //! starts; then the parts that threads are made of.
 
-use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -28,15 +27,14 @@ use crate::ingest::{Listener, Settings};
 use crate::registry::birth::{Births, Bounds};
 use crate::registry::exchange::Exchange;
 use crate::registry::expiry::Expiry;
-use crate::registry::label_text;
 use crate::registry::shard::Shard;
 use crate::server::profiling::Profiling;
 use crate::server::sinks::Sinks;
 use crate::server::unix_path::{self, BoundPath};
-use crate::sinks::text;
 use crate::stats::Stats;
 use crate::stats::{self, WorkerStats};
 use crate::sys::{limits, socket};
+use crate::text::labels::constant_labels;
 use crate::wire::json;
 
 /// Connections that may wait at the HTTP port.
@@ -295,19 +293,13 @@ fn listener(config: &Config, data_source: &str, unix: bool) -> Listener {
     if config.labels.source_labels {
         pairs.extend([("data_source", data_source), ("source_app", app.as_str())]);
     }
-    let constants = label_text::constants(pairs.iter().copied());
+    let constants = constant_labels(pairs.iter().copied());
     let instance = host_name();
     if config.remote.is_some() {
         pairs.push(("instance", &instance)); // tells routers of one far end apart
     }
-    let row_constants = row_constants(pairs);
+    let row_constants = constant_labels(pairs);
     Listener { data_source: data_source.to_owned(), unix, constants, row_constants }
-}
-
-/// The labels that rows get, in rising precedence, sorted by name.
-fn row_constants(pairs: Vec<(&str, &str)>) -> Vec<text::Constant> {
-    let merged: BTreeMap<_, _> = pairs.into_iter().collect();
-    merged.into_iter().map(|(name, value)| text::Constant::new(name, value)).collect()
 }
 
 /// The machine's name, as `uname -n` shows it.

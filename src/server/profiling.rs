@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::clock;
 use crate::config::PyroscopeConfig;
+use crate::logger::throttle::Throttle;
 use crate::server::bound::host_name;
 use crate::sinks::pyroscope::{Pushes, Pyroscope};
 use crate::sys::cpu;
@@ -16,7 +17,7 @@ use crate::sys::profile::{FREQUENCY, Profiler};
 
 /// The time that one profile covers.
 const PERIOD: Duration = Duration::from_secs(10);
-/// The shortest time between two complaints about the same trouble.
+/// The shortest time between two log lines about failed pushes.
 const LOG_PERIOD: Duration = Duration::from_mins(10);
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -28,7 +29,7 @@ pub(super) struct Profiling {
     pushes: Arc<Pushes>,
     stopped: Receiver<()>,
     over: Arc<AtomicBool>,
-    complained: Option<Instant>,
+    throttle: Throttle,
 }
 
 /// Main's hold on it.
@@ -65,7 +66,7 @@ impl Profiling {
             pushes: Arc::clone(pushes),
             stopped,
             over: Arc::default(),
-            complained: None,
+            throttle: Throttle::new(LOG_PERIOD),
         })
     }
 
@@ -102,13 +103,12 @@ impl Profiling {
     fn tell(&mut self, pushed: anyhow::Result<()>) {
         match pushed {
             Ok(()) => {
-                if self.complained.take().is_some() {
+                if self.throttle.reset() {
                     log::info!("pyroscope takes profiles again");
                 }
             }
             Err(error) => {
-                if self.complained.is_none_or(|then| then.elapsed() >= LOG_PERIOD) {
-                    self.complained = Some(Instant::now());
+                if self.throttle.allows() {
                     log::warn!("pyroscope: {error:#}; the profile is dropped");
                 }
             }

@@ -11,15 +11,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use crate::clock;
+use crate::logger::throttle::Throttle;
 use crate::sinks::backoff::Backoff;
 use crate::sinks::batch::{Batch, Origin, Taker};
 use crate::sinks::block::Block;
 use crate::sinks::books::Sent;
 use crate::sinks::queue::Queue;
 use crate::sinks::{Drop, Outcome, Reason, Row, Sink, Trigger, Verdict};
-
-/// The shortest time between two log lines of one sink's failures.
-const LOG_PERIOD: Duration = Duration::from_secs(10);
 
 /// One sink's deliverer.
 #[derive(Debug)]
@@ -30,14 +28,15 @@ pub struct Deliverer {
     retry_max: Option<Duration>,
     chance: ahash::RandomState,
     tries: u64,
-    logged: Option<Instant>,
+    /// Of log lines about failures.
+    throttle: Throttle,
 }
 
 impl Deliverer {
     /// For this sink and its queue.
     pub fn new(sink: Box<dyn Sink>, queue: Arc<Queue>, retry_max: Option<Duration>) -> Self {
         let chance = ahash::RandomState::new();
-        Self { sink, queue, retry_max, chance, tries: 0, logged: None }
+        Self { sink, queue, retry_max, chance, tries: 0, throttle: Throttle::default() }
     }
 
     /// Runs until everything is delivered and nothing more comes, or until the end that main has set.
@@ -214,8 +213,7 @@ impl Deliverer {
     }
 
     fn complain(&mut self, what: &str) {
-        if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_PERIOD) {
-            self.logged = Some(Instant::now());
+        if self.throttle.allows() {
             log::warn!("{}: {what}", self.queue.books.sink);
         }
     }

@@ -1,19 +1,22 @@
 //! The HTTP client of sinks: TLS as the flags say, a bound for every wait, and an end that another thread
 //! can set.
 //!
-//! Runs on a deliverer. Certificates are read at start and again when their files have changed. It must
-//! not know what is sent.
+//! Runs on the thread that sends. Certificates are read at start and again when their files have changed.
+//! It must not know what is sent.
 
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use parking_lot::Mutex;
-use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, http};
+
+use tls::TlsOptions;
+
+pub(crate) mod pem;
+pub(crate) mod tls;
+pub(crate) mod url;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Of a whole request, with its answer.
@@ -25,41 +28,29 @@ const ANSWER_MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// How often files of certificates are looked at.
 const FILES_PERIOD: Duration = Duration::from_secs(10);
 
-/// How often somebody asked to read certificates again.
-static ASKED: AtomicU64 = AtomicU64::new(0);
+/// How often the operator has asked, with SIGHUP, to read certificates again.
+static RELOADS_ASKED: AtomicU64 = AtomicU64::new(0);
 
-/// Certificates are read again before the next request, whether or not their files look changed; for main.
+/// Makes every client read its certificates again before its next request, whether or not their files look
+/// changed. Called by main.
 pub(crate) fn read_certificates_again() {
-    ASKED.fetch_add(1, Relaxed);
-}
-
-/// Which certificates are used, by the paths of their files; empty for none.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tls {
-    /// Authorities, instead of those of the system, with the flag's name.
-    pub ca: (&'static str, String),
-    /// The client's certificate, with the flag's name.
-    pub cert: (&'static str, String),
-    /// Its key, with the flag's name.
-    pub key: (&'static str, String),
-    /// Any server's certificate is taken.
-    pub insecure: bool,
+    RELOADS_ASKED.fetch_add(1, Relaxed);
 }
 
 /// What the far end answered.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    /// HTTP's.
+pub(crate) struct Response {
+    /// HTTP's status code.
     pub status: u16,
     /// `Retry-After`, if it was in seconds.
     pub retry_after: Option<Duration>,
-    /// As sent, unpacked; empty where it was not text or could not be read whole.
+    /// The body, decompressed; empty where it was not text or could not be read whole.
     pub body: String,
 }
 
-/// A request besides its body.
+/// A request without its body.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Head<'a> {
+pub(crate) struct RequestHead<'a> {
     /// `POST` or another.
     pub method: &'a str,
     /// With scheme, host and path.
@@ -71,13 +62,14 @@ pub(crate) struct Head<'a> {
 /// Sends requests.
 #[derive(Debug)]
 pub(crate) struct Client {
-    tls: Tls,
-    /// Shared with whoever ends it; `None` once it was ended.
+    tls: TlsOptions,
+    /// Shared with whoever cancels it; `None` once it was cancelled.
     agent: Arc<Mutex<Option<Agent>>>,
-    files: Vec<Option<SystemTime>>,
+    /// When each file of certificates had been changed, as of `looked`.
+    files_changed: Vec<Option<SystemTime>>,
     looked: Instant,
-    /// [`ASKED`] as it was then.
-    asked: u64,
+    /// [`RELOADS_ASKED`] as of `looked`.
+    reloads_asked: u64,
 }
 
 impl Client {
@@ -85,17 +77,18 @@ impl Client {
     ///
     /// # Errors
     /// A file cannot be read or holds no certificate or key; names flag and path.
-    pub(crate) fn new(tls: Tls) -> anyhow::Result<Self> {
-        let files = tls.files();
+    pub(crate) fn new(tls: TlsOptions) -> anyhow::Result<Self> {
+        let files_changed = tls.files_changed();
         let agent = Arc::new(Mutex::new(Some(agent(&tls)?)));
-        Ok(Self { tls, agent, files, looked: Instant::now(), asked: ASKED.load(Relaxed) })
+        let reloads_asked = RELOADS_ASKED.load(Relaxed);
+        Ok(Self { tls, agent, files_changed, looked: Instant::now(), reloads_asked })
     }
 
     /// Sends a request and waits for its answer, whatever its status.
     ///
     /// # Errors
-    /// There was no answer: the far end cannot be reached, was too slow, or [`Self::cancel`]'s word was said.
-    pub(crate) fn send(&mut self, head: Head<'_>, body: &[u8]) -> anyhow::Result<Answer> {
+    /// There was no answer: the far end cannot be reached, was too slow, or the client was cancelled.
+    pub(crate) fn send(&mut self, head: RequestHead<'_>, body: &[u8]) -> anyhow::Result<Response> {
         self.read_files_again();
         let Some(agent) = self.agent.lock().clone() else { bail!("the server stops") };
         let mut request = http::Request::builder().method(head.method).uri(head.url);
@@ -109,25 +102,25 @@ impl Client {
         let body = response.body_mut().with_config().limit(ANSWER_MAX_BYTES).read_to_string();
         // What a success says may decide over rows; of a failure the status is enough.
         let body = if status < 300 { body? } else { body.unwrap_or_default() };
-        Ok(Answer { status, retry_after: seconds.map(Duration::from_secs), body })
+        Ok(Response { status, retry_after: seconds.map(Duration::from_secs), body })
     }
 
     /// Takes changed certificates into use; those at hand stay if the new ones cannot be read.
     fn read_files_again(&mut self) {
-        let asked = ASKED.load(Relaxed);
-        let told = std::mem::replace(&mut self.asked, asked) != asked;
-        if !told && self.looked.elapsed() < FILES_PERIOD {
+        let reloads_asked = RELOADS_ASKED.load(Relaxed);
+        let asked = std::mem::replace(&mut self.reloads_asked, reloads_asked) != reloads_asked;
+        if !asked && self.looked.elapsed() < FILES_PERIOD {
             return;
         }
         self.looked = Instant::now();
-        let files = self.tls.files();
-        if files.is_empty() || (!told && files == self.files) {
+        let files_changed = self.tls.files_changed();
+        if files_changed.is_empty() || (!asked && files_changed == self.files_changed) {
             return;
         }
         match agent(&self.tls) {
             Ok(new) => {
                 log::info!("certificates were read again");
-                self.files = files;
+                self.files_changed = files_changed;
                 if let Some(agent) = &mut *self.agent.lock() {
                     *agent = new;
                 }
@@ -136,7 +129,7 @@ impl Client {
         }
     }
 
-    /// What ends a request that is under way and makes later ones fail at once; for another thread.
+    /// A function that ends a request under way and makes later ones fail at once; for another thread.
     pub(crate) fn cancel(&self) -> Box<dyn Fn() + Send + Sync> {
         let agent = Arc::clone(&self.agent);
         Box::new(move || {
@@ -147,27 +140,13 @@ impl Client {
     }
 }
 
-impl Tls {
-    /// When each file was changed.
-    fn files(&self) -> Vec<Option<SystemTime>> {
-        let paths = [&self.ca.1, &self.cert.1, &self.key.1];
-        let changed = |path: &String| fs::metadata(path).ok()?.modified().ok();
-        paths.into_iter().filter(|path| !path.is_empty()).map(changed).collect()
-    }
-}
-
-fn agent(tls: &Tls) -> anyhow::Result<Agent> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = TlsConfig::builder()
-        .provider(TlsProvider::Rustls)
-        .unversioned_rustls_crypto_provider(provider)
-        .disable_verification(tls.insecure)
-        .root_certs(RootCerts::new_with_certs(&authorities(&tls.ca)?));
-    if !tls.cert.1.is_empty() || !tls.key.1.is_empty() {
-        config = config.client_cert(Some(client_cert(tls)?));
-    }
+/// The agent of one client.
+///
+/// # Errors
+/// See [`TlsOptions::config`].
+fn agent(tls: &TlsOptions) -> anyhow::Result<Agent> {
     let agent = Agent::config_builder()
-        .tls_config(config.build())
+        .tls_config(tls.config()?)
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -179,46 +158,4 @@ fn agent(tls: &Tls) -> anyhow::Result<Agent> {
         .max_idle_age(IDLE_MAX)
         .build();
     Ok(agent.into())
-}
-
-/// The authorities of the flag's file, or the system's.
-fn authorities((flag, path): &(&str, String)) -> anyhow::Result<Vec<Certificate<'static>>> {
-    if path.is_empty() {
-        let found = rustls_native_certs::load_native_certs();
-        return Ok(found.certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect());
-    }
-    certificates(flag, path)
-}
-
-fn client_cert(tls: &Tls) -> anyhow::Result<ClientCert> {
-    let ((cert_flag, cert), (key_flag, key)) = (&tls.cert, &tls.key);
-    if cert.is_empty() || key.is_empty() {
-        bail!("{cert_flag} and {key_flag} belong together: one is given, the other is missing");
-    }
-    let chain = certificates(cert_flag, cert)?;
-    let pem = read(key_flag, key)?;
-    let key = PrivateKey::from_pem(&pem).with_context(|| {
-        format!("{key_flag} {key:?}: there is no private key in PEM form in it")
-    })?;
-    Ok(ClientCert::new_with_certs(&chain, key))
-}
-
-fn certificates(flag: &str, path: &str) -> anyhow::Result<Vec<Certificate<'static>>> {
-    let pem = read(flag, path)?;
-    let mut found = Vec::new();
-    for item in ureq::tls::parse_pem(&pem) {
-        if let PemItem::Certificate(certificate) =
-            item.with_context(|| format!("{flag} {path:?}"))?
-        {
-            found.push(certificate);
-        }
-    }
-    if found.is_empty() {
-        bail!("{flag} {path:?}: there is no certificate in PEM form in it");
-    }
-    Ok(found)
-}
-
-fn read(flag: &str, path: &str) -> anyhow::Result<Vec<u8>> {
-    fs::read(Path::new(path)).with_context(|| format!("{flag} {path:?}: cannot read it"))
 }

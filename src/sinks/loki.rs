@@ -3,16 +3,18 @@
 //! Runs on its deliverer. A push is a gzipped JSON body with the entries of a batch, each with the time at
 //! which it was received, which rises from row to row. It must not know queues or retries.
 
-use std::io::{self, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, ensure};
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use ureq::http::{HeaderValue, Uri};
+use anyhow::{Context, anyhow};
+use ureq::http::HeaderValue;
 
 use crate::config::LokiConfig;
-use crate::sinks::http::{Client, Head, Tls};
+use crate::logger::throttle::Throttle;
+use crate::sinks::gzip::gzip;
+use crate::sinks::http::pem::FlagFile;
+use crate::sinks::http::tls::TlsOptions;
+use crate::sinks::http::url::HttpUrl;
+use crate::sinks::http::{Client, RequestHead, Response};
 use crate::sinks::{Limits, Outcome, Reason, Row, Sink, Trigger, Verdict};
 
 use answer::Fate;
@@ -32,8 +34,6 @@ const LIMITS: Limits = Limits {
     max_bytes: 1_000_000,
     max_rows: 5_000,
 };
-/// The shortest time between two log lines that say that rows are thrown away.
-const LOG_PERIOD: Duration = Duration::from_secs(10);
 
 /// The sink.
 #[derive(Debug)]
@@ -44,7 +44,8 @@ pub(crate) struct Loki {
     place: String,
     tenant: String,
     pick: Pick,
-    complained: Option<Instant>,
+    /// Of log lines that say that rows are thrown away.
+    throttle: Throttle,
 }
 
 impl Loki {
@@ -57,10 +58,10 @@ impl Loki {
         HeaderValue::from_str(&config.tenant).with_context(|| {
             format!("-loki-tenant {:?}: cannot be sent in a header", config.tenant)
         })?;
-        let client = Client::new(Tls {
-            ca: ("-loki-ca-path", config.ca_path.clone()),
-            cert: ("-loki-cert-path", config.cert_path.clone()),
-            key: ("-loki-key-path", config.key_path.clone()),
+        let client = Client::new(TlsOptions {
+            ca: FlagFile::new("-loki-ca-path", &config.ca_path),
+            cert: FlagFile::new("-loki-cert-path", &config.cert_path),
+            key: FlagFile::new("-loki-key-path", &config.key_path),
             insecure: false,
         })?;
         Ok(Self {
@@ -69,25 +70,25 @@ impl Loki {
             place,
             tenant: config.tenant.clone(),
             pick: Pick::new(&config.labels)?,
-            complained: None,
+            throttle: Throttle::default(),
         })
     }
 
     /// Sends a body and reads the answer. `longest` are the bytes of its longest line.
     fn push(&mut self, body: &[u8], longest: usize) -> Fate {
-        let packed = match gzip(body) {
-            Ok(packed) => packed,
-            Err(error) => return Fate::Told(answer::none(&self.place, &error.into())),
-        };
+        match self.send(body) {
+            Ok(response) => answer::fate(&self.place, &response, longest),
+            Err(error) => Fate::Told(answer::none(&self.place, &error)),
+        }
+    }
+
+    fn send(&mut self, body: &[u8]) -> anyhow::Result<Response> {
         let mut headers = vec![("content-type", "application/json"), ("content-encoding", "gzip")];
         if !self.tenant.is_empty() {
             headers.push(("x-scope-orgid", &self.tenant));
         }
-        let head = Head { method: "POST", url: &self.url, headers: &headers };
-        match self.client.send(head, &packed) {
-            Ok(answer) => answer::fate(&self.place, &answer, longest),
-            Err(error) => Fate::Told(answer::none(&self.place, &error)),
-        }
+        let head = RequestHead { method: "POST", url: &self.url, headers: &headers };
+        self.client.send(head, &gzip(body)?)
     }
 
     /// One push of the rows; tells of each whether its text is a message.
@@ -101,8 +102,7 @@ impl Loki {
     }
 
     fn complain_blocked(&mut self) {
-        if self.complained.is_none_or(|last| last.elapsed() >= LOG_PERIOD) {
-            self.complained = Some(Instant::now());
+        if self.throttle.allows() {
             log::warn!(
                 "loki: {} answers 260: an operator has blocked the tenant, and rows are thrown away until that ends",
                 self.place
@@ -155,21 +155,12 @@ impl Sink for Loki {
 
 /// Where an address leads, without what may be a password in it.
 fn place(address: &str) -> anyhow::Result<String> {
-    // The address itself is not repeated: it may hold a password.
-    let uri: Uri = address.parse().context("-loki-address: it is no address")?;
-    let (scheme, host) = (uri.scheme_str().unwrap_or_default(), uri.host().unwrap_or_default());
-    ensure!(
-        matches!(scheme, "http" | "https") && !host.is_empty(),
-        "-loki-address: it must begin with http:// or https:// and a host, as in http://loki:3100/loki/api/v1/push"
-    );
-    let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
-    Ok(format!("{scheme}://{host}{port}{}", uri.path()))
-}
-
-fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
-    let mut packer = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
-    packer.write_all(body)?;
-    packer.finish()
+    match HttpUrl::parse(address) {
+        Ok(url) => Ok(url.without_user()),
+        Err(cause) => {
+            Err(anyhow!("-loki-address: {cause}; it looks like http://loki:3100/loki/api/v1/push"))
+        }
+    }
 }
 
 #[cfg(test)]

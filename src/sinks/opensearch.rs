@@ -5,18 +5,18 @@
 //! often or when a batch is repeated.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::config::OpenSearchConfig;
+use crate::logger::throttle::Throttle;
 use crate::sinks::books::IndexBooks;
-use crate::sinks::http::{Answer, Client, Tls};
+use crate::sinks::http::pem::FlagFile;
+use crate::sinks::http::tls::TlsOptions;
+use crate::sinks::http::{Client, Response};
 use crate::sinks::opensearch::answer::{Bulk, Fate};
 use crate::sinks::opensearch::indices::{Indices, State};
 use crate::sinks::opensearch::service::Service;
@@ -40,8 +40,6 @@ const BULK: &str =
     "/_bulk?timeout=20s&filter_path=items.*.status,items.*.error.type,items.*.error.reason";
 /// What stands for itself in a path.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// The shortest time between two log lines about single documents.
-const LOG_PERIOD: Duration = Duration::from_secs(10);
 
 /// The sink.
 #[derive(Debug)]
@@ -54,7 +52,8 @@ pub(crate) struct OpenSearch {
     books: Arc<IndexBooks>,
     /// The lines of a request; kept for the next.
     lines: Vec<u8>,
-    logged: Option<Instant>,
+    /// Of log lines about single documents.
+    throttle: Throttle,
 }
 
 /// Where a row goes: the number of its index, or nowhere.
@@ -68,10 +67,10 @@ impl OpenSearch {
     pub(crate) fn new(config: &OpenSearchConfig, books: Arc<IndexBooks>) -> anyhow::Result<Self> {
         let (url, password) = (config.url.expose(), config.password.expose());
         let bytes = config.bulk_size_bytes.clamp(1, FLAG_MAX_BYTES);
-        let tls = Tls {
-            ca: ("-opensearch-ca-path", config.ca_path.clone()),
+        let tls = TlsOptions {
+            ca: FlagFile::new("-opensearch-ca-path", &config.ca_path),
             insecure: config.insecure,
-            ..Tls::default()
+            ..TlsOptions::default()
         };
         Ok(Self {
             service: Service {
@@ -89,7 +88,7 @@ impl OpenSearch {
             settings: service::settings(config.shards, config.replicas),
             books,
             lines: Vec::new(),
-            logged: None,
+            throttle: Throttle::default(),
         })
     }
 
@@ -119,8 +118,7 @@ impl OpenSearch {
     fn create_one(&mut self, number: usize, now: Instant) -> Result<(), Outcome> {
         let name = self.indices.get(number).name.clone();
         let path = format!("/{}", utf8_percent_encode(&name, PATH));
-        let json = [("content-type", "application/json")];
-        let answer = self.service.send("PUT", &path, &json, self.settings.as_bytes())?;
+        let answer = self.service.put(&path, &self.settings)?;
         match answer.status {
             200..=299 => self.made(number),
             400 if answer::exists_already(&answer.body) => self.made(number),
@@ -146,22 +144,23 @@ impl OpenSearch {
     }
 
     /// The documents of all rows that have a place.
-    fn bulk(&mut self, rows: &[Row<'_>], places: &[Place]) -> Result<Answer, Outcome> {
+    fn bulk(&mut self, rows: &[Row<'_>], places: &[Place]) -> Result<Response, Outcome> {
         self.lines.clear();
         for (row, place) in rows.iter().zip(places) {
             if let Ok(number) = place {
                 document::write(&mut self.lines, row, &self.indices.get(*number).name);
             }
         }
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-        // A Vec takes everything.
-        let body = gzip.write_all(&self.lines).and_then(|()| gzip.finish()).unwrap_or_default();
-        let headers = [("content-type", "application/x-ndjson"), ("content-encoding", "gzip")];
-        self.service.send("POST", BULK, &headers, &body)
+        self.service.post_lines(BULK, &self.lines)
     }
 
     /// What the answer says of each row, and of the request.
-    fn judge(&mut self, answer: &Answer, places: &[Place], verdicts: &mut Vec<Verdict>) -> Outcome {
+    fn judge(
+        &mut self,
+        answer: &Response,
+        places: &[Place],
+        verdicts: &mut Vec<Verdict>,
+    ) -> Outcome {
         match answer.status {
             200..=299 => {}
             413 => {
@@ -233,10 +232,9 @@ impl OpenSearch {
         let of_index = places.iter().flatten().zip(&bulk.items);
         let mut bad = of_index.filter(|(_, item)| item.create.fate() != Fate::Stored);
         let Some((number, first)) = bad.next() else { return };
-        if self.logged.is_some_and(|logged| logged.elapsed() < LOG_PERIOD) {
+        if !self.throttle.allows() {
             return;
         }
-        self.logged = Some(Instant::now());
         let words = first.create.error.as_ref().map(answer::Cause::words);
         log::warn!(
             "opensearch: {} of {} documents were not stored; the first, for {}: {} {}",

@@ -11,7 +11,8 @@ use crate::clock;
 use crate::metric::{Op, Sample};
 use crate::sinks::block::Block;
 use crate::sinks::books::Books;
-use crate::sinks::text::{self, Constant};
+use crate::sinks::text;
+use crate::text::labels::ConstantLabel;
 
 /// Bytes past which a block is full.
 const BLOCK_BYTES: usize = 64 * 1024;
@@ -37,7 +38,7 @@ impl Outbox {
     }
 
     /// Takes a message. `constants` are the labels that override its own.
-    pub fn push(&mut self, sample: &Sample<'_>, constants: &[Constant]) {
+    pub fn push(&mut self, sample: &Sample<'_>, constants: &[ConstantLabel]) {
         self.block.push(clock::unix_ns(), |bytes| text::write(bytes, sample, constants));
         self.books.workers[self.worker].enqueued.add(1);
         if self.block.bytes.len() >= BLOCK_BYTES {
@@ -83,7 +84,7 @@ impl Outboxes {
 
     /// Takes the message, if there is a sink for its op; tells whether.
     #[inline]
-    pub fn push(&mut self, sample: &Sample<'_>, constants: &[Constant]) -> bool {
+    pub fn push(&mut self, sample: &Sample<'_>, constants: &[ConstantLabel]) -> bool {
         let Some(number) = self.by_op[sample.op as usize] else { return false };
         self.boxes[number].push(sample, constants);
         true

@@ -3,18 +3,21 @@
 //! No rows, no queue: a profile that does not arrive is gone, and the next one comes soon. Runs on the thread
 //! that takes profiles; it must not know how they are taken.
 
-use std::io::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use anyhow::{Context, bail};
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use ureq::http::Uri;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::sinks::http::{Client, Head, Tls};
+use crate::sinks::gzip::gzip;
+use crate::sinks::http::tls::TlsOptions;
+use crate::sinks::http::url::HttpUrl;
+use crate::sinks::http::{Client, RequestHead};
+use crate::text::excerpt::excerpt;
 
 /// The name that the original's profiles have.
 const APPLICATION: &str = "metrics-server";
+/// What a URL's query holds as percent-encoded: all but RFC 3986's unreserved characters.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Pushes by how they went, read by the exporter.
 #[derive(Debug, Default)]
@@ -47,17 +50,21 @@ impl Pyroscope {
     /// # Errors
     /// It is no URL that profiles can be sent to; names the flag.
     pub(crate) fn new(url: &str, hostname: &str) -> anyhow::Result<Self> {
-        // The URL may hold a password: it is not shown.
-        let name = || "-pyroscope-url".to_owned();
-        let parsed: Uri = url.parse().with_context(name)?;
-        if !matches!(parsed.scheme_str(), Some("http" | "https")) || parsed.query().is_some() {
-            bail!("{}: must be like http://localhost:4040", name());
+        let cause = match HttpUrl::parse(url) {
+            Ok(parsed) if parsed.has_query() => Some("it has a ? or # behind its path"),
+            Ok(_) => None,
+            Err(cause) => Some(cause),
+        };
+        if let Some(cause) = cause {
+            bail!("-pyroscope-url: {cause}; it looks like http://localhost:4040");
         }
-        // What ends a tag's value may not stand in it.
+        // Characters that would end the tag's value or begin another tag.
         let tag = hostname.replace(['{', '}', ',', '='], "_");
-        let query = percent_encoded(&format!("{APPLICATION}{{hostname={tag}}}"));
-        let url = format!("{}/ingest?name={query}", url.trim_end_matches('/'));
-        Ok(Self { client: Client::new(Tls::default()).with_context(name)?, url })
+        let name = format!("{APPLICATION}{{hostname={tag}}}");
+        let name = utf8_percent_encode(&name, QUERY);
+        let url = format!("{}/ingest?name={name}", url.trim_end_matches('/'));
+        let client = Client::new(TlsOptions::default()).context("-pyroscope-url")?;
+        Ok(Self { client, url })
     }
 
     /// Sends a profile in pprof's form of the time between two moments, in seconds since 1970; its stacks
@@ -71,18 +78,14 @@ impl Pyroscope {
         (from, until): (u64, u64),
         frequency: u16,
     ) -> anyhow::Result<()> {
-        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-        packed.write_all(profile)?;
-        let packed = packed.finish()?;
         let url = &self.url;
         let url = format!("{url}&from={from}&until={until}&format=pprof&sampleRate={frequency}");
-        // The form itself is a packed one: this is no encoding of the transfer.
+        // The pprof format itself is gzipped: this is no content encoding of HTTP.
         let headers = [("content-type", "application/octet-stream")];
-        let head = Head { method: "POST", url: &url, headers: &headers };
-        let answer = self.client.send(head, &packed)?;
-        if !(200..300).contains(&answer.status) {
-            let said: String = answer.body.chars().take(200).collect();
-            bail!("status {}: {said:?}", answer.status);
+        let head = RequestHead { method: "POST", url: &url, headers: &headers };
+        let response = self.client.send(head, &gzip(profile)?)?;
+        if !(200..300).contains(&response.status) {
+            bail!("status {}: {}", response.status, excerpt(&response.body));
         }
         Ok(())
     }
@@ -91,16 +94,6 @@ impl Pyroscope {
     pub(crate) fn cancel(&self) -> Box<dyn Fn() + Send + Sync> {
         self.client.cancel()
     }
-}
-
-fn percent_encoded(text: &str) -> String {
-    let one = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(one).collect()
 }
 
 #[cfg(test)]

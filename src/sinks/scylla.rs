@@ -18,6 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 use crate::config::ScyllaConfig;
+use crate::logger::throttle::Throttle;
 use crate::sinks::{Limits, Outcome, Row, Sink, Trigger, Verdict};
 
 mod connect;
@@ -44,8 +45,6 @@ const LIMITS: Limits = Limits {
 };
 /// A session that was idle for longer is not used again: what stands between may have forgotten it.
 const IDLE_MAX: Duration = Duration::from_mins(1);
-/// The shortest time between two log lines about refused rows.
-const LOG_PERIOD: Duration = Duration::from_secs(10);
 
 /// The far end.
 #[derive(Debug)]
@@ -55,8 +54,8 @@ pub(crate) struct Scylla {
     places: Places,
     moves: Arc<Moves>,
     stopped: Arc<watch::Sender<bool>>,
-    /// When a refused row was last told of.
-    told: Option<Instant>,
+    /// Of log lines about refused rows.
+    throttle: Throttle,
 }
 
 /// A session and what it lives on.
@@ -95,7 +94,7 @@ impl Scylla {
             places: Places::default(),
             moves,
             stopped: Arc::new(watch::channel(false).0),
-            told: None,
+            throttle: Throttle::default(),
         })
     }
 
@@ -122,8 +121,7 @@ impl Scylla {
     }
 
     fn tell(&mut self, refused: &str) {
-        if self.told.is_none_or(|told| told.elapsed() >= LOG_PERIOD) {
-            self.told = Some(Instant::now());
+        if self.throttle.allows() {
             log::warn!("scylladb: rows are refused: {refused}");
         }
     }

@@ -6,28 +6,12 @@
 
 use crate::metric::{BucketParams, Label, Sample};
 use crate::text::json::{write_f64, write_string};
+use crate::text::labels::{ConstantLabel, merge};
 
 mod timestamp;
 
-/// A label that the server sets itself and that overrides the message's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Constant {
-    name: String,
-    /// `"name":"value"`, as JSON.
-    text: Vec<u8>,
-}
-
-impl Constant {
-    /// A label of this name and value.
-    pub fn new(name: &str, value: &str) -> Self {
-        let mut text = Vec::with_capacity(name.len() + value.len() + 5);
-        write_pair(&mut text, name, value);
-        Self { name: name.to_owned(), text }
-    }
-}
-
 /// Appends the message, with `constants` (sorted by name, each once) among its labels.
-pub(crate) fn write(out: &mut Vec<u8>, sample: &Sample<'_>, constants: &[Constant]) {
+pub(crate) fn write(out: &mut Vec<u8>, sample: &Sample<'_>, constants: &[ConstantLabel]) {
     out.extend_from_slice(b"{\"name\":");
     write_string(out, sample.name);
     out.extend_from_slice(b",\"labels\":{");
@@ -46,36 +30,20 @@ pub(crate) fn write(out: &mut Vec<u8>, sample: &Sample<'_>, constants: &[Constan
     out.push(b'}');
 }
 
-/// Merges two sorted lists; where both have a name the constant wins.
-fn write_labels(out: &mut Vec<u8>, labels: &[Label<'_>], constants: &[Constant]) {
+fn write_labels(out: &mut Vec<u8>, labels: &[Label<'_>], constants: &[ConstantLabel]) {
     let start = out.len();
-    let mut constants = constants.iter().peekable();
-    let comma = |out: &mut Vec<u8>| {
+    merge(labels, constants, |label| {
         if out.len() > start {
             out.push(b',');
         }
-    };
-    for label in labels {
-        while let Some(constant) = constants.next_if(|constant| constant.name.as_str() < label.name)
-        {
-            comma(out);
-            out.extend_from_slice(&constant.text);
-        }
-        if constants.peek().is_none_or(|constant| constant.name != label.name) {
-            comma(out);
-            write_pair(out, label.name, label.value);
-        }
-    }
-    for constant in constants {
-        comma(out);
-        out.extend_from_slice(&constant.text);
-    }
+        write_pair(out, label.label());
+    });
 }
 
-fn write_pair(out: &mut Vec<u8>, name: &str, value: &str) {
-    write_string(out, name);
+fn write_pair(out: &mut Vec<u8>, label: Label<'_>) {
+    write_string(out, label.name);
     out.push(b':');
-    write_string(out, value);
+    write_string(out, label.value);
 }
 
 fn write_text(out: &mut Vec<u8>, key: &[u8], text: &str) {
@@ -117,10 +85,10 @@ fn write_buckets(out: &mut Vec<u8>, buckets: &BucketParams<'_>) {
 mod tests {
     use super::*;
     use crate::metric::Op;
+    use crate::text::labels::constant_labels;
 
     fn text(sample: &Sample<'_>, constants: &[(&str, &str)]) -> String {
-        let constants: Vec<_> =
-            constants.iter().map(|(name, value)| Constant::new(name, value)).collect();
+        let constants = constant_labels(constants.iter().copied());
         let mut out = Vec::new();
         write(&mut out, sample, &constants);
         String::from_utf8(out).unwrap()

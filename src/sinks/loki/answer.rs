@@ -6,13 +6,12 @@
 
 use std::time::Duration;
 
-use crate::sinks::http::Answer;
+use crate::sinks::http::Response;
 use crate::sinks::{Outcome, Reason};
+use crate::text::excerpt::excerpt;
 
 /// Loki's default bound for a line.
 const LINE_MAX_BYTES: usize = 256 * 1024;
-/// So much of an answer's text goes to the log.
-const SHOWN_MAX_BYTES: usize = 300;
 
 /// Loki's own setting, which it names when it refuses metadata.
 const NO_METADATA: &str = "allow_structured_metadata";
@@ -31,7 +30,7 @@ pub(super) enum Fate {
 }
 
 /// Reads the answer to a push to `place`, whose longest line has so many bytes.
-pub(super) fn fate(place: &str, answer: &Answer, longest: usize) -> Fate {
+pub(super) fn fate(place: &str, answer: &Response, longest: usize) -> Fate {
     let said = shown(&answer.body);
     let retry = |why: String| Fate::Told(Outcome::Retry { why, after: answer.retry_after });
     let split = |why: String, reason| Fate::Told(Outcome::Split { why, reason });
@@ -73,9 +72,8 @@ pub(super) fn none(place: &str, error: &anyhow::Error) -> Outcome {
 
 /// The start of a text, on one line.
 fn shown(text: &str) -> String {
-    let end = text.floor_char_boundary(SHOWN_MAX_BYTES);
-    let line: Vec<&str> = text[..end].split_whitespace().collect();
-    if line.is_empty() { "no more is said".to_owned() } else { line.join(" ") }
+    let shown = excerpt(text);
+    if shown.is_empty() { "no more is said".to_owned() } else { shown }
 }
 
 #[cfg(test)]
@@ -84,7 +82,7 @@ mod tests {
 
     fn told(status: u16, longest: usize) -> Fate {
         let retry_after = Some(Duration::from_secs(7));
-        fate("loki", &Answer { status, retry_after, body: "no\n such".to_owned() }, longest)
+        fate("loki", &Response { status, retry_after, body: "no\n such".to_owned() }, longest)
     }
 
     #[test]
@@ -116,14 +114,13 @@ mod tests {
     #[test]
     fn a_page_is_no_answer_of_loki() {
         let body = "<html>\n<head><title>400 No required SSL certificate was sent".to_owned();
-        let fate = fate("loki", &Answer { status: 400, retry_after: None, body }, 1);
+        let fate = fate("loki", &Response { status: 400, retry_after: None, body }, 1);
         assert!(matches!(fate, Fate::Told(Outcome::Retry { .. })), "{fate:?}");
     }
 
     #[test]
-    fn what_is_shown_is_one_line_and_short() {
+    fn an_empty_answer_is_called_so() {
         assert_eq!(shown(" a\n b\t"), "a b");
-        assert_eq!(shown(""), "no more is said");
-        assert_eq!(shown(&"é".repeat(1_000)).len(), SHOWN_MAX_BYTES);
+        assert_eq!(shown(" \n"), "no more is said");
     }
 }

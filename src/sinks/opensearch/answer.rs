@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use crate::text::excerpt::excerpt;
+
 /// The answer to a bulk request, as far as `filter_path` lets it come.
 #[derive(Deserialize)]
 pub(super) struct Bulk<'a> {
@@ -132,12 +134,6 @@ fn cause(body: &str) -> Option<Cause<'_>> {
 /// By type alone: names of indices, which anybody sends, stand in the other texts.
 fn is(body: &str, kind: &str) -> bool {
     cause(body).is_some_and(|cause| cause.kind.as_deref() == Some(kind))
-}
-
-/// The beginning of a text, on one line.
-fn excerpt(text: &str) -> String {
-    let line = |char: char| if char.is_control() { ' ' } else { char };
-    text.chars().take(300).map(line).collect()
 }
 
 #[cfg(test)]

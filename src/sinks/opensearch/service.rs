@@ -5,7 +5,8 @@
 use super::answer;
 use super::target::Target;
 use crate::sinks::Outcome;
-use crate::sinks::http::{Answer, Client, Head};
+use crate::sinks::gzip::gzip;
+use crate::sinks::http::{Client, RequestHead, Response};
 
 /// Where requests go.
 #[derive(Debug)]
@@ -15,33 +16,47 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// One request. Without an answer the outcome is to try again.
-    pub(super) fn send(
+    /// Puts a JSON document at this path. Without an answer the outcome is to try again.
+    pub(super) fn put(&mut self, path: &str, json: &str) -> Result<Response, Outcome> {
+        let headers = [("content-type", "application/json")];
+        self.send("PUT", path, &headers, json.as_bytes()).map_err(|error| self.no_answer(&error))
+    }
+
+    /// Posts lines of JSON, compressed. Without an answer the outcome is to try again.
+    pub(super) fn post_lines(&mut self, path: &str, lines: &[u8]) -> Result<Response, Outcome> {
+        let headers = [("content-type", "application/x-ndjson"), ("content-encoding", "gzip")];
+        let body = gzip(lines).map_err(anyhow::Error::from);
+        let response = body.and_then(|body| self.send("POST", path, &headers, &body));
+        response.map_err(|error| self.no_answer(&error))
+    }
+
+    fn send(
         &mut self,
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
         body: &[u8],
-    ) -> Result<Answer, Outcome> {
+    ) -> anyhow::Result<Response> {
         let url = [&self.target.base, path].concat();
         let mut headers = headers.to_vec();
         let authorization = self.target.authorization.as_deref();
         headers.extend(authorization.map(|value| ("authorization", value)));
-        let answer = self.client.send(Head { method, url: &url, headers: &headers }, body);
-        answer.map_err(|error| {
-            let cause = format!("{error:#}");
-            let hint = if cause.contains("certificate") {
-                "; -opensearch-ca-path names the authority that vouches for it"
-            } else {
-                ""
-            };
-            let why = format!("{} does not answer: {cause}{hint}", self.target.base);
-            Outcome::Retry { why, after: None }
-        })
+        self.client.send(RequestHead { method, url: &url, headers: &headers }, body)
+    }
+
+    fn no_answer(&self, error: &anyhow::Error) -> Outcome {
+        let cause = format!("{error:#}");
+        let hint = if cause.contains("certificate") {
+            "; -opensearch-ca-path names the authority that vouches for it"
+        } else {
+            ""
+        };
+        let why = format!("{} does not answer: {cause}{hint}", self.target.base);
+        Outcome::Retry { why, after: None }
     }
 
     /// Of an answer that says nothing about single rows: to try again, with what the operator can do.
-    pub(super) fn retry(&self, answer: &Answer) -> Outcome {
+    pub(super) fn retry(&self, answer: &Response) -> Outcome {
         let hint = match answer.status {
             401 => {
                 "; METRICS_SERVER_SEARCH_USER and METRICS_SERVER_SEARCH_PASSWORD are not right there"

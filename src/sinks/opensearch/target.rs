@@ -7,7 +7,8 @@ use std::fmt;
 use anyhow::bail;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use percent_encoding::percent_decode_str;
-use ureq::http::Uri;
+
+use crate::sinks::http::url::HttpUrl;
 
 const VARIABLE: &str = "METRICS_SERVER_SEARCH_URL";
 
@@ -32,32 +33,17 @@ impl Target {
     /// # Errors
     /// The URL is none; names the variable.
     pub(super) fn new(url: &str, user: &str, password: &str) -> anyhow::Result<Self> {
-        let Some((scheme, rest)) = url.split_once("://") else {
-            bail!(
-                "{VARIABLE} is no URL; it looks like http://host:9200 or https://user:password@host:9200/prefix"
-            )
+        let url = match HttpUrl::parse(url) {
+            Ok(url) if url.has_query() => {
+                bail!("{VARIABLE} has a ? or # behind its path, which has no meaning here")
+            }
+            Ok(url) => url,
+            Err(cause) => bail!(
+                "{VARIABLE}: {cause}; it looks like http://host:9200 or https://user:password@host:9200/prefix"
+            ),
         };
-        let scheme = scheme.to_ascii_lowercase();
-        if scheme != "http" && scheme != "https" {
-            bail!("{VARIABLE} begins with neither http:// nor https://");
-        }
-        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-        if path.contains(['?', '#']) {
-            bail!("{VARIABLE} has a ? or # behind its path, which has no meaning here");
-        }
-        let (own, host) = match authority.rsplit_once('@') {
-            Some((own, host)) => (Some(own), host),
-            None => (None, authority),
-        };
-        let base = format!("{scheme}://{host}{}", path.trim_end_matches('/'));
-        let valid = base.parse::<Uri>().ok().is_some_and(|uri| {
-            uri.host().is_some_and(|host| !host.is_empty())
-                && (!host.contains(':') || has_port(&uri, host))
-        });
-        if !valid {
-            bail!("{VARIABLE} has no valid host, port and path behind {scheme}://");
-        }
-        let authorization = match own {
+        let base = url.without_user().trim_end_matches('/').to_owned();
+        let authorization = match url.user_info() {
             Some(own) => {
                 let (user, password) = own.split_once(':').unwrap_or((own, ""));
                 Some(basic(&decoded(user)?, &decoded(password)?))
@@ -67,11 +53,6 @@ impl Target {
         };
         Ok(Self { base, authorization })
     }
-}
-
-/// Whether what stands behind the last colon is a port, or belongs to an address in brackets.
-fn has_port(uri: &Uri, host: &str) -> bool {
-    uri.port_u16().is_some() || host.ends_with(']')
 }
 
 fn decoded(text: &str) -> anyhow::Result<String> {

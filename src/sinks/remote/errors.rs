@@ -1,36 +1,39 @@
 //! What went wrong when datagrams were sent, counted by errno.
 //!
-//! Written by the deliverer, read by the exporter.
+//! Written by the thread that sends, read by the exporter.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Linux' numbers on the machines that it has common ones for; others count as `other`.
-const NAMES: [(i32, &str); 9] = [
-    (99, "EADDRNOTAVAIL"),
-    (11, "EAGAIN"),
-    (111, "ECONNREFUSED"),
-    (113, "EHOSTUNREACH"),
-    (EMSGSIZE, "EMSGSIZE"),
-    (100, "ENETDOWN"),
-    (101, "ENETUNREACH"),
-    (105, "ENOBUFS"),
-    (1, "EPERM"),
+use rustix::io::Errno;
+
+/// The errors that sending to a connected UDP socket brings; others count as `other`.
+const NAMES: [(Errno, &str); 9] = [
+    (Errno::ADDRNOTAVAIL, "EADDRNOTAVAIL"),
+    (Errno::AGAIN, "EAGAIN"),
+    (Errno::CONNREFUSED, "ECONNREFUSED"),
+    (Errno::HOSTUNREACH, "EHOSTUNREACH"),
+    (Errno::MSGSIZE, "EMSGSIZE"),
+    (Errno::NETDOWN, "ENETDOWN"),
+    (Errno::NETUNREACH, "ENETUNREACH"),
+    (Errno::NOBUFS, "ENOBUFS"),
+    (Errno::PERM, "EPERM"),
 ];
-const EMSGSIZE: i32 = 90;
 const OTHER: &str = "other";
 
 /// Counters by errno.
 #[derive(Debug, Default)]
 pub(crate) struct SendErrors {
+    /// In the order of [`NAMES`]; the last one is that of all others.
     counts: [AtomicU64; NAMES.len() + 1],
 }
 
 impl SendErrors {
     /// Counts one.
     pub(crate) fn count(&self, error: &io::Error) {
-        let number = NAMES.iter().position(|(errno, _)| error.raw_os_error() == Some(*errno));
-        self.counts[number.unwrap_or(NAMES.len())].fetch_add(1, Relaxed);
+        let errno = Errno::from_io_error(error);
+        let known = NAMES.iter().position(|(known, _)| errno == Some(*known));
+        self.counts[known.unwrap_or(NAMES.len())].fetch_add(1, Relaxed);
     }
 
     /// All counts by name, in the order of names.
@@ -42,7 +45,7 @@ impl SendErrors {
 
 /// Whether the datagram was too long for the network.
 pub(crate) fn is_too_long(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(EMSGSIZE)
+    Errno::from_io_error(error) == Some(Errno::MSGSIZE)
 }
 
 #[cfg(test)]
@@ -52,10 +55,10 @@ mod tests {
     #[test]
     fn errors_count_under_their_names_which_are_sorted() {
         let errors = SendErrors::default();
-        errors.count(&io::Error::from_raw_os_error(111));
-        errors.count(&io::Error::from_raw_os_error(5));
-        let moved: Vec<_> = errors.counts().filter(|(_, count)| *count > 0).collect();
-        assert_eq!(moved, [("ECONNREFUSED", 1), ("other", 1)]);
+        errors.count(&Errno::CONNREFUSED.into());
+        errors.count(&Errno::IO.into());
+        let counted: Vec<_> = errors.counts().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(counted, [("ECONNREFUSED", 1), ("other", 1)]);
         assert!(errors.counts().map(|(name, _)| name).is_sorted());
     }
 }

@@ -4,12 +4,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use cdrs_tokio::authenticators::{
     NoneAuthenticatorProvider, SaslAuthenticatorProvider, StaticPasswordAuthenticatorProvider,
 };
@@ -24,11 +23,12 @@ use cdrs_tokio::frame::{Envelope, Version};
 use cdrs_tokio::frame_encoding::ProtocolFrameEncodingFactory;
 use cdrs_tokio::future::BoxFuture;
 use cdrs_tokio::transport::{CdrsTransport, TransportRustls, TransportTcp};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
+
+use crate::sinks::http::pem::FlagFile;
 
 /// Until a connection is open and the user known.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -230,19 +230,17 @@ impl GenericClusterConfig<Transport, Manager> for Access {
 /// TLS with the authorities of this file, or with the system's where the path is empty.
 ///
 /// # Errors
-/// The file cannot be read or holds no certificate; names flag and path.
+/// The file cannot be read or holds no certificate that can be used; names flag and path.
 pub(super) fn tls(ca_path: &str) -> anyhow::Result<Arc<ClientConfig>> {
+    let file = FlagFile::new("-scylladb-ca-path", ca_path);
+    let authorities = file.authorities()?;
     let mut roots = RootCertStore::empty();
-    if ca_path.is_empty() {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if file.path().is_none() {
+        // Some systems hold certificates that no library can read; one of the others will do.
+        roots.add_parsable_certificates(authorities);
     } else {
-        let flag = || format!("-scylladb-ca-path {ca_path:?}");
-        let pem = fs::read(ca_path).with_context(|| format!("{}: cannot read it", flag()))?;
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            roots.add(certificate.with_context(flag)?).with_context(flag)?;
-        }
-        if roots.is_empty() {
-            bail!("{}: there is no certificate in PEM form in it", flag());
+        for certificate in authorities {
+            roots.add(certificate).with_context(|| file.to_string())?;
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
