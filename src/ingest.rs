@@ -16,9 +16,9 @@ use crate::metric::Rejection;
 use crate::sys::recv::Datagrams;
 use crate::text::labels::ConstantLabel;
 
+pub(crate) mod barrier;
 pub(crate) mod dispatch;
 pub(crate) mod log_slots;
-pub(crate) mod meeting;
 pub(crate) mod null;
 pub(crate) mod shapes;
 pub(crate) mod udp;

@@ -29,7 +29,7 @@
 //! 3  ingest, exporter
 //! 2  exposition  directory → text
 //! 1  wire, registry, sys, sinks
-//! 0  metric, config, control, stats, clock, logger, text, spread, sync
+//! 0  metric, config, control, stats, clock, logger, text, segmented_table, sync
 //! ```
 //!
 //! # Invariants
@@ -52,9 +52,9 @@ mod logger;
 mod metric;
 mod program;
 mod registry;
+mod segmented_table;
 mod server;
 mod sinks;
-mod spread;
 mod stats;
 mod sync;
 mod sys;

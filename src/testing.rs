@@ -41,8 +41,8 @@ pub mod ingest {
     pub use crate::ingest::worker::{WAKER, Worker};
     pub use crate::ingest::{Handler, Listener, Settings};
 
-    pub mod meeting {
-        pub use crate::ingest::meeting::seats;
+    pub mod barrier {
+        pub use crate::ingest::barrier::participants;
     }
 
     pub mod udp {

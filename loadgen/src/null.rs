@@ -18,7 +18,7 @@ use metrics_server::testing::control::Control;
 use metrics_server::testing::exporter::Kernel;
 use metrics_server::testing::ingest::Null;
 use metrics_server::testing::ingest::Settings;
-use metrics_server::testing::ingest::meeting;
+use metrics_server::testing::ingest::barrier;
 use metrics_server::testing::ingest::{HandOver, UnixSources};
 use metrics_server::testing::ingest::{UdpSource, udp};
 use metrics_server::testing::ingest::{WAKER, Worker};
@@ -51,7 +51,9 @@ pub(crate) fn run(options: &Options) -> Result<String> {
     let mut sockets = sockets.into_iter();
     let listeners: Vec<_> = listener.into_iter().map(|listener| (Arc::new(listener), 0)).collect();
     let mut threads = Vec::new();
-    for (number, (poll, seat)) in polls.into_iter().zip(meeting::seats(workers)).enumerate() {
+    for (number, (poll, barrier)) in
+        polls.into_iter().zip(barrier::participants(workers)).enumerate()
+    {
         let shared = (Arc::clone(&stats), Arc::clone(&control), Arc::clone(&hand_over));
         let worker = Worker {
             number,
@@ -61,7 +63,7 @@ pub(crate) fn run(options: &Options) -> Result<String> {
             handler: Null::new(Arc::clone(&stats), number),
             stats: Arc::clone(&stats),
             control: Arc::clone(&control),
-            seat,
+            barrier,
             settings,
         };
         threads.push(start(worker, options.pin.get(number).copied())?);

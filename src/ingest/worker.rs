@@ -15,7 +15,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::clock;
 use crate::control::{Control, Phase};
-use crate::ingest::meeting::Seat;
+use crate::ingest::barrier::Participant;
 use crate::ingest::udp::{Look, UdpSource};
 use crate::ingest::unix::{FIRST_CONNECTION, Turn, UnixSources};
 use crate::ingest::{Handler, Settings};
@@ -55,8 +55,8 @@ pub struct Worker<H: Handler> {
     pub stats: Stats,
     /// Main's word.
     pub control: Arc<Control>,
-    /// Its place where all workers meet when they stop.
-    pub seat: Seat,
+    /// Its part in the barrier of all workers that stop.
+    pub barrier: Participant,
     /// The loop's settings.
     pub settings: Settings,
 }
@@ -238,18 +238,18 @@ impl<H: Handler> Loop<H> {
         if let Some(udp) = &self.worker.udp {
             udp.seal()?;
         }
-        self.worker.seat.wait(); // nobody lets anything in any more
+        self.worker.barrier.wait(); // nobody lets anything in any more
         let listeners = FIRST_LISTENER..FIRST_LISTENER + self.worker.unix.listeners();
         for token in open.into_iter().chain(listeners).chain([UDP]) {
             self.list(token);
         }
         self.drain_ready()?;
-        self.worker.seat.wait(); // nobody hands a connection over any more
+        self.worker.barrier.wait(); // nobody hands a connection over any more
         let (ready, listed) = (&mut self.ready, &mut self.listed);
         let registry = self.worker.poll.registry();
         self.worker.unix.take_over(registry, &mut |token| list(ready, listed, token));
         self.drain_ready()?;
-        self.worker.seat.wait(); // everybody is drained: sockets may close
+        self.worker.barrier.wait(); // everybody is drained: sockets may close
         self.worker.handler.between(clock::now_ns());
         self.worker.handler.finish();
         Ok(())

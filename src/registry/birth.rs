@@ -16,7 +16,7 @@ use dashmap::DashMap;
 use crate::metric::{BucketParams, Kind, Rejection};
 use crate::registry::slab::CellRef;
 use crate::registry::{buckets, cell};
-use crate::spread::{Hashed, Spread};
+use crate::segmented_table::{Hashed, SegmentedTable};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering};
 
 /// What one name stands for: agreed at birth, immutable but for its end.
@@ -139,7 +139,7 @@ pub struct Births {
     bounds: Bounds,
     reserved: fn(&str) -> bool,
     hasher: RandomState,
-    lock: Mutex<Spread<Indexed>>,
+    lock: Mutex<SegmentedTable<Indexed>>,
     names: DashMap<Box<str>, NameUse, RandomState>,
     /// Exposed lines. Written under the lock, read by anyone.
     lines: AtomicU64,
@@ -161,7 +161,7 @@ impl Births {
             bounds,
             reserved,
             hasher: RandomState::new(),
-            lock: Mutex::new(Spread::default()),
+            lock: Mutex::new(SegmentedTable::default()),
             names: DashMap::with_hasher_and_shard_amount(RandomState::new(), 16),
             lines: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -363,7 +363,7 @@ impl Births {
         series.owners.load(Ordering::Relaxed) == 0 && self.bury(&mut index, series)
     }
 
-    fn bury(&self, index: &mut Spread<Indexed>, series: &Arc<Series>) -> bool {
+    fn bury(&self, index: &mut SegmentedTable<Indexed>, series: &Arc<Series>) -> bool {
         let hash = self.hash(&series.family.name, &series.text);
         if index.remove(hash, |other| Arc::ptr_eq(&other.series, series)).is_none() {
             return false;

@@ -14,7 +14,7 @@ use crate::registry::cell;
 use crate::registry::exchange::{Exchange, GivenUp, Request};
 use crate::registry::label_text;
 use crate::registry::slab::{Slab, Slot};
-use crate::spread::{Hashed, Spread};
+use crate::segmented_table::IndexTable;
 use crate::text::labels::ConstantLabel;
 
 /// Remembered families past which the worker forgets them all and asks the index anew.
@@ -37,26 +37,6 @@ struct Entry {
     slot: Slot,
 }
 
-/// An entry's number by its hash, of which 32 bits are kept: growing the table must not visit series.
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    hash: u32,
-    index: u32,
-}
-
-impl Known {
-    fn kept(hash: u64) -> u32 {
-        (hash >> 32) as u32
-    }
-}
-
-impl Hashed for Known {
-    /// The hash that the table goes by, made of the 32 bits that are kept.
-    fn hash(&self) -> u64 {
-        u64::from(self.hash).wrapping_mul(0x9e37_79b9_7f4a_7c15) // 2^64 by the golden ratio
-    }
-}
-
 /// The worker's half.
 #[derive(Debug)]
 pub struct Shard {
@@ -68,8 +48,8 @@ pub struct Shard {
     /// By entry: bumped when it is given up, so that whoever remembers its cell learns of it.
     generations: Vec<u32>,
     vacant: Vec<u32>,
-    /// Numbers of entries by name and label text.
-    table: Spread<Known>,
+    /// Indices of entries by name and label text.
+    table: IndexTable,
     /// Families by name, so that refusals are local.
     families: HashTable<Arc<Family>>,
     family_hasher: RandomState,
@@ -88,7 +68,7 @@ impl Shard {
             entries: Vec::new(),
             generations: Vec::new(),
             vacant: Vec::new(),
-            table: Spread::default(),
+            table: IndexTable::default(),
             families: HashTable::new(),
             family_hasher: RandomState::new(),
             text: Vec::new(),
@@ -115,14 +95,12 @@ impl Shard {
         self.text.clear();
         label_text::write(&mut self.text, sample.labels, constants);
         let hash = self.births.hash(sample.name, &self.text);
-        let wanted = Known { hash: Known::kept(hash), index: 0 };
-        let found = self.table.find(wanted.hash(), |known| {
-            known.hash == wanted.hash
-                && self.entries[known.index as usize].series.as_deref().is_some_and(|series| {
-                    *series.text == *self.text && *series.family.name == *sample.name
-                })
+        let found = self.table.find(hash.into(), |index| {
+            self.entries[index as usize].series.as_deref().is_some_and(|series| {
+                *series.text == *self.text && *series.family.name == *sample.name
+            })
         });
-        let Some(&Known { index, .. }) = found else {
+        let Some(index) = found else {
             return self.adopt(kind, sample, constants, hash, now_ns);
         };
         let entry = &self.entries[index as usize];
@@ -235,7 +213,7 @@ impl Shard {
         entry.series = Some(Arc::clone(&series));
         let (generation, kind) = (self.generations[index as usize], series.family.kind);
         self.add(&self.entries[index as usize], &series.family, value, now_ns);
-        self.table.insert(Known { hash: Known::kept(hash), index });
+        self.table.insert(hash.into(), index);
         self.births.announce(Newcomer { series, cell: self.slab.share(slot, words) });
         OwnCell { index, generation, slot, kind }
     }
@@ -265,13 +243,12 @@ impl Shard {
     #[cold]
     fn give_up(&mut self, series: &Arc<Series>) {
         let hash = self.births.hash(&series.family.name, &series.text);
-        let wanted = Known { hash: Known::kept(hash), index: 0 };
-        let mine = self.table.remove(wanted.hash(), |known| {
-            let own = self.entries[known.index as usize].series.as_ref();
+        let mine = self.table.remove(hash.into(), |index| {
+            let own = self.entries[index as usize].series.as_ref();
             own.is_some_and(|own| Arc::ptr_eq(own, series))
         });
         // Not found cannot happen: each announced cell is asked for once. Nothing is lost if it does.
-        let Some(Known { index, .. }) = mine else { return };
+        let Some(index) = mine else { return };
         let entry = &mut self.entries[index as usize];
         entry.series = None;
         let slot = entry.slot;
@@ -298,6 +275,6 @@ impl Shard {
 
     /// Whether it counts none.
     pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
+        self.len() == 0
     }
 }

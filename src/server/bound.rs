@@ -17,9 +17,9 @@ use crate::exporter::http::stats::HttpStats;
 use crate::exporter::kernel::Kernel;
 use crate::exporter::retire::Retire;
 use crate::exporter::scrape::Scrape;
+use crate::ingest::barrier;
 use crate::ingest::dispatch::{Dispatch, Shared};
 use crate::ingest::log_slots::LogSlots;
-use crate::ingest::meeting;
 use crate::ingest::udp::{self, UdpSource};
 use crate::ingest::unix::{HandOver, UnixSources};
 use crate::ingest::worker::{WAKER, Worker};
@@ -239,9 +239,9 @@ impl Bound {
             listeners.push((Arc::new(listener), first_unix + index));
         }
         let mut sockets = std::mem::take(&mut self.udp).into_iter();
-        let seats = meeting::seats(polls.len());
-        let parts = polls.into_iter().zip(handlers).zip(seats).enumerate();
-        let workers = parts.map(|(number, ((poll, handler), seat))| {
+        let barriers = barrier::participants(polls.len());
+        let parts = polls.into_iter().zip(handlers).zip(barriers).enumerate();
+        let workers = parts.map(|(number, ((poll, handler), barrier))| {
             let shared = (Arc::clone(&self.stats), Arc::clone(control), Arc::clone(&hand_over));
             let padding = json::PADDING;
             Worker {
@@ -252,7 +252,7 @@ impl Bound {
                 handler,
                 stats: Arc::clone(&self.stats),
                 control: Arc::clone(control),
-                seat,
+                barrier,
                 settings,
             }
         });

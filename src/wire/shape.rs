@@ -16,7 +16,7 @@
 
 use std::hint::black_box;
 
-use crate::spread::{Hashed, Spread};
+use crate::segmented_table::IndexTable;
 use ahead::{AHEAD_MAX, Ahead, Queue};
 use entry::Entry;
 use guess::{Guess, NONE};
@@ -58,25 +58,11 @@ pub enum Found<T> {
     Miss(Option<Key>),
 }
 
-/// An entry's number, by the half of its hash that is kept.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    hash: u32,
-    index: u32,
-}
-
-impl Hashed for Place {
-    /// The hash that the table goes by, made of the 32 bits that are kept.
-    fn hash(&self) -> u64 {
-        u64::from(self.hash).wrapping_mul(0x9e37_79b9_7f4a_7c15) // 2^64 by the golden ratio
-    }
-}
-
 /// Shapes of one worker, bounded in bytes; past the bound those that were not used lately go.
 #[derive(Debug)]
 pub struct ShapeCache<T> {
     eye: Eye,
-    table: Spread<Place>,
+    table: IndexTable,
     entries: Vec<Entry<T>>,
     vacant: Vec<u32>,
     /// The hand of the clock.
@@ -96,13 +82,13 @@ pub struct ShapeCache<T> {
 )]
 impl<T: Copy> ShapeCache<T> {
     /// What an entry costs with its place in the table, beside a text that stands elsewhere.
-    const ENTRY_BYTES: usize = size_of::<Entry<T>>() + 2 * size_of::<Place>();
+    const ENTRY_BYTES: usize = size_of::<Entry<T>>() + IndexTable::ENTRY_BYTES;
 
     /// An empty cache of `bytes_max` bytes at most; 0 keeps nothing.
     pub fn new(bytes_max: usize) -> Self {
         Self {
             eye: Eye::new(),
-            table: Spread::default(),
+            table: IndexTable::default(),
             entries: Vec::new(),
             vacant: Vec::new(),
             hand: 0,
@@ -163,7 +149,7 @@ impl<T: Copy> ShapeCache<T> {
 
     /// Whether none is held.
     pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
+        self.len() == 0
     }
 
     /// Looks up the message that begins at `bytes[at]`, a `{`; `bytes` may go on behind it. `touch`
@@ -263,10 +249,7 @@ impl<T: Copy> ShapeCache<T> {
         if self.entries.get(index as usize).is_some_and(is) {
             return Some(index);
         }
-        let wanted = Place { hash: sight.key().kept(), index: NONE };
-        let same =
-            |place: &Place| place.hash == wanted.hash && is(&self.entries[place.index as usize]);
-        self.table.find(wanted.hash(), same).map(|place| place.index)
+        self.table.find(sight.key().kept(), |index| is(&self.entries[index as usize]))
     }
 }
 
@@ -275,7 +258,7 @@ impl<T: Copy> ShapeCache<T> {
 /// for the one before.
 #[inline]
 fn fetch<'m, T: Copy>(
-    table: &Spread<Place>,
+    table: &IndexTable,
     entries: &[Entry<T>],
     messages: impl Iterator<Item = &'m mut Ahead>,
     touch: impl Fn(T) -> u64,
@@ -283,9 +266,7 @@ fn fetch<'m, T: Copy>(
     let mut found = [NONE; AHEAD_MAX];
     let mut count = 0;
     for (Ahead { sight, index, .. }, found) in messages.zip(&mut found) {
-        let wanted = Place { hash: sight.key().kept(), index: NONE };
-        let place = table.find(wanted.hash(), |place| place.hash == wanted.hash);
-        *index = place.map_or(NONE, |place| place.index);
+        *index = table.find(sight.key().kept(), |_| true).unwrap_or(NONE);
         *found = *index;
         count += 1;
     }

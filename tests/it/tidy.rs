@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// A module names only modules on lower floors; modules on one floor are strangers.
 const FLOORS: &[&[&str]] = &[
-    &["metric", "config", "control", "stats", "clock", "logger", "text", "spread", "sync"],
+    &["metric", "config", "control", "stats", "clock", "logger", "text", "segmented_table", "sync"],
     &["wire", "registry", "sys", "sinks"],
     &["exposition"],
     &["ingest", "exporter"],

@@ -3,11 +3,9 @@
 //! Runs on an ingest worker, between hits: none of it is on the way of a known message.
 
 use super::entry::Entry;
-use super::guess::NONE;
 use super::number::number;
 use super::sight::Key;
-use super::{Place, SHAPE_BYTES_MAX, ShapeCache};
-use crate::spread::Hashed as _;
+use super::{SHAPE_BYTES_MAX, ShapeCache};
 use crate::wire::text::number_len;
 
 /// Shapes of one hash at most: past it a message stays with the parser, so that whoever finds
@@ -38,10 +36,9 @@ impl<T: Copy> ShapeCache<T> {
 
     /// How many shapes have this hash; counts no further than [`CHAIN_MAX`].
     fn alike(&self, key: Key) -> usize {
-        let wanted = Place { hash: key.kept(), index: NONE };
         let mut alike = 0;
-        self.table.find(wanted.hash(), |place| {
-            alike += usize::from(place.hash == wanted.hash);
+        self.table.find(key.kept(), |_| {
+            alike += 1;
             alike == CHAIN_MAX
         });
         alike
@@ -84,19 +81,20 @@ impl<T: Copy> ShapeCache<T> {
             self.entries.push(entry);
             (self.entries.len() - 1) as u32 // bounded in bytes far below 2^32 entries
         };
-        self.table.insert(Place { hash: key.kept(), index });
+        self.table.insert(key.kept(), index);
     }
 
     /// Forgets a shape: what it stood for is gone.
     #[cold]
     pub fn remove(&mut self, index: usize) {
-        let wanted = Place { hash: self.entries[index].hash, index: NONE };
-        let removed = self.table.remove(wanted.hash(), |place| place.index as usize == index);
-        let Some(place) = removed else { return };
+        let hash = self.entries[index].hash;
+        let Some(removed) = self.table.remove(hash, |other| other as usize == index) else {
+            return;
+        };
         let entry = &mut self.entries[index];
         self.bytes -= Self::ENTRY_BYTES + entry.bytes_elsewhere();
         entry.clear();
-        self.vacant.push(place.index);
+        self.vacant.push(removed);
     }
 
     /// Looks at `count` entries, where it stopped last, and forgets those that are `stale`.

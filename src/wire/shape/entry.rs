@@ -4,6 +4,7 @@
 
 use super::guess::NONE;
 use super::number::number;
+use crate::segmented_table::ShortHash;
 
 /// Bytes of a message, its number aside, that stand in the entry itself; longer ones stand elsewhere.
 const INLINE: usize = 192;
@@ -18,7 +19,7 @@ pub(super) struct Entry<T> {
     /// The text if it is longer than [`INLINE`].
     long: Option<Box<[u8]>>,
     /// The half of the hash that the table keeps.
-    pub(super) hash: u32,
+    pub(super) hash: ShortHash,
     /// The shape that came behind this one last time.
     pub(super) next: u32,
     listener: u32,
@@ -35,7 +36,7 @@ impl<T: Copy> Entry<T> {
     /// may be, which fits 16 bits.
     #[expect(clippy::cast_possible_truncation, reason = "shapes are bounded in bytes")]
     pub(super) fn new(
-        hash: u32,
+        hash: ShortHash,
         listener: u32,
         (before, after): (&[u8], &[u8]),
         stands_for: T,
@@ -124,8 +125,8 @@ mod tests {
     #[test]
     fn long_messages_stand_elsewhere() {
         let before = "x".repeat(INLINE);
-        let short = Entry::new(1, 2, (&before.as_bytes()[1..], b"}"), ());
-        let long = Entry::new(1, 2, (before.as_bytes(), b"}"), ());
+        let short = Entry::new(ShortHash::from(1), 2, (&before.as_bytes()[1..], b"}"), ());
+        let long = Entry::new(ShortHash::from(1), 2, (before.as_bytes(), b"}"), ());
         assert_eq!((short.bytes_elsewhere(), long.bytes_elsewhere()), (0, INLINE + 17));
         for (entry, prefix) in [(short, INLINE - 1), (long, INLINE)] {
             let message = format!("{}12}}", &before[..prefix]);

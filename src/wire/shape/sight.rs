@@ -8,6 +8,7 @@ use ahash::RandomState;
 use memchr::memmem::Finder;
 
 use super::number::number;
+use crate::segmented_table::ShortHash;
 
 /// What stands before the number.
 const NEEDLE: &[u8; 8] = b"\"value\":";
@@ -21,8 +22,8 @@ pub struct Key {
 
 impl Key {
     /// The half of the hash that the table goes by.
-    pub(super) fn kept(self) -> u32 {
-        (self.hash >> 32) as u32
+    pub(super) fn kept(self) -> ShortHash {
+        self.hash.into()
     }
 }
 
