@@ -10,7 +10,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use crate::clock;
 use crate::config::PyroscopeConfig;
 use crate::logger::throttle::Throttle;
-use crate::server::bound::host_name;
+use crate::server::host_name::host_name;
 use crate::sinks::pyroscope::{Pushes, Pyroscope};
 use crate::sys::cpu;
 use crate::sys::profile::{FREQUENCY, Profiler};

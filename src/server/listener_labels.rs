@@ -1,0 +1,39 @@
+//! The labels that the messages of each listener get. Main makes them once.
+
+use std::sync::Arc;
+
+use crate::config::{Config, LabelsConfig, source_app};
+use crate::ingest::Listener;
+use crate::server::host_name::host_name;
+use crate::server::listeners::Listeners;
+use crate::text::labels::constant_labels;
+
+/// What workers know of each listener, in the order of their numbers: UDP first, then the unix sockets.
+pub(super) fn of_all(config: &Config, listeners: &Listeners) -> Arc<[Listener]> {
+    // Tells the routers of one far end apart.
+    let instance = config.remote.is_some().then(host_name);
+    let of =
+        |data_source: &str, unix| listener(&config.labels, data_source, unix, instance.as_deref());
+    let udp = config.ingest.udp.as_ref().filter(|_| !listeners.udp.is_empty());
+    let udp = udp.map(|udp| of(&udp.text, false));
+    let unix = listeners.unix.iter().map(|unix| of(&unix.path, true));
+    udp.into_iter().chain(unix).collect()
+}
+
+fn listener(
+    labels: &LabelsConfig,
+    data_source: &str,
+    unix: bool,
+    instance: Option<&str>,
+) -> Listener {
+    let app = source_app(data_source);
+    let mut pairs: Vec<(&str, &str)> =
+        labels.extra.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    if labels.source_labels {
+        pairs.extend([("data_source", data_source), ("source_app", app.as_str())]);
+    }
+    let constants = constant_labels(pairs.iter().copied());
+    pairs.extend(instance.map(|name| ("instance", name)));
+    let row_constants = constant_labels(pairs);
+    Listener { data_source: data_source.to_owned(), unix, constants, row_constants }
+}

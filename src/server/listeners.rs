@@ -1,0 +1,146 @@
+//! The sockets that the flags ask for. Main opens them before any thread starts, so that what cannot be had
+//! is told at once.
+
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
+use std::os::fd::AsFd;
+
+use anyhow::Context;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::config::{Config, GoAddr, HttpConfig, IngestConfig, ListenUdp, ListenUnix};
+use crate::ingest::udp;
+use crate::server::unix_path::{self, BoundPath};
+use crate::sys::socket;
+
+/// Connections that may wait at the HTTP port.
+const HTTP_BACKLOG: i32 = 1024;
+
+/// Open sockets.
+#[derive(Debug)]
+pub(super) struct Listeners {
+    /// Where scrapes come in.
+    pub(super) http: TcpListener,
+    /// One per worker, all of one address; none where UDP is off.
+    pub(super) udp: Vec<UdpSocket>,
+    /// The unix sockets that could be bound, in the order of the flags. Dropping one removes its file.
+    pub(super) unix: Vec<BoundUnix>,
+}
+
+/// A unix socket.
+#[derive(Debug)]
+pub(super) struct BoundUnix {
+    /// The flag's text: the `data_source`.
+    pub(super) path: String,
+    /// The listener and its file.
+    pub(super) bound: BoundPath,
+}
+
+impl Listeners {
+    /// Opens all sockets.
+    ///
+    /// # Errors
+    /// Names flag, value and cause.
+    pub(super) fn open(config: &Config) -> anyhow::Result<Self> {
+        let http = bind_http(&config.http)?;
+        let udp =
+            config.ingest.udp.as_ref().map(|udp| bind_udp(udp, &config.ingest)).transpose()?;
+        // Last, so that no file is made where something else cannot be had.
+        let unix = bind_unix(&config.ingest)?;
+        Ok(Self { http, udp: udp.unwrap_or_default(), unix })
+    }
+
+    /// Where this server receives datagrams.
+    ///
+    /// # Errors
+    /// Those of `getsockname(2)`.
+    pub(super) fn udp_address(&self) -> anyhow::Result<Option<SocketAddr>> {
+        Ok(self.udp.first().map(UdpSocket::local_addr).transpose()?)
+    }
+}
+
+fn bind_http(config: &HttpConfig) -> anyhow::Result<TcpListener> {
+    let listener = first_of(&config.addr, listen_http)
+        .with_context(|| format!("-socket {:?}: cannot listen", config.text))?;
+    let port = listener.local_addr()?.port();
+    let host = if config.addr.host.is_empty() { "0.0.0.0" } else { &config.addr.host };
+    log::info!("Expose metrics on http://{host}:{port}/metrics");
+    Ok(listener)
+}
+
+fn listen_http(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(HTTP_BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn bind_udp(udp: &ListenUdp, config: &IngestConfig) -> anyhow::Result<Vec<UdpSocket>> {
+    let bind = |address| udp::bind(address, config.workers, config.rcvbuf_bytes);
+    let sockets =
+        first_of(&udp.addr, bind).with_context(|| format!("-udp {:?}: cannot listen", udp.text))?;
+    let port = sockets[0].local_addr()?.port();
+    log::info!("Listen udp {}:{port} for metric collection", udp.addr.host);
+    warn_of_buffer(&sockets[0], config.rcvbuf_bytes)?;
+    Ok(sockets)
+}
+
+fn warn_of_buffer(socket: &UdpSocket, wanted_bytes: usize) -> anyhow::Result<()> {
+    // The kernel doubles what is asked for, to make room for its own data.
+    let granted = socket::memory(socket.as_fd())?.buffer_bytes as usize / 2;
+    if granted < wanted_bytes {
+        log::warn!(
+            "-udp-rcvbuf {wanted_bytes}: the kernel granted {granted}; bursts may be dropped. \
+             To allow it: sysctl -w net.core.rmem_max={wanted_bytes}"
+        );
+    }
+    Ok(())
+}
+
+fn bind_unix(config: &IngestConfig) -> anyhow::Result<Vec<BoundUnix>> {
+    let bound = config.unix.iter().map(|unix| bind_one_unix(unix, config.uds_mode));
+    bound.filter_map(Result::transpose).collect()
+}
+
+fn bind_one_unix(unix: &ListenUnix, mode: u32) -> anyhow::Result<Option<BoundUnix>> {
+    match unix_path::bind(&unix.path, mode) {
+        Ok(bound) => {
+            log::info!("Listen uds {} for metric collection", unix.path);
+            Ok(Some(BoundUnix { path: unix.path.clone(), bound }))
+        }
+        // Nobody asked for the default path by name: a read-only directory is no reason to fail.
+        Err(error) if unix.is_default => {
+            log::warn!("-{} {:?} (default): {error:#}; no unix socket", unix.flag, unix.path);
+            Ok(None)
+        }
+        Err(error) => Err(error.context(format!("-{} {:?}: cannot listen", unix.flag, unix.path))),
+    }
+}
+
+/// Binds to the first address that works: all of them, IPv6 and IPv4, for an empty host.
+fn first_of<T>(
+    address: &GoAddr,
+    mut bind: impl FnMut(SocketAddr) -> std::io::Result<T>,
+) -> anyhow::Result<T> {
+    let host = if address.host.is_empty() { "::" } else { &address.host };
+    let mut addresses: Vec<SocketAddr> =
+        (host, address.port).to_socket_addrs().context("no such host")?.collect();
+    // As Go: of a name's addresses that of IPv4 is taken.
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    if address.host.is_empty() {
+        addresses.push(([0, 0, 0, 0], address.port).into());
+    }
+    let mut last = None;
+    for address in addresses {
+        match bind(address) {
+            Ok(bound) => return Ok(bound),
+            // A taken port is no reason to try the other family beside it.
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => return Err(error.into()),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.map_or_else(|| anyhow::anyhow!("the host has no address"), Into::into))
+}

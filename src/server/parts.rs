@@ -1,0 +1,250 @@
+//! What threads are made of: workers, the exporter, the HTTP server, and what they share. Main makes them
+//! of open sockets, once.
+
+use std::net::UdpSocket;
+use std::sync::Arc;
+
+use anyhow::Context;
+use crossbeam::utils::CachePadded;
+use mio::{Poll, Waker};
+
+use crate::config::{BoundsConfig, Config};
+use crate::control::Control;
+use crate::exporter::http::HttpServer;
+use crate::exporter::http::answer::Pages;
+use crate::exporter::http::stats::HttpStats;
+use crate::exporter::kernel::Kernel;
+use crate::exporter::retire::Retire;
+use crate::exporter::scrape::Scrape;
+use crate::ingest::Settings;
+use crate::ingest::barrier;
+use crate::ingest::dispatch::{Dispatch, Shared};
+use crate::ingest::log_slots::LogSlots;
+use crate::ingest::udp::UdpSource;
+use crate::ingest::unix::{HandOver, UnixSources};
+use crate::ingest::worker::{WAKER, Worker};
+use crate::registry::birth::{Births, Bounds};
+use crate::registry::exchange::Exchange;
+use crate::registry::expiry::Expiry;
+use crate::registry::shard::Shard;
+use crate::server::listener_labels;
+use crate::server::listeners::{BoundUnix, Listeners};
+use crate::server::profiling::Profiling;
+use crate::server::sinks::Sinks;
+use crate::stats::{self, Stats, WorkerStats};
+use crate::sys::limits;
+use crate::wire::json;
+
+/// Shapes save time and must not take the room of series: they get at most this part of all memory.
+const SHAPES_SHARE: usize = 8;
+
+/// What threads are made of.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// One per ingest thread.
+    pub(super) workers: Vec<Worker<Dispatch>>,
+    /// The page.
+    pub(super) scrape: Arc<Scrape>,
+    /// The HTTP server, accepting but not answering yet.
+    pub(super) http: Arc<HttpServer>,
+    /// Main's word to workers.
+    pub(super) control: Arc<Control>,
+    /// Workers' words to the log.
+    pub(super) log: Arc<LogSlots>,
+    /// All workers' counters.
+    pub(super) stats: Stats,
+    /// Where rows go.
+    pub(super) sinks: Sinks,
+    /// What profiles the server, where that is asked for.
+    pub(super) profiling: Option<Profiling>,
+}
+
+/// What is open before anything is made of it.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// Sockets.
+    pub(super) listeners: Listeners,
+    /// Far ends and their directories.
+    pub(super) sinks: Sinks,
+    /// The profiler.
+    pub(super) profiling: Option<Profiling>,
+}
+
+/// What workers, exporter and main share.
+struct Common {
+    stats: Stats,
+    control: Arc<Control>,
+    log: Arc<LogSlots>,
+    births: Arc<Births>,
+    exchange: Arc<Exchange>,
+}
+
+impl Parts {
+    /// Makes them of what is open. The unix sockets come back: their files are main's to remove.
+    ///
+    /// # Errors
+    /// Those of `epoll_create(2)`, `dup(2)` and of starting the HTTP server.
+    pub(super) fn make(
+        config: &Config,
+        opened: Opened,
+        main: Arc<Waker>,
+    ) -> anyhow::Result<(Self, Vec<BoundUnix>)> {
+        let Opened { listeners, mut sinks, profiling } = opened;
+        let polls =
+            (0..config.ingest.workers).map(|_| Poll::new()).collect::<Result<Vec<_>, _>>()?;
+        let common = Common::new(config, &polls, main)?;
+        let handlers = handlers(config, &common, &listeners, &sinks);
+        let kernel = kernel(&listeners.udp)?;
+        let http_stats = Arc::new(HttpStats::default());
+        let scrape = Arc::new(Scrape::new(
+            Arc::clone(&common.births),
+            Arc::clone(&common.stats),
+            kernel,
+            retire(config, &common),
+            (Arc::clone(&http_stats), std::mem::take(&mut sinks.books)),
+            crate::logger::suppressed,
+        ));
+        let pages = Arc::clone(&scrape) as Arc<dyn Pages>;
+        let limit = config.http.scrape_timeout;
+        let http = HttpServer::start(listeners.http, pages, http_stats, limit)
+            .context("cannot start the HTTP server")?;
+        let sources = Sources { udp: listeners.udp, unix: &listeners.unix };
+        let workers = workers(config, &common, polls, handlers, sources)?;
+        let Common { stats, control, log, .. } = common;
+        let http = Arc::new(http);
+        let parts = Self { workers, scrape, http, control, log, stats, sinks, profiling };
+        Ok((parts, listeners.unix))
+    }
+}
+
+impl Common {
+    fn new(config: &Config, polls: &[Poll], main: Arc<Waker>) -> anyhow::Result<Self> {
+        let wakers = polls.iter().map(|poll| Waker::new(poll.registry(), WAKER));
+        let wakers = wakers.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            stats: polls.iter().map(|_| CachePadded::new(WorkerStats::default())).collect(),
+            control: Arc::new(Control::new(wakers, main)),
+            log: Arc::new(LogSlots::new(config.log.debug)),
+            births: Arc::new(Births::new(bounds(&config.bounds), stats::is_reserved)),
+            exchange: Arc::new(Exchange::new(polls.len())),
+        })
+    }
+}
+
+fn bounds(config: &BoundsConfig) -> Bounds {
+    Bounds {
+        buckets_max: config.buckets_max,
+        lines_max: config.lines_max,
+        name_lines_max: config.name_lines_max,
+        memory_max_bytes: config.memory_max_bytes as u64,
+        mixed_label_sets: config.mixed_label_sets,
+    }
+}
+
+/// The exporter's own hold on the UDP sockets, whose drops the kernel counts.
+fn kernel(udp: &[UdpSocket]) -> anyhow::Result<Kernel> {
+    Ok(Kernel::new(udp.iter().map(UdpSocket::try_clone).collect::<Result<Vec<_>, _>>()?))
+}
+
+/// What removes series that are idle for too long, where that is asked for.
+fn retire(config: &Config, common: &Common) -> Option<Retire> {
+    let ttl = config.bounds.series_ttl?;
+    let ttl_ns = u64::try_from(ttl.as_nanos()).unwrap_or(u64::MAX);
+    let expiry = Expiry::new(ttl_ns, Arc::clone(&common.exchange));
+    Some(Retire::new(expiry, ttl, Arc::clone(&common.control)))
+}
+
+/// What each worker does with messages.
+fn handlers(
+    config: &Config,
+    common: &Common,
+    listeners: &Listeners,
+    sinks: &Sinks,
+) -> Vec<Dispatch> {
+    let shared = Shared {
+        listeners: listener_labels::of_all(config, listeners),
+        stats: Arc::clone(&common.stats),
+        log: Arc::clone(&common.log),
+        control: Arc::clone(&common.control),
+        shutdown_from: config.shutdown.from,
+        message_max_bytes: config.ingest.message_max_bytes,
+        labels_max: config.ingest.labels_max,
+        shapes_max_bytes: shapes_max_bytes(config),
+    };
+    let handler = |number| {
+        let shard = Shard::new(number, Arc::clone(&common.births), Arc::clone(&common.exchange));
+        Dispatch::new(number, shard, sinks.outboxes(number), shared.clone())
+    };
+    (0..config.ingest.workers).map(handler).collect()
+}
+
+/// One worker's share. A router has no cells that shapes could lead to.
+fn shapes_max_bytes(config: &Config) -> usize {
+    if config.remote.is_some() {
+        return 0;
+    }
+    let bounds = &config.bounds;
+    bounds.shapes_max_bytes.min(bounds.memory_max_bytes / SHAPES_SHARE) / config.ingest.workers
+}
+
+/// What workers read.
+struct Sources<'a> {
+    udp: Vec<UdpSocket>,
+    unix: &'a [BoundUnix],
+}
+
+fn workers(
+    config: &Config,
+    common: &Common,
+    polls: Vec<Poll>,
+    handlers: Vec<Dispatch>,
+    sources: Sources<'_>,
+) -> anyhow::Result<Vec<Worker<Dispatch>>> {
+    let settings = settings(config)?;
+    let hand_over = HandOver::new(polls.len());
+    let first_unix = usize::from(!sources.udp.is_empty());
+    let mut listeners = Vec::new();
+    for (index, unix) in sources.unix.iter().enumerate() {
+        let listener = mio::net::UnixListener::from_std(unix.bound.listener.try_clone()?);
+        listeners.push((Arc::new(listener), first_unix + index));
+    }
+    let mut sockets = sources.udp.into_iter();
+    let barriers = barrier::participants(polls.len());
+    let each = polls.into_iter().zip(handlers).zip(barriers).enumerate();
+    let workers = each.map(|(number, ((poll, handler), barrier))| {
+        let (stats, control) = (Arc::clone(&common.stats), Arc::clone(&common.control));
+        let shared = (Arc::clone(&stats), Arc::clone(&control), Arc::clone(&hand_over));
+        let unix = UnixSources::new(number, listeners.clone(), shared, &settings, json::PADDING);
+        let udp = sockets.next().map(|socket| UdpSource::new(socket, 0));
+        Worker { number, poll, udp, unix, handler, stats, control, barrier, settings }
+    });
+    Ok(workers.collect())
+}
+
+fn settings(config: &Config) -> anyhow::Result<Settings> {
+    Ok(Settings {
+        batch_wait: config.ingest.batch_wait,
+        message_max_bytes: config.ingest.message_max_bytes,
+        connections_max: config.ingest.connections_max,
+        descriptors_room: descriptors_room(config)?,
+        partials_max_bytes: config.ingest.partials_max_bytes,
+    })
+}
+
+/// Unix connections that the limit of descriptors leaves room for.
+fn descriptors_room(config: &Config) -> anyhow::Result<usize> {
+    /// Scrapes, and what else opens a file for a moment.
+    const RESERVED: usize = 32;
+    let limit = limits::raise_descriptors().context("cannot raise the limit of descriptors")?;
+    let open = std::fs::read_dir("/proc/self/fd").map_or(RESERVED, Iterator::count);
+    let limit_of_all = usize::try_from(limit).unwrap_or(usize::MAX);
+    let room = limit_of_all.saturating_sub(open + RESERVED).max(4);
+    let wanted = config.ingest.connections_max;
+    if room < wanted && !config.ingest.unix.is_empty() {
+        log::warn!(
+            "-uds-connections-max {wanted}: the limit of {limit} descriptors leaves room for {room}; \
+             others wait to be accepted. Raise it with ulimit -n or LimitNOFILE"
+        );
+    }
+    Ok(room)
+}
