@@ -59,6 +59,7 @@ impl Server {
         let profiling = config.pyroscope.as_ref();
         let profiling =
             profiling.map(|config| Profiling::open(config, &sinks.books.pushes)).transpose()?;
+        listeners.announce()?; // after all that can fail: who reads these lines takes the server for started
         Ok(Self { config, main_loop, opened: Opened { listeners, sinks, profiling } })
     }
 

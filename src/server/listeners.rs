@@ -49,6 +49,21 @@ impl Listeners {
         Ok(Self { http, udp: udp.unwrap_or_default(), unix })
     }
 
+    /// Logs where messages and scrapes are taken, as the kernel tells it: `[::]` means both families.
+    ///
+    /// # Errors
+    /// Those of `getsockname(2)`.
+    pub(super) fn announce(&self) -> anyhow::Result<()> {
+        if let Some(udp) = self.udp_address()? {
+            log::info!("Listen udp {udp} for metric collection");
+        }
+        for unix in &self.unix {
+            log::info!("Listen uds {} for metric collection", unix.path);
+        }
+        log::info!("Expose metrics on http://{}/metrics", self.http.local_addr()?);
+        Ok(())
+    }
+
     /// Where this server receives datagrams.
     ///
     /// # Errors
@@ -59,12 +74,8 @@ impl Listeners {
 }
 
 fn bind_http(config: &HttpConfig) -> anyhow::Result<TcpListener> {
-    let listener = first_of(&config.addr, listen_http)
-        .with_context(|| format!("-socket {:?}: cannot listen", config.text))?;
-    let port = listener.local_addr()?.port();
-    let host = if config.addr.host.is_empty() { "0.0.0.0" } else { &config.addr.host };
-    log::info!("Expose metrics on http://{host}:{port}/metrics");
-    Ok(listener)
+    first_of(&config.addr, listen_http)
+        .with_context(|| format!("-socket {:?}: cannot listen", config.text))
 }
 
 fn listen_http(address: SocketAddr) -> std::io::Result<TcpListener> {
@@ -82,8 +93,6 @@ fn bind_udp(udp: &ListenUdp, config: &IngestConfig) -> anyhow::Result<Vec<UdpSoc
     let bind = |address| udp::bind(address, config.workers, config.rcvbuf_bytes);
     let sockets =
         first_of(&udp.addr, bind).with_context(|| format!("-udp {:?}: cannot listen", udp.text))?;
-    let port = sockets[0].local_addr()?.port();
-    log::info!("Listen udp {}:{port} for metric collection", udp.addr.host);
     warn_of_buffer(&sockets[0], config.rcvbuf_bytes)?;
     Ok(sockets)
 }
@@ -107,10 +116,7 @@ fn bind_unix(config: &IngestConfig) -> anyhow::Result<Vec<BoundUnix>> {
 
 fn bind_one_unix(unix: &ListenUnix, mode: u32) -> anyhow::Result<Option<BoundUnix>> {
     match unix_path::bind(&unix.path, mode) {
-        Ok(bound) => {
-            log::info!("Listen uds {} for metric collection", unix.path);
-            Ok(Some(BoundUnix { path: unix.path.clone(), bound }))
-        }
+        Ok(bound) => Ok(Some(BoundUnix { path: unix.path.clone(), bound })),
         // Nobody asked for the default path by name: a read-only directory is no reason to fail.
         Err(error) if unix.is_default => {
             log::warn!("-{} {:?} (default): {error:#}; no unix socket", unix.flag, unix.path);
