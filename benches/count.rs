@@ -5,7 +5,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput};
 use metrics_server::testing::metric::{BucketParams, Kind, Label, Op, Sample};
 use metrics_server::testing::registry::cell::Total;
-use metrics_server::testing::registry::{Directory, View};
+use metrics_server::testing::registry::{Directory, FamilyView};
 
 #[path = "support/registry.rs"]
 mod registry;
@@ -26,8 +26,8 @@ fn main() {
     let mut group = criterion.benchmark_group("count");
     for (kind, op) in [(Kind::Counter, Op::Inc), (Kind::Gauge, Op::Set), (Kind::Histogram, Op::Obs)]
     {
-        let births = registry::births();
-        let mut shard = registry::shard(&births);
+        let registry = registry::registry();
+        let mut local_registry = registry::local_registry(&registry);
         let cells: Vec<_> = (0..SERIES)
             .map(|series| {
                 let route = format!("/r/{series}");
@@ -41,7 +41,7 @@ fn main() {
                     timestamp: None,
                     index: "",
                 };
-                shard.count(kind, &sample, &[], 1).expect("is counted")
+                local_registry.count(kind, &sample, &[], 1).expect("is counted")
             })
             .collect();
         // A cell's words are read and written: stamp and value, or stamp, sum and one bucket.
@@ -53,14 +53,14 @@ fn main() {
             bencher.iter(|| {
                 passes += 1;
                 let now_ns = u64::from(passes);
-                let count = |cell: &&_| shard.count_again(**cell, black_box(1.0), now_ns);
+                let count = |cell: &&_| local_registry.count_in(**cell, black_box(1.0), now_ns);
                 assert_eq!(cells.iter().filter(count).count(), SERIES);
             });
         });
-        let mut directory = Directory::new(births);
-        directory.take_in();
+        let mut directory = Directory::new(registry);
+        directory.merge_new_cells();
         let each = if kind == Kind::Gauge { 1.0 } else { f64::from(passes) };
-        let entries = directory.views().flat_map(View::entries);
+        let entries = directory.families().flat_map(FamilyView::series);
         let sum: f64 = entries.map(|entry| amount(&entry.total())).sum();
         assert!((sum - each * SERIES as f64).abs() < 0.5, "{sum}, not {SERIES} times {each}");
     }

@@ -153,7 +153,7 @@ fn work(case: &Case, passes: usize) {
     let parsed = if case.shapes_max_bytes == 0 { messages } else { 0 };
     assert_eq!(stats[0].parsed.get() - before, parsed, "{}", case.name);
     let accepted: u64 =
-        stats[0].accepted.iter().map(metrics_server::testing::stats::Count::get).sum();
+        stats[0].accepted.iter().map(metrics_server::testing::stats::Counter::get).sum();
     assert_eq!(accepted, messages + (WARM_UP * orders * SERIES) as u64, "{}", case.name);
 }
 
@@ -206,5 +206,5 @@ fn dispatch(stats: &Stats, shapes_max_bytes: usize) -> Dispatch {
         labels_max: LABELS_MAX,
         shapes_max_bytes,
     };
-    Dispatch::new(0, registry::shard(&registry::births()), Outboxes::default(), shared)
+    Dispatch::new(0, registry::local_registry(&registry::registry()), Outboxes::default(), shared)
 }

@@ -17,8 +17,8 @@ const LABELS_MAX: usize = 64;
 
 /// All series of these messages, as the exporter sees them.
 fn directory(messages: impl Iterator<Item = String>) -> Directory {
-    let births = registry::births();
-    let mut shard = registry::shard(&births);
+    let registry = registry::registry();
+    let mut local_registry = registry::local_registry(&registry);
     let mut parser = Parser::new(LABELS_MAX);
     let constants = label_text::constants([("data_source", ":9999"), ("source_app", "shop")]);
     for (number, message) in messages.enumerate() {
@@ -31,11 +31,11 @@ fn directory(messages: impl Iterator<Item = String>) -> Directory {
             // Counts of one to seven digits, as they stand on a page.
             let value = sample.value * 10_f64.powi(i32::try_from(number % 7).expect("below 7"));
             let sample = metrics_server::testing::metric::Sample { value, ..sample };
-            shard.count(kind, &sample, &constants, 1).expect("is counted");
+            local_registry.count(kind, &sample, &constants, 1).expect("is counted");
         });
     }
-    let mut directory = Directory::new(births);
-    directory.take_in();
+    let mut directory = Directory::new(registry);
+    directory.merge_new_cells();
     directory
 }
 

@@ -4,9 +4,9 @@
 //! server's own families, `retire` drives expiry on a timer. Runs on the exporter thread and the HTTP
 //! threads; workers never wait for any of it.
 
+pub(crate) mod expiry_timer;
 pub(crate) mod http;
-pub(crate) mod kernel;
 pub(crate) mod own;
 pub(crate) mod process;
-pub(crate) mod retire;
 pub(crate) mod scrape;
+pub(crate) mod udp_sockets;

@@ -12,19 +12,30 @@ use crossbeam::utils::CachePadded;
 
 use crate::metric::{Coercion, Coercions, Kind, Op, OpType, Rejection};
 
-/// A counter with one writer.
+/// A counter that one thread writes and any thread reads.
 #[derive(Debug, Default)]
-pub struct Count(AtomicU64);
+pub struct Counter(AtomicU64);
 
-impl Count {
-    /// Adds; to be called by the one writer only.
+impl Counter {
+    /// Adds `n`. Only the one writer may call it: two would overwrite each other's additions.
     #[inline]
     pub fn add(&self, n: u64) {
-        // Release, with the Acquire in `get`: who sees a message booked finds it in its cell.
+        // Release pairs with the Acquire in `get`: who reads a message here also finds it in its cell.
         self.0.store(self.0.load(Ordering::Relaxed) + n, Ordering::Release);
     }
 
-    /// Sets; to be called by the one writer only.
+    /// The number now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// A number that goes up and down, which one thread writes and any thread reads.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// Sets the number. Only the one writer may call it.
     #[inline]
     pub fn set(&self, n: u64) {
         self.0.store(n, Ordering::Relaxed);
@@ -100,47 +111,47 @@ impl Transport {
 #[derive(Debug, Default)]
 pub struct WorkerStats {
     /// Datagrams read whole or cut.
-    pub datagrams: Count,
+    pub datagrams: Counter,
     /// Bytes read, by [`Transport`].
-    pub bytes: [Count; Transport::NAMES.len()],
+    pub bytes: [Counter; Transport::NAMES.len()],
     /// Objects framed: accepted and rejected.
-    pub framed: Count,
+    pub framed: Counter,
     /// Framed objects by how they named their op.
-    pub op_types: [Count; OpType::COUNT],
+    pub op_types: [Counter; OpType::COUNT],
     /// Samples that counted, by op.
-    pub accepted: [Count; Op::ALL.len()],
+    pub accepted: [Counter; Op::ALL.len()],
     /// Objects that did not, by reason.
-    pub rejected: [Count; Rejection::COUNT],
+    pub rejected: [Counter; Rejection::COUNT],
     /// Accepted samples that were put right, by what.
-    pub coerced: [Count; Coercion::COUNT],
+    pub coerced: [Counter; Coercion::COUNT],
     /// Bytes outside objects that are no blanks or line ends.
-    pub garbage_bytes: Count,
+    pub garbage_bytes: Counter,
     /// Datagrams longer than their slot: read, not parsed.
-    pub truncated: Count,
+    pub truncated: Counter,
     /// Unix connections that this worker holds.
-    pub connections: Count,
+    pub connections: Gauge,
     /// Unix connections accepted.
-    pub connections_accepted: Count,
+    pub connections_accepted: Counter,
     /// Unix connections handed over to a worker with fewer.
-    pub connections_handed_over: Count,
+    pub connections_handed_over: Counter,
     /// Unix connections closed at once: the bound of connections was reached.
-    pub connections_refused: Count,
+    pub connections_refused: Counter,
     /// Times that accept failed for lack of descriptors or memory.
-    pub accept_errors: Count,
+    pub accept_errors: Counter,
     /// Bytes of partial messages that this worker keeps.
-    pub partial_bytes: Count,
+    pub partial_bytes: Gauge,
     /// Longest time of late in ns between taking queued data and looking at the queue again.
     pub unread_ns_max: RecentMax,
     /// Times the worker woke up.
-    pub wakeups: Count,
+    pub wakeups: Counter,
     /// Messages that were parsed, since their shape was not known.
-    pub parsed: Count,
+    pub parsed: Counter,
     /// Shapes that are known.
-    pub shapes: Count,
+    pub shapes: Gauge,
     /// Bytes of known shapes.
-    pub shape_bytes: Count,
+    pub shape_bytes: Gauge,
     /// Panics caught.
-    pub panics: Count,
+    pub panics: Counter,
 }
 
 impl WorkerStats {
@@ -165,7 +176,7 @@ impl WorkerStats {
 
 /// A family of the server's own.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct OwnFamily {
+pub(crate) struct FamilyDesc {
     /// Its name.
     pub name: &'static str,
     /// Its type.
@@ -180,11 +191,11 @@ macro_rules! families {
     ($($id:ident $kind:ident $name:literal $label:literal $help:literal)*) => {
         /// Each family of [`FAMILIES`] by a name for code.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum Own { $($id,)* }
+        pub(crate) enum OwnFamily { $($id,)* }
 
         /// Every `metrics_server_*` family on the page, with its meaning. All stand from the start.
-        pub(crate) const FAMILIES: &[OwnFamily] = &[
-            $(OwnFamily { name: $name, kind: Kind::$kind, label: $label, help: $help },)*
+        pub(crate) const FAMILIES: &[FamilyDesc] = &[
+            $(FamilyDesc { name: $name, kind: Kind::$kind, label: $label, help: $help },)*
         ];
     };
 }
@@ -256,9 +267,9 @@ families! {
     Wakeups Counter "metrics_server_worker_wakeups_total" "worker" "Times that a worker woke up."
 }
 
-impl Own {
+impl OwnFamily {
     /// The family's entry in the table.
-    pub(crate) fn family(self) -> &'static OwnFamily {
+    pub(crate) fn family(self) -> &'static FamilyDesc {
         &FAMILIES[self as usize]
     }
 }
@@ -284,7 +295,7 @@ pub fn is_reserved(name: &str) -> bool {
 /// The table of `docs/metrics.md`, in Markdown.
 pub fn markdown_table() -> String {
     let mut table = String::from("| family | type | label | meaning |\n|---|---|---|---|\n");
-    for OwnFamily { name, kind, label, help } in FAMILIES {
+    for FamilyDesc { name, kind, label, help } in FAMILIES {
         let label = if label.is_empty() { String::new() } else { format!("`{label}`") };
         // Into a string it does not fail.
         _ = writeln!(table, "| `{name}` | {} | {label} | {help} |", kind.as_str());
@@ -326,9 +337,9 @@ mod tests {
         let stats = WorkerStats::default();
         stats.accept(Op::Inc, Coercions::default());
         stats.reject(OpType::Other, Rejection::Op);
-        let rejected: u64 = stats.rejected.iter().map(Count::get).sum();
-        let accepted: u64 = stats.accepted.iter().map(Count::get).sum();
+        let rejected: u64 = stats.rejected.iter().map(Counter::get).sum();
+        let accepted: u64 = stats.accepted.iter().map(Counter::get).sum();
         assert_eq!(stats.framed.get(), accepted + rejected);
-        assert_eq!(stats.op_types.iter().map(Count::get).sum::<u64>(), 2);
+        assert_eq!(stats.op_types.iter().map(Counter::get).sum::<u64>(), 2);
     }
 }

@@ -21,7 +21,7 @@ pub mod exporter {
     pub use crate::exporter::http::answer::Pages;
     pub use crate::exporter::http::body::{Body, Content, Made};
     pub use crate::exporter::http::stats::HttpStats;
-    pub use crate::exporter::kernel::Kernel;
+    pub use crate::exporter::udp_sockets::UdpSocketStats;
 }
 
 pub mod exposition {
@@ -57,12 +57,12 @@ pub mod metric {
 }
 
 pub mod registry {
-    pub use crate::registry::birth::{Births, Bounds};
+    pub use crate::registry::{Registry, SeriesLimits};
 
-    pub use crate::registry::directory::{Directory, View};
-    pub use crate::registry::exchange::{Exchange, GivenUp, Request};
+    pub use crate::registry::directory::{Directory, FamilyView};
     pub use crate::registry::expiry::Expiry;
-    pub use crate::registry::shard::Shard;
+    pub use crate::registry::local::LocalRegistry;
+    pub use crate::registry::mailbox::{GivenUp, Mailboxes, Request};
 
     pub mod cell {
         pub use crate::registry::cell::{Total, read_gauge, set};
@@ -85,7 +85,7 @@ pub mod sinks {
 }
 
 pub mod stats {
-    pub use crate::stats::{Count, Stats, Transport, WorkerStats, is_reserved, markdown_table};
+    pub use crate::stats::{Counter, Stats, Transport, WorkerStats, is_reserved, markdown_table};
 }
 
 pub mod sys {

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use metrics_server::testing::metric::{BucketParams, Kind, Op, Sample};
 use metrics_server::testing::registry::Directory;
 use metrics_server::testing::registry::Expiry;
-use metrics_server::testing::registry::Shard;
+use metrics_server::testing::registry::LocalRegistry;
 use metrics_server::testing::registry::cell::Total;
-use metrics_server::testing::registry::{Births, Bounds};
-use metrics_server::testing::registry::{Exchange, GivenUp, Request};
+use metrics_server::testing::registry::{GivenUp, Mailboxes, Request};
+use metrics_server::testing::registry::{Registry, SeriesLimits};
 use shuttle::sync::Mutex;
 use shuttle::thread;
 
@@ -24,15 +24,15 @@ const SAMPLE_NS: u64 = 1;
 const PASS_NS: u64 = 100;
 const TTL_NS: u64 = 10;
 
-fn births() -> Arc<Births> {
-    let bounds = Bounds {
+fn registry() -> Arc<Registry> {
+    let bounds = SeriesLimits {
         buckets_max: 10,
         lines_max: 1000,
         name_lines_max: 1000,
         memory_max_bytes: 1 << 30,
         mixed_label_sets: false,
     };
-    Arc::new(Births::new(bounds, |_| false))
+    Arc::new(Registry::new(bounds, |_| false))
 }
 
 fn sample(op: Op, value: f64) -> Sample<'static> {
@@ -59,11 +59,11 @@ struct Seen {
 impl Seen {
     /// Reads the page; within one life of the series its number must not fall.
     fn show(&mut self) {
-        self.directory.take_in();
+        self.directory.merge_new_cells();
         let total: u64 = self
             .directory
-            .views()
-            .flat_map(|view| view.entries())
+            .families()
+            .flat_map(|view| view.series())
             .map(|entry| counted(&entry.total()))
             .sum();
         assert!(
@@ -77,22 +77,23 @@ impl Seen {
 
 /// Workers count, the exporter retires and another thread reads the page. At the end every sample is
 /// found once. `attend` is what a worker does between batches.
-fn run(kind: Kind, op: Op, attend: fn(&mut Shard, &Exchange, usize)) {
-    let (births, exchange) = (births(), Arc::new(Exchange::new(WORKERS)));
-    let directory = Directory::new(Arc::clone(&births));
+fn run(kind: Kind, op: Op, attend: fn(&mut LocalRegistry, &Mailboxes, usize)) {
+    let (registry, mailboxes) = (registry(), Arc::new(Mailboxes::new(WORKERS)));
+    let directory = Directory::new(Arc::clone(&registry));
     let seen = Arc::new(Mutex::new(Seen { directory, died: 0, shown: 0 }));
-    let mut shards = Vec::new();
+    let mut local_registries = Vec::new();
     let workers: Vec<_> = (0..WORKERS)
         .map(|number| {
-            let (births, exchange) = (Arc::clone(&births), Arc::clone(&exchange));
+            let (registry, mailboxes) = (Arc::clone(&registry), Arc::clone(&mailboxes));
             thread::spawn(move || {
-                let mut shard = Shard::new(number, births, Arc::clone(&exchange));
+                let mut local_registry =
+                    LocalRegistry::new(number, registry, Arc::clone(&mailboxes));
                 for _ in 0..SAMPLES {
-                    shard.count(kind, &sample(op, 1.0), &[], SAMPLE_NS).unwrap();
+                    local_registry.count(kind, &sample(op, 1.0), &[], SAMPLE_NS).unwrap();
                     thread::yield_now();
-                    attend(&mut shard, &exchange, number);
+                    handle_requests(&mut local_registry, &mailboxes, number);
                 }
-                shard
+                local_registry
             })
         })
         .collect();
@@ -105,36 +106,43 @@ fn run(kind: Kind, op: Op, attend: fn(&mut Shard, &Exchange, usize)) {
             }
         })
     };
-    let mut expiry = Expiry::new(TTL_NS, Arc::clone(&exchange));
-    let mut pass = |shards: &mut Vec<Shard>| {
+    let mut expiry = Expiry::new(TTL_NS, Arc::clone(&mailboxes));
+    let mut pass = |local_registries: &mut Vec<LocalRegistry>| {
         let mut seen = seen.lock().unwrap();
         let pass = expiry.pass(&mut seen.directory, PASS_NS);
         seen.died += pass.died.iter().map(|entry| counted(&entry.total())).sum::<u64>();
         seen.show();
         drop(seen);
-        for shard in shards.iter_mut() {
-            shard.attend();
+        for local_registry in local_registries.iter_mut() {
+            local_registry.handle_requests();
         }
     };
     for _ in 0..4 {
-        pass(&mut shards);
+        pass(&mut local_registries);
         thread::yield_now();
     }
-    shards.extend(workers.into_iter().map(|worker| worker.join().unwrap()));
+    local_registries.extend(workers.into_iter().map(|worker| worker.join().unwrap()));
     reader.join().unwrap();
     // Everybody is idle now: all series die, and nothing is left over.
     for _ in 0..4 {
-        pass(&mut shards);
+        pass(&mut local_registries);
     }
     let seen = seen.lock().unwrap();
     assert_eq!(seen.died, WORKERS as u64 * SAMPLES, "model: samples were lost or counted twice");
-    assert_eq!(seen.directory.views().count(), 0, "model: a series outlived its last owner");
-    assert!(shards.iter().all(Shard::is_empty), "model: a worker keeps what it gave up");
-    assert_eq!((births.lines(), births.bytes()), (0, 0), "model: the bounds' books do not close");
+    assert_eq!(seen.directory.families().count(), 0, "model: a series outlived its last owner");
+    assert!(
+        local_registries.iter().all(LocalRegistry::is_empty),
+        "model: a worker keeps what it gave up"
+    );
+    assert_eq!(
+        (registry.lines(), registry.bytes()),
+        (0, 0),
+        "model: the bounds' books do not close"
+    );
 }
 
-fn attend(shard: &mut Shard, _: &Exchange, _: usize) {
-    shard.attend();
+fn handle_requests(local_registry: &mut LocalRegistry, _: &Mailboxes, _: usize) {
+    local_registry.handle_requests();
 }
 
 #[test]
@@ -150,11 +158,11 @@ fn the_model_sees_an_owner_that_answers_but_keeps_counting() {
     shuttle::check_random(|| run(Kind::Counter, Op::Inc, answer_and_keep), SCHEDULES);
 }
 
-fn answer_and_keep(shard: &mut Shard, exchange: &Exchange, number: usize) {
-    for request in exchange.requests(number) {
+fn answer_and_keep(local_registry: &mut LocalRegistry, mailboxes: &Mailboxes, number: usize) {
+    for request in mailboxes.requests(number) {
         if let Request::GiveUp(series) = request {
-            let (cell, slot) = shard.cell_of(&series).unwrap();
-            exchange.answer(GivenUp { series, cell, slot });
+            let (cell, slot) = local_registry.cell_of(&series).unwrap();
+            mailboxes.answer(GivenUp { series, cell, slot });
         }
     }
 }

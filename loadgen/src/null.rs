@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow};
 use crossbeam::utils::CachePadded;
 use metrics_server::testing::control::Control;
-use metrics_server::testing::exporter::Kernel;
+use metrics_server::testing::exporter::UdpSocketStats;
 use metrics_server::testing::ingest::Null;
 use metrics_server::testing::ingest::Settings;
 use metrics_server::testing::ingest::barrier;
@@ -46,7 +46,8 @@ pub(crate) fn run(options: &Options) -> Result<String> {
         partials_max_bytes: 64 << 20,
     };
     let (sockets, listener) = bind(options)?;
-    let kernel = Kernel::new(sockets.iter().map(UdpSocket::try_clone).collect::<Result<_, _>>()?);
+    let udp_sockets =
+        UdpSocketStats::new(sockets.iter().map(UdpSocket::try_clone).collect::<Result<_, _>>()?);
     let hand_over = HandOver::new(workers);
     let mut sockets = sockets.into_iter();
     let listeners: Vec<_> = listener.into_iter().map(|listener| (Arc::new(listener), 0)).collect();
@@ -74,7 +75,7 @@ pub(crate) fn run(options: &Options) -> Result<String> {
     for thread in threads {
         thread.join().map_err(|_| anyhow!("a receiving thread panicked"))??;
     }
-    Ok(report(&stats, &kernel, began.elapsed()))
+    Ok(report(&stats, &udp_sockets, began.elapsed()))
 }
 
 /// Until the time is over; or until standard input ends, so that a program ends the loop when it is done, and
@@ -118,12 +119,12 @@ fn listen(path: &Path) -> Result<mio::net::UnixListener> {
     Ok(mio::net::UnixListener::from_std(listener))
 }
 
-fn report(stats: &Stats, kernel: &Kernel, drained: Duration) -> String {
+fn report(stats: &Stats, udp_sockets: &UdpSocketStats, drained: Duration) -> String {
     let datagrams: u64 = stats.iter().map(|worker| worker.datagrams.get()).sum();
     let bytes = |transport: Transport| {
         stats.iter().map(|worker| worker.bytes[transport as usize].get()).sum::<u64>()
     };
-    let drops: u64 = kernel.read().iter().map(|socket| socket.drops).sum();
+    let drops: u64 = udp_sockets.read().iter().map(|socket| socket.drops).sum();
     format!(
         "{{\"datagrams\":{datagrams},\"udp_bytes\":{},\"unix_bytes\":{},\"kernel_drops\":{drops},\
          \"drain_ms\":{}}}\n",

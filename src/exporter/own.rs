@@ -3,17 +3,17 @@
 //! Names, types and help come from the tables of `stats` and `process`; this file knows where the
 //! numbers are. Runs on an HTTP thread, once per page.
 
+use crate::exporter::expiry_timer::{ExpiryTotals, PASS_BOUNDS_SECONDS};
 use crate::exporter::http::stats::HttpStats;
-use crate::exporter::kernel::Reading;
 use crate::exporter::process;
-use crate::exporter::retire::{PASS_BOUNDS_SECONDS, Passes};
+use crate::exporter::udp_sockets::UdpSocketReading;
 use crate::exposition::page;
 use crate::exposition::walk::Texts;
 use crate::metric::{Coercion, Kind, Op, OpType, Rejection};
-use crate::registry::birth::Births;
+use crate::registry::Registry;
 use crate::sinks::books::AllBooks;
 use crate::stats::Stats;
-use crate::stats::{Count, Own, Transport, WorkerStats};
+use crate::stats::{Counter, OwnFamily, Transport, WorkerStats};
 
 mod sinks;
 
@@ -23,11 +23,11 @@ pub(crate) struct Sources<'a> {
     /// Of workers.
     pub stats: &'a Stats,
     /// Of sockets, by worker; empty without UDP.
-    pub kernel: &'a [Reading],
+    pub udp_sockets: &'a [UdpSocketReading],
     /// Of the registry's bounds.
-    pub births: &'a Births,
+    pub registry: &'a Registry,
     /// Of expiry.
-    pub passes: &'a Passes,
+    pub passes: &'a ExpiryTotals,
     /// Of the HTTP server.
     pub http: &'a HttpStats,
     /// The last page: nanoseconds it took and bytes it had as sent.
@@ -55,7 +55,7 @@ pub(crate) fn texts(sources: &Sources<'_>) -> Texts {
 pub(crate) fn add_series(texts: Texts, series: [u64; 3]) -> Texts {
     let mut own = OwnPage { texts };
     let kinds = [Kind::Counter, Kind::Gauge, Kind::Histogram].map(Kind::as_str);
-    own.own(Own::Series, kinds.into_iter().zip(series.map(|count| count as f64)));
+    own.own(OwnFamily::Series, kinds.into_iter().zip(series.map(|count| count as f64)));
     own.texts
 }
 
@@ -75,7 +75,7 @@ impl OwnPage {
     }
 
     /// A family of ours with one label (or none) and a value for each of its label's values.
-    fn own<'a>(&mut self, own: Own, values: impl IntoIterator<Item = (&'a str, f64)>) {
+    fn own<'a>(&mut self, own: OwnFamily, values: impl IntoIterator<Item = (&'a str, f64)>) {
         let family = own.family();
         self.family((family.name, family.kind, family.help), |text| {
             for (label_value, value) in values {
@@ -89,7 +89,11 @@ impl OwnPage {
     }
 
     /// A family of ours with two labels, named in its entry with a comma between them.
-    fn labelled<'a>(&mut self, own: Own, values: impl IntoIterator<Item = ([&'a str; 2], f64)>) {
+    fn labelled<'a>(
+        &mut self,
+        own: OwnFamily,
+        values: impl IntoIterator<Item = ([&'a str; 2], f64)>,
+    ) {
         let family = own.family();
         let (first, second) = family.label.split_once(',').unwrap_or((family.label, ""));
         self.family((family.name, family.kind, family.help), |text| {
@@ -105,27 +109,27 @@ impl OwnPage {
         });
     }
 
-    fn one(&mut self, own: Own, value: u64) {
+    fn one(&mut self, own: OwnFamily, value: u64) {
         self.own(own, [("", value as f64)]);
     }
 
-    /// Sums of counters that each worker has one of.
-    fn sum(&mut self, own: Own, stats: &Stats, count: fn(&WorkerStats) -> &Count) {
-        self.one(own, stats.iter().map(|worker| count(worker).get()).sum());
+    /// A family with the sum of a number that each worker has.
+    fn sum(&mut self, own: OwnFamily, stats: &Stats, number: fn(&WorkerStats) -> u64) {
+        self.one(own, stats.iter().map(|worker| number(worker)).sum());
     }
 
     /// Sums of counters that each worker has one of per label value.
     fn sums<'a, const N: usize>(
         &mut self,
-        own: Own,
+        own: OwnFamily,
         stats: &Stats,
         names: impl IntoIterator<Item = &'a str>,
-        counts: fn(&WorkerStats) -> &[Count; N],
+        counts: fn(&WorkerStats) -> &[Counter; N],
     ) {
         self.own(own, sums(stats, names, counts));
     }
 
-    fn by_worker(&mut self, own: Own, values: impl Iterator<Item = f64>) {
+    fn by_worker(&mut self, own: OwnFamily, values: impl Iterator<Item = f64>) {
         let numbered: Vec<(String, f64)> =
             values.enumerate().map(|(worker, value)| (worker.to_string(), value)).collect();
         self.own(own, numbered.iter().map(|(worker, value)| (worker.as_str(), *value)));
@@ -140,73 +144,84 @@ impl OwnPage {
                 let passed_on = *name != Op::Shutdown.as_str();
                 (*name, if passed_on { *count } else { 0.0 })
             };
-            self.own(Own::Forwarded, found.iter().map(forwarded));
-            self.own(Own::Processed, found.iter().map(none));
+            self.own(OwnFamily::Forwarded, found.iter().map(forwarded));
+            self.own(OwnFamily::Processed, found.iter().map(none));
         } else {
-            self.own(Own::Forwarded, found.iter().map(none));
-            self.own(Own::Processed, found);
+            self.own(OwnFamily::Forwarded, found.iter().map(none));
+            self.own(OwnFamily::Processed, found);
         }
-        self.sum(Own::Framed, stats, |worker| &worker.framed);
+        self.sum(OwnFamily::Framed, stats, |worker| worker.framed.get());
         let ops = Op::ALL.map(Op::as_str);
-        self.sums(Own::Accepted, stats, ops, |worker| &worker.accepted);
+        self.sums(OwnFamily::Accepted, stats, ops, |worker| &worker.accepted);
         let reasons = Rejection::ALL.iter().map(|reason| reason.as_str());
-        self.sums(Own::Rejected, stats, reasons, |worker| &worker.rejected);
+        self.sums(OwnFamily::Rejected, stats, reasons, |worker| &worker.rejected);
         let coercions = Coercion::ALL.iter().map(|reason| reason.as_str());
-        self.sums(Own::Coerced, stats, coercions, |worker| &worker.coerced);
-        self.sum(Own::Parsed, stats, |worker| &worker.parsed);
-        self.sum(Own::Shapes, stats, |worker| &worker.shapes);
-        self.sum(Own::ShapeBytes, stats, |worker| &worker.shape_bytes);
-        self.sum(Own::Garbage, stats, |worker| &worker.garbage_bytes);
-        self.sum(Own::Panics, stats, |worker| &worker.panics);
+        self.sums(OwnFamily::Coerced, stats, coercions, |worker| &worker.coerced);
+        self.sum(OwnFamily::Parsed, stats, |worker| worker.parsed.get());
+        self.sum(OwnFamily::Shapes, stats, |worker| worker.shapes.get());
+        self.sum(OwnFamily::ShapeBytes, stats, |worker| worker.shape_bytes.get());
+        self.sum(OwnFamily::Garbage, stats, |worker| worker.garbage_bytes.get());
+        self.sum(OwnFamily::Panics, stats, |worker| worker.panics.get());
     }
 
     fn transports(&mut self, sources: &Sources<'_>) {
-        let Sources { stats, kernel, .. } = sources;
-        self.sum(Own::Datagrams, stats, |worker| &worker.datagrams);
-        self.sum(Own::Truncated, stats, |worker| &worker.truncated);
-        self.sums(Own::ReceivedBytes, stats, Transport::NAMES, |worker| &worker.bytes);
-        self.by_worker(Own::KernelDrops, kernel.iter().map(|socket| socket.drops as f64));
-        self.by_worker(Own::QueueBytes, kernel.iter().map(|socket| socket.queued_bytes.into()));
-        self.by_worker(Own::BufferBytes, kernel.iter().map(|socket| socket.buffer_bytes.into()));
+        let Sources { stats, udp_sockets, .. } = sources;
+        self.sum(OwnFamily::Datagrams, stats, |worker| worker.datagrams.get());
+        self.sum(OwnFamily::Truncated, stats, |worker| worker.truncated.get());
+        self.sums(OwnFamily::ReceivedBytes, stats, Transport::NAMES, |worker| &worker.bytes);
         self.by_worker(
-            Own::Connections,
+            OwnFamily::KernelDrops,
+            udp_sockets.iter().map(|socket| socket.drops as f64),
+        );
+        self.by_worker(
+            OwnFamily::QueueBytes,
+            udp_sockets.iter().map(|socket| socket.queued_bytes.into()),
+        );
+        self.by_worker(
+            OwnFamily::BufferBytes,
+            udp_sockets.iter().map(|socket| socket.buffer_bytes.into()),
+        );
+        self.by_worker(
+            OwnFamily::Connections,
             stats.iter().map(|worker| worker.connections.get() as f64),
         );
-        self.sum(Own::ConnectionsAccepted, stats, |worker| &worker.connections_accepted);
-        self.sum(Own::ConnectionsHandedOver, stats, |worker| &worker.connections_handed_over);
-        self.sum(Own::ConnectionsRefused, stats, |worker| &worker.connections_refused);
-        self.sum(Own::AcceptErrors, stats, |worker| &worker.accept_errors);
-        self.sum(Own::PartialBytes, stats, |worker| &worker.partial_bytes);
+        self.sum(OwnFamily::ConnectionsAccepted, stats, |worker| worker.connections_accepted.get());
+        self.sum(OwnFamily::ConnectionsHandedOver, stats, |worker| {
+            worker.connections_handed_over.get()
+        });
+        self.sum(OwnFamily::ConnectionsRefused, stats, |worker| worker.connections_refused.get());
+        self.sum(OwnFamily::AcceptErrors, stats, |worker| worker.accept_errors.get());
+        self.sum(OwnFamily::PartialBytes, stats, |worker| worker.partial_bytes.get());
         let unread = stats.iter().map(|worker| worker.unread_ns_max.look() as f64 / 1e9);
-        self.by_worker(Own::UnreadMax, unread);
-        self.by_worker(Own::Wakeups, stats.iter().map(|worker| worker.wakeups.get() as f64));
+        self.by_worker(OwnFamily::UnreadMax, unread);
+        self.by_worker(OwnFamily::Wakeups, stats.iter().map(|worker| worker.wakeups.get() as f64));
     }
 
     fn registry(&mut self, sources: &Sources<'_>) {
-        self.one(Own::ExposedLines, sources.births.lines());
-        self.one(Own::ExposedLinesLimit, sources.births.bounds().lines_max);
-        self.one(Own::Memory, sources.births.bytes());
-        self.one(Own::MemoryLimit, sources.births.bounds().memory_max_bytes);
+        self.one(OwnFamily::ExposedLines, sources.registry.lines());
+        self.one(OwnFamily::ExposedLinesLimit, sources.registry.bounds().lines_max);
+        self.one(OwnFamily::Memory, sources.registry.bytes());
+        self.one(OwnFamily::MemoryLimit, sources.registry.bounds().memory_max_bytes);
         let [inc, set, obs] = sources.passes.deleted.map(|count| count as f64);
-        self.own(Own::Deleted, [("inc", inc), ("obs", obs), ("set", set)]);
-        self.one(Own::StaledLength, sources.passes.watched);
-        let family = Own::CleanUpDuration.family();
+        self.own(OwnFamily::Deleted, [("inc", inc), ("obs", obs), ("set", set)]);
+        self.one(OwnFamily::StaledLength, sources.passes.watched);
+        let family = OwnFamily::CleanUpDuration.family();
         self.family((family.name, family.kind, family.help), |text| {
-            let Passes { counts, seconds, .. } = sources.passes;
+            let ExpiryTotals { counts, seconds, .. } = sources.passes;
             page::histogram(text, family.name, b"", &PASS_BOUNDS_SECONDS, counts, *seconds);
         });
     }
 
     fn server(&mut self, sources: &Sources<'_>) {
-        self.own(Own::BuildInfo, [(env!("CARGO_PKG_VERSION"), 1.0)]);
+        self.own(OwnFamily::BuildInfo, [(env!("CARGO_PKG_VERSION"), 1.0)]);
         let (nanoseconds, bytes) = sources.last_page;
-        self.own(Own::ScrapeDuration, [("", nanoseconds as f64 / 1e9)]);
-        self.one(Own::ScrapeSize, bytes);
-        self.one(Own::LogSuppressed, sources.log_suppressed);
-        self.one(Own::HttpPanics, sources.http.panics());
-        self.one(Own::HttpRefused, sources.http.refused_bodies());
-        self.one(Own::HttpRestarts, sources.http.restarts());
-        self.one(Own::HttpSlow, sources.http.slow_readers());
+        self.own(OwnFamily::ScrapeDuration, [("", nanoseconds as f64 / 1e9)]);
+        self.one(OwnFamily::ScrapeSize, bytes);
+        self.one(OwnFamily::LogSuppressed, sources.log_suppressed);
+        self.one(OwnFamily::HttpPanics, sources.http.panics());
+        self.one(OwnFamily::HttpRefused, sources.http.refused_bodies());
+        self.one(OwnFamily::HttpRestarts, sources.http.restarts());
+        self.one(OwnFamily::HttpSlow, sources.http.slow_readers());
     }
 
     fn process(&mut self) {
@@ -236,7 +251,7 @@ impl OwnPage {
 fn sums<'a, const N: usize>(
     stats: &Stats,
     names: impl IntoIterator<Item = &'a str>,
-    counts: fn(&WorkerStats) -> &[Count; N],
+    counts: fn(&WorkerStats) -> &[Counter; N],
 ) -> Vec<(&'a str, f64)> {
     let sum = |index: usize| stats.iter().map(|worker| counts(worker)[index].get()).sum::<u64>();
     let mut values: Vec<_> =

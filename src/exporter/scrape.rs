@@ -12,18 +12,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use crate::clock;
+use crate::exporter::expiry_timer::{ExpiryTimer, ExpiryTotals};
 use crate::exporter::http::answer::Pages;
 use crate::exporter::http::body::{Body, Content, Made};
 use crate::exporter::http::stats::HttpStats;
-use crate::exporter::kernel::Kernel;
 use crate::exporter::own::{self, Sources};
-use crate::exporter::retire::{Passes, Retire};
+use crate::exporter::udp_sockets::UdpSocketStats;
 use crate::exposition::walk::Walk;
-use crate::registry::birth::Births;
+use crate::registry::Registry;
 use crate::registry::directory::Directory;
 use crate::sinks::books::AllBooks;
 use crate::stats::Stats;
-use crate::stats::{Count, WorkerStats};
+use crate::stats::{Counter, WorkerStats};
 
 mod flight;
 mod gzip;
@@ -34,11 +34,11 @@ use self::gzip::Gzip;
 /// Everything a page is made of, and the pages themselves.
 #[derive(Debug)]
 pub(crate) struct Scrape {
-    births: Arc<Births>,
+    registry: Arc<Registry>,
     directory: Mutex<Directory>,
     stats: Stats,
-    kernel: Kernel,
-    retire: Option<Retire>,
+    udp_sockets: UdpSocketStats,
+    expiry: Option<ExpiryTimer>,
     http: Arc<HttpStats>,
     sinks: AllBooks,
     log_suppressed: fn() -> u64,
@@ -51,19 +51,19 @@ pub(crate) struct Scrape {
 impl Scrape {
     /// Over the registry, the workers' counters, their sockets, and expiry where it is on.
     pub(crate) fn new(
-        births: Arc<Births>,
+        registry: Arc<Registry>,
         stats: Stats,
-        kernel: Kernel,
-        retire: Option<Retire>,
+        udp_sockets: UdpSocketStats,
+        expiry: Option<ExpiryTimer>,
         (http, sinks): (Arc<HttpStats>, AllBooks),
         log_suppressed: fn() -> u64,
     ) -> Self {
         Self {
-            directory: Mutex::new(Directory::new(Arc::clone(&births))),
-            births,
+            directory: Mutex::new(Directory::new(Arc::clone(&registry))),
+            registry,
             stats,
-            kernel,
-            retire,
+            udp_sockets,
+            expiry,
             http,
             sinks,
             log_suppressed,
@@ -86,18 +86,18 @@ impl Scrape {
             "Received {} datagrams, {} messages: {} accepted, {} rejected; the kernel dropped {} datagrams",
             sum(|worker| worker.datagrams.get()),
             sum(|worker| worker.framed.get()),
-            sum(|worker| worker.accepted.iter().map(Count::get).sum()),
-            sum(|worker| worker.rejected.iter().map(Count::get).sum()),
-            self.kernel.read().iter().map(|socket| socket.drops).sum::<u64>(),
+            sum(|worker| worker.accepted.iter().map(Counter::get).sum()),
+            sum(|worker| worker.rejected.iter().map(Counter::get).sum()),
+            self.udp_sockets.read().iter().map(|socket| socket.drops).sum::<u64>(),
         );
     }
 
     /// Work on the exporter's timer; returns when the next is due.
     pub(crate) fn tick(&self) -> std::time::Duration {
         // Drops are counted in 32 bits by the kernel: read long before they can wrap.
-        self.kernel.read();
-        match &self.retire {
-            Some(retire) => retire.pass(&self.directory),
+        self.udp_sockets.read();
+        match &self.expiry {
+            Some(expiry) => expiry.pass(&self.directory),
             None => std::time::Duration::from_secs(10),
         }
     }
@@ -107,9 +107,9 @@ impl Scrape {
         let began_ns = clock::now_ns();
         let sources = Sources {
             stats: &self.stats,
-            kernel: &self.kernel.read(),
-            births: &self.births,
-            passes: &self.retire.as_ref().map_or_else(Passes::default, Retire::passes),
+            udp_sockets: &self.udp_sockets.read(),
+            registry: &self.registry,
+            passes: &self.expiry.as_ref().map_or_else(ExpiryTotals::default, ExpiryTimer::passes),
             http: &self.http,
             sinks: &self.sinks,
             last_page: (
@@ -121,7 +121,7 @@ impl Scrape {
         let texts = own::texts(&sources);
         let series = {
             let mut directory = self.directory.lock();
-            directory.take_in();
+            directory.merge_new_cells();
             directory.series()
         };
         let walk = Walk::new(own::add_series(texts, series));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::exposition::page::{self, Histogram, Layout};
 use crate::metric::Kind;
 use crate::registry::birth::{Family, Series};
-use crate::registry::directory::{Directory, Entry, View};
+use crate::registry::directory::{Directory, FamilyView, SeriesView};
 
 /// Bytes at which a piece is handed on: large enough that handing on costs nothing, small enough to
 /// stay in a core's second cache.
@@ -67,7 +67,7 @@ impl Walk {
         }
         let last = self.last.take();
         let after = last.as_deref().map(|series| &*series.family.name);
-        for view in directory.views_from(after.unwrap_or("")) {
+        for view in directory.families_from(after.unwrap_or("")) {
             let name = &*view.family.name;
             let begin = match &last {
                 // Another family may have taken the name since: it is for the next page.
@@ -83,7 +83,7 @@ impl Walk {
                     0
                 }
             };
-            if !self.entries(&view.entries()[begin..], view, piece, full) {
+            if !self.entries(&view.series()[begin..], view, piece, full) {
                 return;
             }
         }
@@ -92,7 +92,7 @@ impl Walk {
     }
 
     /// What stands before a family's series.
-    fn begin(&mut self, view: &View, piece: &mut Vec<u8>) {
+    fn begin(&mut self, view: &FamilyView, piece: &mut Vec<u8>) {
         let family = &view.family;
         while let Some((_, text)) = self.texts.next_if(|(name, _)| **name < *family.name) {
             piece.extend_from_slice(&text);
@@ -104,8 +104,8 @@ impl Walk {
     /// Writes series of one family until the piece is full; whether it has written them all.
     fn entries(
         &mut self,
-        entries: &[Entry],
-        view: &View,
+        entries: &[SeriesView],
+        view: &FamilyView,
         piece: &mut Vec<u8>,
         full: usize,
     ) -> bool {

@@ -13,7 +13,7 @@ use crate::ingest::log_slots::LogSlots;
 use crate::ingest::shapes::{Meaning, Shapes};
 use crate::ingest::{Handler, Listener};
 use crate::metric::{Op, OpType, Rejection, Sample};
-use crate::registry::shard::{OwnCell, Shard};
+use crate::registry::local::{CellHandle, LocalRegistry};
 use crate::sinks::outbox::Outboxes;
 use crate::stats::Stats;
 use crate::stats::{Transport, WorkerStats};
@@ -37,7 +37,7 @@ pub struct Dispatch {
 struct Messages {
     parser: Parser,
     shapes: Shapes,
-    shard: Shard,
+    local_registry: LocalRegistry,
     outboxes: Outboxes,
     shared: Shared,
     now_ns: u64,
@@ -74,7 +74,12 @@ pub struct Stream {
 
 impl Dispatch {
     /// For the worker with this number.
-    pub fn new(number: usize, shard: Shard, outboxes: Outboxes, shared: Shared) -> Self {
+    pub fn new(
+        number: usize,
+        local_registry: LocalRegistry,
+        outboxes: Outboxes,
+        shared: Shared,
+    ) -> Self {
         // With -debug each message is to be seen, so none is short-cut.
         let shapes_max_bytes = if shared.log.debug() { 0 } else { shared.shapes_max_bytes };
         Self {
@@ -83,8 +88,8 @@ impl Dispatch {
             framer: Framer::new(shared.message_max_bytes),
             messages: Messages {
                 parser: Parser::new(shared.labels_max),
-                shapes: Shapes::new(shapes_max_bytes, Arc::clone(shard.births())),
-                shard,
+                shapes: Shapes::new(shapes_max_bytes, Arc::clone(local_registry.registry())),
+                local_registry,
                 outboxes,
                 shared,
                 now_ns: 0,
@@ -102,10 +107,10 @@ impl Handler for Dispatch {
     type Stream = Stream;
 
     fn between(&mut self, now_ns: u64) {
-        let Messages { shard, shapes, .. } = &mut self.messages;
-        let given_up = shard.attend();
+        let Messages { local_registry, shapes, .. } = &mut self.messages;
+        let given_up = local_registry.handle_requests();
         if given_up > 0 {
-            shapes.sweep(given_up, shard);
+            shapes.sweep(given_up, local_registry);
             self.messages.tell_shapes();
         }
         self.messages.now_ns = now_ns;
@@ -193,9 +198,9 @@ impl Messages {
     /// Looks at the first message of each datagram. A fault of ours in that costs no message.
     #[inline]
     fn foresee(&mut self, listener: usize, batch: &mut Datagrams) {
-        let Self { shapes, shard, .. } = self;
+        let Self { shapes, local_registry, .. } = self;
         let whole = batch.iter_mut().map(|datagram| &datagram.padded[..datagram.len]);
-        let look = AssertUnwindSafe(|| shapes.foresee(listener, whole, shard));
+        let look = AssertUnwindSafe(|| shapes.foresee(listener, whole, local_registry));
         if catch_unwind(look).is_err() {
             self.stats().panics.add(1);
         }
@@ -235,9 +240,9 @@ impl Messages {
         loop {
             let mut key = None;
             if framer.at_object(&bytes[..len], &mut pos) {
-                let Self { shapes, shard, shared, now_ns, number, .. } = self;
+                let Self { shapes, local_registry, shared, now_ns, number, .. } = self;
                 let stats = &shared.stats[*number];
-                match shapes.count(listener, (&bytes[..len], pos), shard, stats, *now_ns) {
+                match shapes.count(listener, (&bytes[..len], pos), local_registry, stats, *now_ns) {
                     Ok(message) => {
                         pos += message;
                         continue;
@@ -321,7 +326,7 @@ impl Messages {
         len: usize,
         escaped: bool,
     ) -> Result<Option<(Meaning, f64)>, Rejection> {
-        let Self { parser, shard, outboxes, shared, now_ns, number, .. } = self;
+        let Self { parser, local_registry, outboxes, shared, now_ns, number, .. } = self;
         let stats = &shared.stats[*number];
         parser.parse(bytes, len, escaped, |Parsed { op_type, coercions, result }| {
             let counted = result.and_then(|sample| {
@@ -330,7 +335,7 @@ impl Messages {
                 let cell = if outboxes.push(&sample, &listener.row_constants) {
                     None
                 } else {
-                    count(&sample, listener, shard, shared, *now_ns)?
+                    count(&sample, listener, local_registry, shared, *now_ns)?
                 };
                 Ok((sample.op, cell, sample.value))
             });
@@ -366,12 +371,12 @@ impl Messages {
 fn count(
     sample: &Sample<'_>,
     listener: &Listener,
-    shard: &mut Shard,
+    local_registry: &mut LocalRegistry,
     shared: &Shared,
     now_ns: u64,
-) -> Result<Option<OwnCell>, Rejection> {
+) -> Result<Option<CellHandle>, Rejection> {
     if let Some(kind) = sample.op.kind() {
-        return shard.count(kind, sample, &listener.constants, now_ns).map(Some);
+        return local_registry.count(kind, sample, &listener.constants, now_ns).map(Some);
     }
     match sample.op {
         Op::Shutdown => {

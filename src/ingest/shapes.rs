@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use crate::metric::{Coercions, Op};
-use crate::registry::birth::Births;
-use crate::registry::shard::{OwnCell, Shard};
+use crate::registry::Registry;
+use crate::registry::local::{CellHandle, LocalRegistry};
 use crate::stats::WorkerStats;
 use crate::wire::json::{PADDING, Parsed, Parser};
 use crate::wire::shape::{Found, Key, ShapeCache};
@@ -19,20 +19,20 @@ pub(crate) struct Meaning {
     /// What is put right in it each time.
     pub coercions: Coercions,
     /// The cell that it counts into.
-    pub cell: OwnCell,
+    pub cell: CellHandle,
 }
 
 /// A worker's shapes. `None` stands for messages whose proof has failed: they are parsed each time.
 #[derive(Debug)]
 pub(crate) struct Shapes {
     cache: ShapeCache<Option<Meaning>>,
-    births: Arc<Births>,
+    registry: Arc<Registry>,
 }
 
 impl Shapes {
     /// At most `bytes_max` bytes of them; 0 turns them off.
-    pub(crate) fn new(bytes_max: usize, births: Arc<Births>) -> Self {
-        Self { cache: ShapeCache::new(bytes_max), births }
+    pub(crate) fn new(bytes_max: usize, registry: Arc<Registry>) -> Self {
+        Self { cache: ShapeCache::new(bytes_max), registry }
     }
 
     /// Begins another datagram or read.
@@ -52,9 +52,9 @@ impl Shapes {
         &mut self,
         listener: usize,
         datagrams: impl Iterator<Item = &'a [u8]>,
-        shard: &Shard,
+        local_registry: &LocalRegistry,
     ) {
-        self.cache.foresee(listener, datagrams, |meaning| touch(meaning, shard));
+        self.cache.foresee(listener, datagrams, |meaning| touch(meaning, local_registry));
     }
 
     /// Shapes and their bytes.
@@ -70,12 +70,13 @@ impl Shapes {
         &mut self,
         listener: usize,
         (bytes, at): (&[u8], usize),
-        shard: &Shard,
+        local_registry: &LocalRegistry,
         stats: &WorkerStats,
         now_ns: u64,
     ) -> Result<usize, Option<Key>> {
-        let touch =
-            |meaning: Option<Meaning>| meaning.map_or(0, |meaning| shard.touch(meaning.cell));
+        let touch = |meaning: Option<Meaning>| {
+            meaning.map_or(0, |meaning| local_registry.touch(meaning.cell))
+        };
         match self.cache.find(listener, bytes, at, touch) {
             Found::Miss(key) => Err(key),
             Found::Hit { stands_for: None, .. } => Err(None),
@@ -83,7 +84,7 @@ impl Shapes {
                 if meaning.op == Op::Inc && value < 0.0 {
                     return Err(None); // refused, with all its books, by the parse path
                 }
-                if !shard.count_again(meaning.cell, value, now_ns) {
+                if !local_registry.count_in(meaning.cell, value, now_ns) {
                     self.forget(index, stats);
                     return Err(None);
                 }
@@ -96,14 +97,14 @@ impl Shapes {
     /// Looks through some shapes for those whose series are gone. Called with each series that is given
     /// up, it looks through all of them before as many series have gone as there are shapes.
     #[cold]
-    pub(crate) fn sweep(&mut self, given_up: usize, shard: &Shard) {
+    pub(crate) fn sweep(&mut self, given_up: usize, local_registry: &LocalRegistry) {
         /// A series has one shape as a rule; some have a few, from several listeners or programs.
         const SHAPES_PER_SERIES: usize = 8;
         let before = self.cache.bytes();
         self.cache.sweep(given_up * SHAPES_PER_SERIES, |meaning| {
-            meaning.is_some_and(|meaning| !shard.owns(meaning.cell))
+            meaning.is_some_and(|meaning| !local_registry.owns(meaning.cell))
         });
-        self.births.charge_bytes(before, self.cache.bytes());
+        self.registry.charge_bytes(before, self.cache.bytes());
     }
 
     /// Whether a message that was missed and counted comes again, so that it is worth admitting.
@@ -121,20 +122,20 @@ impl Shapes {
         meaning: Meaning,
         parser: &mut Parser,
     ) {
-        if self.births.is_full() {
+        if self.registry.is_full() {
             return; // what room there is belongs to series
         }
         let before = self.cache.bytes();
         let stands_for = is_shape(key, message, value, parser).then_some(meaning);
         self.cache.admit(key, listener, message, stands_for);
-        self.births.charge_bytes(before, self.cache.bytes());
+        self.registry.charge_bytes(before, self.cache.bytes());
     }
 
     #[cold]
     fn forget(&mut self, index: usize, stats: &WorkerStats) {
         let before = self.cache.bytes();
         self.cache.remove(index);
-        self.births.charge_bytes(before, self.cache.bytes());
+        self.registry.charge_bytes(before, self.cache.bytes());
         let (shapes, bytes) = self.size();
         stats.shapes.set(shapes as u64);
         stats.shape_bytes.set(bytes as u64);
@@ -143,8 +144,8 @@ impl Shapes {
 
 /// Reads what counting will need.
 #[inline]
-fn touch(meaning: Option<Meaning>, shard: &Shard) -> u64 {
-    meaning.map_or(0, |meaning| shard.touch(meaning.cell))
+fn touch(meaning: Option<Meaning>, local_registry: &LocalRegistry) -> u64 {
+    meaning.map_or(0, |meaning| local_registry.touch(meaning.cell))
 }
 
 /// Whether the message, given another number in its place, says the same but for that number.

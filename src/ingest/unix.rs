@@ -232,7 +232,8 @@ impl<H: Handler> UnixSources<H> {
             self.vacant.push(index);
             return;
         }
-        self.stats[self.worker].connections.add(1);
+        let connections = &self.stats[self.worker].connections;
+        connections.set(connections.get() + 1);
         let state = H::Stream::default();
         self.connections[index] =
             Some(Connection { stream, listener, state, kept: 0, since_ns: 0 });

@@ -1,4 +1,4 @@
-//! Births and deaths: what all workers must agree on, decided under one cold lock.
+//! Registry and deaths: what all workers must agree on, decided under one cold lock.
 //!
 //! A family's name, type, help, label names and bounds are agreed at the birth of its first series,
 //! and stand until its last one dies. The rule of names spans several keys (a histogram `h` also owns
@@ -71,7 +71,7 @@ pub struct Series {
 
 /// The bounds past which new series are refused.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct SeriesLimits {
     /// Finite bounds of one histogram.
     pub buckets_max: usize,
     /// Exposed lines in all; a histogram takes its buckets and three.
@@ -86,12 +86,12 @@ pub struct Bounds {
 
 /// What a worker asks for when it does not know a series.
 #[derive(Clone, Copy, Debug)]
-pub struct Candidate<'a> {
+pub struct SeriesSpec<'a> {
     /// The family's name, valid.
     pub name: &'a str,
     /// The label text.
     pub text: &'a [u8],
-    /// [`Births::hash`] of the two.
+    /// [`Registry::hash`] of the two.
     pub hash: u64,
     /// The type that the op counts into.
     pub kind: Kind,
@@ -105,7 +105,7 @@ pub struct Candidate<'a> {
 
 /// A cell that has begun to count for a series: how a series becomes visible to the exporter.
 #[derive(Debug)]
-pub struct Newcomer {
+pub struct NewCell {
     /// The series.
     pub series: Arc<Series>,
     /// The cell, after its first sample.
@@ -122,12 +122,12 @@ enum NameUse {
 
 /// A series in the index, with its hash: growing a table of a million must not visit a million series.
 #[derive(Debug)]
-struct Indexed {
+struct IndexEntry {
     hash: u64,
     series: Arc<Series>,
 }
 
-impl Hashed for Indexed {
+impl Hashed for IndexEntry {
     fn hash(&self) -> u64 {
         self.hash
     }
@@ -135,28 +135,28 @@ impl Hashed for Indexed {
 
 /// All that stands, and the lock around it.
 #[derive(Debug)]
-pub struct Births {
-    bounds: Bounds,
+pub struct Registry {
+    bounds: SeriesLimits,
     reserved: fn(&str) -> bool,
     hasher: RandomState,
-    lock: Mutex<SegmentedTable<Indexed>>,
+    lock: Mutex<SegmentedTable<IndexEntry>>,
     names: DashMap<Box<str>, NameUse, RandomState>,
     /// Exposed lines. Written under the lock, read by anyone.
     lines: AtomicU64,
     /// Accounted bytes. Written by several under no common lock, cold.
     bytes: AtomicU64,
-    newcomers: Mutex<Vec<Newcomer>>,
+    newcomers: Mutex<Vec<NewCell>>,
 }
 
 /// Bytes that a series costs beside its text and cells: the series behind its `Arc`, its place in the
 /// index and in the exporter's directory, and what the allocator adds.
-const SERIES_BYTES: u64 = (size_of::<Series>() + 16 + 2 * size_of::<Indexed>() + 48 + 32) as u64;
+const SERIES_BYTES: u64 = (size_of::<Series>() + 16 + 2 * size_of::<IndexEntry>() + 48 + 32) as u64;
 /// Bytes that a cell costs beside its words: the owner's entry and table, the exporter's reference.
 const CELL_BYTES: u64 = 24 + 8 + size_of::<CellRef>() as u64;
 
-impl Births {
+impl Registry {
     /// An empty registry. `reserved` tells the names of the server's own families.
-    pub fn new(bounds: Bounds, reserved: fn(&str) -> bool) -> Self {
+    pub fn new(bounds: SeriesLimits, reserved: fn(&str) -> bool) -> Self {
         Self {
             bounds,
             reserved,
@@ -180,7 +180,7 @@ impl Births {
     /// # Errors
     /// The reason for which the sample is refused.
     #[cold]
-    pub fn adopt(&self, wanted: &Candidate<'_>) -> Result<Arc<Series>, Rejection> {
+    pub fn adopt(&self, wanted: &SeriesSpec<'_>) -> Result<Arc<Series>, Rejection> {
         // Before the lock: what can be refused without it is, and bounds are made without it.
         let make_bounds = || match wanted.kind {
             Kind::Histogram => buckets::bounds(&wanted.buckets, self.bounds.buckets_max),
@@ -224,7 +224,7 @@ impl Births {
             self.take_names(&family);
         }
         self.count(&family, wanted.text.len(), true);
-        let indexed = Indexed { hash: wanted.hash, series: Arc::clone(&series) };
+        let indexed = IndexEntry { hash: wanted.hash, series: Arc::clone(&series) };
         index.insert(indexed);
         Ok(series)
     }
@@ -234,7 +234,7 @@ impl Births {
     ///
     /// # Errors
     /// The reason for which the sample is refused.
-    fn judge(&self, wanted: &Candidate<'_>) -> Result<Option<Arc<Family>>, Rejection> {
+    fn judge(&self, wanted: &SeriesSpec<'_>) -> Result<Option<Arc<Family>>, Rejection> {
         match self.names.get(wanted.name).as_deref() {
             Some(NameUse::Own(family)) => {
                 same_kind(family, wanted)?;
@@ -264,7 +264,7 @@ impl Births {
     ///
     /// # Errors
     /// [`Rejection::LabelSetConflict`].
-    pub fn same_labels(&self, family: &Family, wanted: &Candidate<'_>) -> Result<(), Rejection> {
+    pub fn same_labels(&self, family: &Family, wanted: &SeriesSpec<'_>) -> Result<(), Rejection> {
         if self.bounds.mixed_label_sets || *family.label_names == *wanted.label_names {
             Ok(())
         } else {
@@ -273,7 +273,7 @@ impl Births {
     }
 
     /// Whether a new series of the family stays within the bounds.
-    fn admit(&self, family: &Family, wanted: &Candidate<'_>) -> Result<(), Rejection> {
+    fn admit(&self, family: &Family, wanted: &SeriesSpec<'_>) -> Result<(), Rejection> {
         let more = family.lines_per_series();
         if self.lines.load(Ordering::Relaxed) + more > self.bounds.lines_max {
             return Err(Rejection::LinesLimit);
@@ -337,12 +337,12 @@ impl Births {
     }
 
     /// Shows a cell to the exporter, after its first sample.
-    pub fn announce(&self, newcomer: Newcomer) {
+    pub fn announce(&self, newcomer: NewCell) {
         self.newcomers.lock().push(newcomer);
     }
 
     /// Takes all that was announced since the last call. Run by the exporter.
-    pub fn take_newcomers(&self) -> Vec<Newcomer> {
+    pub fn take_new_cells(&self) -> Vec<NewCell> {
         std::mem::take(&mut *self.newcomers.lock())
     }
 
@@ -363,7 +363,7 @@ impl Births {
         series.owners.load(Ordering::Relaxed) == 0 && self.bury(&mut index, series)
     }
 
-    fn bury(&self, index: &mut SegmentedTable<Indexed>, series: &Arc<Series>) -> bool {
+    fn bury(&self, index: &mut SegmentedTable<IndexEntry>, series: &Arc<Series>) -> bool {
         let hash = self.hash(&series.family.name, &series.text);
         if index.remove(hash, |other| Arc::ptr_eq(&other.series, series)).is_none() {
             return false;
@@ -393,16 +393,16 @@ impl Births {
     }
 
     /// The bounds.
-    pub fn bounds(&self) -> &Bounds {
+    pub fn bounds(&self) -> &SeriesLimits {
         &self.bounds
     }
 }
 
-fn is(series: &Series, wanted: &Candidate<'_>) -> bool {
+fn is(series: &Series, wanted: &SeriesSpec<'_>) -> bool {
     *series.text == *wanted.text && *series.family.name == *wanted.name
 }
 
-fn same_kind(family: &Family, wanted: &Candidate<'_>) -> Result<(), Rejection> {
+fn same_kind(family: &Family, wanted: &SeriesSpec<'_>) -> Result<(), Rejection> {
     if family.kind == wanted.kind { Ok(()) } else { Err(Rejection::TypeConflict) }
 }
 

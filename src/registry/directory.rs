@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::registry::birth::{Births, Family, Newcomer, Series};
+use crate::registry::birth::{Family, NewCell, Registry, Series};
 use crate::text::escape;
 
-mod entry;
+mod series_view;
 
-pub(crate) use self::entry::{Entry, Number};
+pub(crate) use self::series_view::{Number, SeriesView};
 
 /// Newcomers up to so many are inserted one by one.
 const INSERTED_MAX: usize = 8;
@@ -24,18 +24,18 @@ const FEW: usize = 20;
 
 /// A family on the page.
 #[derive(Debug)]
-pub struct View {
+pub struct FamilyView {
     /// What its series have in common.
     pub family: Arc<Family>,
-    pub(super) entries: Vec<Entry>,
-    newcomers: Vec<Newcomer>,
+    pub(super) entries: Vec<SeriesView>,
+    newcomers: Vec<NewCell>,
     /// No series of the family can be idle before this time.
     pub(super) due_ns: u64,
 }
 
-impl View {
+impl FamilyView {
     /// The series in the order of the page.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn series(&self) -> &[SeriesView] {
         &self.entries
     }
 
@@ -60,29 +60,29 @@ impl View {
     }
 
     /// Puts each where it belongs: moves what stands behind it, and reads hardly any of it.
-    fn insert(&mut self, newcomers: Vec<Newcomer>, mixed: bool) {
+    fn insert(&mut self, newcomers: Vec<NewCell>, mixed: bool) {
         self.entries.reserve_exact(newcomers.len());
-        for Newcomer { series, cell } in newcomers {
-            let is_before = |entry: &Entry| order(entry.text(), &series.text, mixed).is_le();
+        for NewCell { series, cell } in newcomers {
+            let is_before = |entry: &SeriesView| order(entry.text(), &series.text, mixed).is_le();
             let at = self.entries.partition_point(is_before);
             match self.entries[..at].last_mut() {
                 Some(last) if Arc::ptr_eq(last.series(), &series) => last.adopt(cell),
                 _ => {
-                    self.entries.insert(at, Entry::new(series, cell));
+                    self.entries.insert(at, SeriesView::new(series, cell));
                 }
             }
         }
     }
 
     /// Makes a new list of both; one pass over what stands.
-    fn merge(&mut self, newcomers: Vec<Newcomer>, mixed: bool) {
+    fn merge(&mut self, newcomers: Vec<NewCell>, mixed: bool) {
         let mut merged = Vec::with_capacity(self.entries.len() + newcomers.len());
         // Of a few the places are searched: comparing reads the text of both, wherever that is in memory.
         let few = newcomers.len() < self.entries.len() / FEW;
         let mut standing = std::mem::take(&mut self.entries).into_iter();
-        for Newcomer { series, cell } in newcomers {
+        for NewCell { series, cell } in newcomers {
             let rest = standing.as_slice();
-            let is_before = |entry: &Entry| order(entry.text(), &series.text, mixed).is_le();
+            let is_before = |entry: &SeriesView| order(entry.text(), &series.text, mixed).is_le();
             let before = if few {
                 rest.partition_point(is_before)
             } else {
@@ -91,7 +91,7 @@ impl View {
             merged.extend(standing.by_ref().take(before));
             match merged.last_mut() {
                 Some(last) if Arc::ptr_eq(last.series(), &series) => last.adopt(cell),
-                _ => merged.push(Entry::new(series, cell)),
+                _ => merged.push(SeriesView::new(series, cell)),
             }
         }
         merged.extend(standing);
@@ -115,20 +115,20 @@ fn order(a: &[u8], b: &[u8], mixed: bool) -> Ordering {
 /// All families.
 #[derive(Debug)]
 pub struct Directory {
-    pub(super) births: Arc<Births>,
-    pub(super) views: BTreeMap<Box<str>, View>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) views: BTreeMap<Box<str>, FamilyView>,
 }
 
 impl Directory {
     /// An empty one over what workers bear.
-    pub fn new(births: Arc<Births>) -> Self {
-        Self { births, views: BTreeMap::new() }
+    pub fn new(registry: Arc<Registry>) -> Self {
+        Self { registry, views: BTreeMap::new() }
     }
 
     /// Takes in what was born or adopted since the last call.
-    pub fn take_in(&mut self) {
-        let mixed = self.births.bounds().mixed_label_sets;
-        let newcomers = self.births.take_newcomers();
+    pub fn merge_new_cells(&mut self) {
+        let mixed = self.registry.bounds().mixed_label_sets;
+        let newcomers = self.registry.take_new_cells();
         if newcomers.is_empty() {
             return;
         }
@@ -137,7 +137,7 @@ impl Directory {
             if let Some(view) = self.views.get_mut(&family.name) {
                 view.newcomers.push(newcomer);
             } else {
-                let view = View {
+                let view = FamilyView {
                     family: Arc::clone(family),
                     entries: Vec::new(),
                     newcomers: vec![],
@@ -152,18 +152,18 @@ impl Directory {
     }
 
     /// Families in the order of their names.
-    pub fn views(&self) -> impl Iterator<Item = &View> {
+    pub fn families(&self) -> impl Iterator<Item = &FamilyView> {
         self.views.values()
     }
 
     /// The same from this name on.
-    pub fn views_from(&self, name: &str) -> impl Iterator<Item = &View> {
+    pub fn families_from(&self, name: &str) -> impl Iterator<Item = &FamilyView> {
         self.views.range::<str, _>((Bound::Included(name), Bound::Unbounded)).map(|(_, view)| view)
     }
 
     /// Where in a view stands what comes after this series, which may be gone.
-    pub fn after(&self, view: &View, series: &Series) -> usize {
-        match view.position(&series.text, self.births.bounds().mixed_label_sets) {
+    pub fn after(&self, view: &FamilyView, series: &Series) -> usize {
+        match view.position(&series.text, self.registry.bounds().mixed_label_sets) {
             Ok(at) => at + 1,
             Err(at) => at,
         }

@@ -19,8 +19,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::registry::directory::{Directory, Entry, View};
-use crate::registry::exchange::{Exchange, GivenUp, Request};
+use crate::registry::directory::{Directory, FamilyView, SeriesView};
+use crate::registry::mailbox::{GivenUp, Mailboxes, Request};
 use crate::sync::Ordering;
 
 /// What one pass has done.
@@ -29,7 +29,7 @@ pub struct Pass {
     /// Workers with new requests: they must be woken.
     pub wake: BTreeSet<usize>,
     /// Series that died, as they stood last.
-    pub died: Vec<Entry>,
+    pub died: Vec<SeriesView>,
     /// Cells that are asked for and not yet answered.
     pub outstanding: usize,
 }
@@ -42,15 +42,15 @@ const OUTSTANDING_MAX: usize = 4096;
 #[derive(Debug)]
 pub struct Expiry {
     ttl_ns: u64,
-    exchange: Arc<Exchange>,
+    mailboxes: Arc<Mailboxes>,
     /// Cells that are asked for and not folded.
     outstanding: usize,
 }
 
 impl Expiry {
     /// Retires series that had no sample for `ttl_ns`.
-    pub fn new(ttl_ns: u64, exchange: Arc<Exchange>) -> Self {
-        Self { ttl_ns, exchange, outstanding: 0 }
+    pub fn new(ttl_ns: u64, mailboxes: Arc<Mailboxes>) -> Self {
+        Self { ttl_ns, mailboxes, outstanding: 0 }
     }
 
     /// One pass: folds what was given up, then asks for what has become idle.
@@ -58,8 +58,8 @@ impl Expiry {
         let mut pass = Pass::default();
         // Answers are taken before newcomers: a cell is announced before it is given up, so each
         // answer finds its cell in the directory.
-        let answers = self.exchange.answers();
-        directory.take_in();
+        let answers = self.mailboxes.answers();
+        directory.merge_new_cells();
         let mut dead = BTreeSet::new();
         for answer in answers {
             self.outstanding -= 1;
@@ -92,45 +92,45 @@ impl Expiry {
         pass: &mut Pass,
     ) -> bool {
         let GivenUp { series, cell, slot } = answer;
-        let births = Arc::clone(&directory.births);
+        let registry = Arc::clone(&directory.registry);
         let Some(view) = directory.views.get_mut(&series.family.name) else { return false };
-        let mixed = births.bounds().mixed_label_sets;
+        let mixed = registry.bounds().mixed_label_sets;
         let Ok(position) = view.position(&series.text, mixed) else { return false };
         let entry = &mut view.entries[position];
         entry.fold(cell);
         series.asked.store(series.asked.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
         let idle = self.idle(entry.stamp_ns(), now_ns);
-        let died = births.release(series, idle);
+        let died = registry.release(series, idle);
         if died {
             entry.bury();
         }
         view.due_ns = 0;
         let worker = cell.worker();
-        self.exchange.ask(worker, Request::Reuse { slot: *slot, words: cell.words().len() });
+        self.mailboxes.ask(worker, Request::Reuse { slot: *slot, words: cell.words().len() });
         pass.wake.insert(worker);
         died
     }
 
     fn ask(&mut self, directory: &mut Directory, now_ns: u64, pass: &mut Pass) {
-        let births = Arc::clone(&directory.births);
+        let registry = Arc::clone(&directory.registry);
         for view in directory.views.values_mut() {
             if view.due_ns > now_ns {
                 continue;
             }
             self.ask_owners(view, now_ns, pass);
-            let oldest = view.entries.iter().map(Entry::stamp_ns).min();
+            let oldest = view.entries.iter().map(SeriesView::stamp_ns).min();
             let full = self.outstanding >= OUTSTANDING_MAX; // the rest is asked for next time
             view.due_ns = if full { 0 } else { oldest.unwrap_or(0).saturating_add(self.ttl_ns) };
             // Those on their base alone have nobody to ask.
             pass.died.extend(view.entries.extract_if(.., |entry| {
                 entry.cells().is_empty()
                     && self.idle(entry.stamp_ns(), now_ns)
-                    && births.end(&entry.series)
+                    && registry.end(&entry.series)
             }));
         }
     }
 
-    fn ask_owners(&mut self, view: &View, now_ns: u64, pass: &mut Pass) {
+    fn ask_owners(&mut self, view: &FamilyView, now_ns: u64, pass: &mut Pass) {
         for entry in &view.entries {
             if self.outstanding >= OUTSTANDING_MAX {
                 return;
@@ -141,7 +141,7 @@ impl Expiry {
             }
             for cell in entry.cells() {
                 series.asked.store(series.asked.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-                self.exchange.ask(cell.worker(), Request::GiveUp(Arc::clone(series)));
+                self.mailboxes.ask(cell.worker(), Request::GiveUp(Arc::clone(series)));
                 pass.wake.insert(cell.worker());
                 self.outstanding += 1;
             }

@@ -10,12 +10,12 @@ use mio::{Poll, Waker};
 
 use crate::config::{BoundsConfig, Config};
 use crate::control::Control;
+use crate::exporter::expiry_timer::ExpiryTimer;
 use crate::exporter::http::HttpServer;
 use crate::exporter::http::answer::Pages;
 use crate::exporter::http::stats::HttpStats;
-use crate::exporter::kernel::Kernel;
-use crate::exporter::retire::Retire;
 use crate::exporter::scrape::Scrape;
+use crate::exporter::udp_sockets::UdpSocketStats;
 use crate::ingest::Settings;
 use crate::ingest::barrier;
 use crate::ingest::dispatch::{Dispatch, Shared};
@@ -23,10 +23,10 @@ use crate::ingest::log_slots::LogSlots;
 use crate::ingest::udp::UdpSource;
 use crate::ingest::unix::{HandOver, UnixSources};
 use crate::ingest::worker::{WAKER, Worker};
-use crate::registry::birth::{Births, Bounds};
-use crate::registry::exchange::Exchange;
 use crate::registry::expiry::Expiry;
-use crate::registry::shard::Shard;
+use crate::registry::local::LocalRegistry;
+use crate::registry::mailbox::Mailboxes;
+use crate::registry::{Registry, SeriesLimits};
 use crate::server::listener_labels;
 use crate::server::listeners::{BoundUnix, Listeners};
 use crate::server::profiling::Profiling;
@@ -75,8 +75,8 @@ struct Common {
     stats: Stats,
     control: Arc<Control>,
     log: Arc<LogSlots>,
-    births: Arc<Births>,
-    exchange: Arc<Exchange>,
+    registry: Arc<Registry>,
+    mailboxes: Arc<Mailboxes>,
 }
 
 impl Parts {
@@ -94,13 +94,13 @@ impl Parts {
             (0..config.ingest.workers).map(|_| Poll::new()).collect::<Result<Vec<_>, _>>()?;
         let common = Common::new(config, &polls, main)?;
         let handlers = handlers(config, &common, &listeners, &sinks);
-        let kernel = kernel(&listeners.udp)?;
+        let udp_sockets = udp_socket_stats(&listeners.udp)?;
         let http_stats = Arc::new(HttpStats::default());
         let scrape = Arc::new(Scrape::new(
-            Arc::clone(&common.births),
+            Arc::clone(&common.registry),
             Arc::clone(&common.stats),
-            kernel,
-            retire(config, &common),
+            udp_sockets,
+            expiry_timer(config, &common),
             (Arc::clone(&http_stats), std::mem::take(&mut sinks.books)),
             crate::logger::suppressed,
         ));
@@ -125,14 +125,14 @@ impl Common {
             stats: polls.iter().map(|_| CachePadded::new(WorkerStats::default())).collect(),
             control: Arc::new(Control::new(wakers, main)),
             log: Arc::new(LogSlots::new(config.log.debug)),
-            births: Arc::new(Births::new(bounds(&config.bounds), stats::is_reserved)),
-            exchange: Arc::new(Exchange::new(polls.len())),
+            registry: Arc::new(Registry::new(series_limits(&config.bounds), stats::is_reserved)),
+            mailboxes: Arc::new(Mailboxes::new(polls.len())),
         })
     }
 }
 
-fn bounds(config: &BoundsConfig) -> Bounds {
-    Bounds {
+fn series_limits(config: &BoundsConfig) -> SeriesLimits {
+    SeriesLimits {
         buckets_max: config.buckets_max,
         lines_max: config.lines_max,
         name_lines_max: config.name_lines_max,
@@ -142,16 +142,16 @@ fn bounds(config: &BoundsConfig) -> Bounds {
 }
 
 /// The exporter's own hold on the UDP sockets, whose drops the kernel counts.
-fn kernel(udp: &[UdpSocket]) -> anyhow::Result<Kernel> {
-    Ok(Kernel::new(udp.iter().map(UdpSocket::try_clone).collect::<Result<Vec<_>, _>>()?))
+fn udp_socket_stats(udp: &[UdpSocket]) -> anyhow::Result<UdpSocketStats> {
+    Ok(UdpSocketStats::new(udp.iter().map(UdpSocket::try_clone).collect::<Result<Vec<_>, _>>()?))
 }
 
 /// What removes series that are idle for too long, where that is asked for.
-fn retire(config: &Config, common: &Common) -> Option<Retire> {
+fn expiry_timer(config: &Config, common: &Common) -> Option<ExpiryTimer> {
     let ttl = config.bounds.series_ttl?;
     let ttl_ns = u64::try_from(ttl.as_nanos()).unwrap_or(u64::MAX);
-    let expiry = Expiry::new(ttl_ns, Arc::clone(&common.exchange));
-    Some(Retire::new(expiry, ttl, Arc::clone(&common.control)))
+    let expiry = Expiry::new(ttl_ns, Arc::clone(&common.mailboxes));
+    Some(ExpiryTimer::new(expiry, ttl, Arc::clone(&common.control)))
 }
 
 /// What each worker does with messages.
@@ -172,8 +172,9 @@ fn handlers(
         shapes_max_bytes: shapes_max_bytes(config),
     };
     let handler = |number| {
-        let shard = Shard::new(number, Arc::clone(&common.births), Arc::clone(&common.exchange));
-        Dispatch::new(number, shard, sinks.outboxes(number), shared.clone())
+        let local_registry =
+            LocalRegistry::new(number, Arc::clone(&common.registry), Arc::clone(&common.mailboxes));
+        Dispatch::new(number, local_registry, sinks.outboxes(number), shared.clone())
     };
     (0..config.ingest.workers).map(handler).collect()
 }

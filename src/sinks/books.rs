@@ -16,7 +16,7 @@ use crate::sinks::pyroscope::Pushes;
 use crate::sinks::remote::errors::SendErrors;
 use crate::sinks::scylla::Moves;
 use crate::sinks::{Drop, Reason, Trigger};
-use crate::stats::Count;
+use crate::stats::Counter;
 
 /// How a request to the far end went; the `outcome` label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +38,9 @@ impl Sent {
 #[derive(Debug, Default)]
 pub struct WorkerBooks {
     /// Rows that messages became.
-    pub enqueued: Count,
+    pub enqueued: Counter,
     /// Of those, rows that could not be handed over.
-    pub lost: Count,
+    pub lost: Counter,
 }
 
 /// Counters of one sink.
@@ -138,7 +138,7 @@ impl Books {
         self.enqueued().saturating_sub(taken + lost) + self.queued_rows.load(Relaxed)
     }
 
-    fn sum(&self, count: fn(&WorkerBooks) -> &Count) -> u64 {
+    fn sum(&self, count: fn(&WorkerBooks) -> &Counter) -> u64 {
         self.workers.iter().map(|worker| count(worker).get()).sum()
     }
 }

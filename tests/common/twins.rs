@@ -17,13 +17,13 @@ use metrics_server::testing::ingest::{Dispatch, Shared, Stream};
 use metrics_server::testing::ingest::{Handler, Listener};
 use metrics_server::testing::metric::Rejection;
 use metrics_server::testing::registry::Directory;
-use metrics_server::testing::registry::Exchange;
 use metrics_server::testing::registry::Expiry;
-use metrics_server::testing::registry::Shard;
+use metrics_server::testing::registry::LocalRegistry;
+use metrics_server::testing::registry::Mailboxes;
 use metrics_server::testing::registry::label_text::constants;
-use metrics_server::testing::registry::{Births, Bounds};
+use metrics_server::testing::registry::{Registry, SeriesLimits};
 use metrics_server::testing::sinks::Outboxes;
-use metrics_server::testing::stats::{self, Count, Stats, Transport, WorkerStats};
+use metrics_server::testing::stats::{self, Counter, Stats, Transport, WorkerStats};
 use metrics_server::testing::sys::recv::{Datagrams, PADDING};
 
 /// No shapes; so few that they evict each other; more than any program makes.
@@ -83,7 +83,7 @@ struct Twin {
     handler: Dispatch,
     streams: [Stream; LISTENERS],
     buffer: Vec<u8>,
-    births: Arc<Births>,
+    registry: Arc<Registry>,
     expiry: Expiry,
     directory: Directory,
     stats: Stats,
@@ -125,15 +125,15 @@ impl Wire {
 
 impl Twin {
     fn new(shapes_bytes: usize) -> Self {
-        let bounds = Bounds {
+        let bounds = SeriesLimits {
             buckets_max: 50,
             lines_max: 4_000,
             name_lines_max: 1_000,
             memory_max_bytes: 1 << 30, // shapes are charged to it, so it must not be reached
             mixed_label_sets: false,
         };
-        let births = Arc::new(Births::new(bounds, stats::is_reserved));
-        let exchange = Arc::new(Exchange::new(1));
+        let registry = Arc::new(Registry::new(bounds, stats::is_reserved));
+        let mailboxes = Arc::new(Mailboxes::new(1));
         let stats: Stats = std::iter::once(WorkerStats::default()).map(Into::into).collect();
         let main = WIRE.with_borrow(|wire| Arc::clone(&wire.main));
         let control = Arc::new(Control::new(Vec::new(), main));
@@ -148,15 +148,15 @@ impl Twin {
             labels_max: 8,
             shapes_max_bytes: shapes_bytes,
         };
-        let shard = Shard::new(0, Arc::clone(&births), Arc::clone(&exchange));
+        let local_registry = LocalRegistry::new(0, Arc::clone(&registry), Arc::clone(&mailboxes));
         Self {
             shapes_bytes,
-            handler: Dispatch::new(0, shard, Outboxes::default(), shared),
+            handler: Dispatch::new(0, local_registry, Outboxes::default(), shared),
             streams: Default::default(),
             buffer: Vec::new(),
-            expiry: Expiry::new(TTL_NS, exchange),
-            directory: Directory::new(Arc::clone(&births)),
-            births,
+            expiry: Expiry::new(TTL_NS, mailboxes),
+            directory: Directory::new(Arc::clone(&registry)),
+            registry,
             stats,
             control,
             log,
@@ -208,7 +208,7 @@ impl Twin {
     }
 
     fn page(&mut self) -> String {
-        self.directory.take_in();
+        self.directory.merge_new_cells();
         let mut text = Vec::new();
         let mut walk = Walk::new(Texts::new());
         while !walk.is_done() {
@@ -220,7 +220,7 @@ impl Twin {
     /// The books, in words: all but those of the shapes themselves.
     fn books(&self) -> String {
         let worker = &self.stats[0];
-        let each = |counts: &[Count]| counts.iter().map(Count::get).collect::<Vec<_>>();
+        let each = |counts: &[Counter]| counts.iter().map(Counter::get).collect::<Vec<_>>();
         format!(
             "framed {} by op {:?}, accepted {:?}, rejected {:?}, coerced {:?}, {} bytes of garbage; \
              {} datagrams, bytes {:?}, {} cut, {} panics; {} lines, series {:?}, {} died, shutdown {}",
@@ -234,7 +234,7 @@ impl Twin {
             each(&worker.bytes),
             worker.truncated.get(),
             worker.panics.get(),
-            self.births.lines(),
+            self.registry.lines(),
             self.directory.series(),
             self.died,
             self.control.shutdown_asked(),
@@ -301,11 +301,11 @@ impl Twins {
             assert_eq!(twin.excerpts(), excerpts, "the log with {bound} bytes of shapes");
             // Shapes are charged to the registry; nothing else makes it differ, and nothing leaks.
             let shapes = twin.stats[0].shape_bytes.get();
-            assert_eq!(twin.births.bytes(), parsing.births.bytes() + shapes);
+            assert_eq!(twin.registry.bytes(), parsing.registry.bytes() + shapes);
             assert!(shapes <= bound as u64, "{shapes} bytes of shapes, of {bound}");
         }
         let worker = &parsing.stats[0];
-        let sum = |counts: &[Count]| counts.iter().map(Count::get).sum::<u64>();
+        let sum = |counts: &[Counter]| counts.iter().map(Counter::get).sum::<u64>();
         let framed = worker.framed.get();
         assert_eq!(framed, sum(&worker.accepted) + sum(&worker.rejected));
         assert_eq!(framed, sum(&worker.op_types));

@@ -7,37 +7,37 @@ use metrics_server::testing::exposition::page;
 use metrics_server::testing::exposition::{PIECE_BYTES, Texts, Walk};
 use metrics_server::testing::metric::{BucketParams, Kind, Label, Op, Sample};
 use metrics_server::testing::registry::Directory;
-use metrics_server::testing::registry::Exchange;
 use metrics_server::testing::registry::Expiry;
-use metrics_server::testing::registry::Shard;
+use metrics_server::testing::registry::LocalRegistry;
+use metrics_server::testing::registry::Mailboxes;
 use metrics_server::testing::registry::cell::Total;
-use metrics_server::testing::registry::{Births, Bounds};
+use metrics_server::testing::registry::{Registry, SeriesLimits};
 
 const BOUNDS: [f64; 4] = [0.05, 0.5, 1.0, 1e6];
 const TTL_NS: u64 = 10;
 
 /// A registry with one worker.
-struct Registry {
-    shard: Shard,
+struct OneWorker {
+    local_registry: LocalRegistry,
     directory: Directory,
     expiry: Expiry,
 }
 
-impl Registry {
+impl OneWorker {
     fn new() -> Self {
-        let bounds = Bounds {
+        let bounds = SeriesLimits {
             buckets_max: 100,
             lines_max: 1 << 20,
             name_lines_max: 1 << 20,
             memory_max_bytes: 1 << 30,
             mixed_label_sets: false,
         };
-        let births = Arc::new(Births::new(bounds, |_| false));
-        let exchange = Arc::new(Exchange::new(1));
+        let registry = Arc::new(Registry::new(bounds, |_| false));
+        let mailboxes = Arc::new(Mailboxes::new(1));
         Self {
-            shard: Shard::new(0, Arc::clone(&births), Arc::clone(&exchange)),
-            directory: Directory::new(births),
-            expiry: Expiry::new(TTL_NS, exchange),
+            local_registry: LocalRegistry::new(0, Arc::clone(&registry), Arc::clone(&mailboxes)),
+            directory: Directory::new(registry),
+            expiry: Expiry::new(TTL_NS, mailboxes),
         }
     }
 
@@ -46,11 +46,11 @@ impl Registry {
         let labels = &[Label { name: "l", value: label }];
         let (help, index) = ("Help", "");
         let sample = Sample { op, name, labels, help, value, buckets, timestamp: None, index };
-        self.shard.count(op.kind().unwrap(), &sample, &[], now_ns).unwrap();
+        self.local_registry.count(op.kind().unwrap(), &sample, &[], now_ns).unwrap();
     }
 
     fn directory(&mut self) -> &Directory {
-        self.directory.take_in();
+        self.directory.merge_new_cells();
         &self.directory
     }
 
@@ -59,7 +59,7 @@ impl Registry {
         let mut died = 0;
         while {
             let pass = self.expiry.pass(&mut self.directory, now_ns);
-            self.shard.attend();
+            self.local_registry.handle_requests();
             died += pass.died.len();
             pass.outstanding > 0
         } {}
@@ -69,10 +69,10 @@ impl Registry {
     /// The page as one would write it without pieces.
     fn whole(&mut self) -> String {
         let mut out = Vec::new();
-        for view in self.directory().views() {
+        for view in self.directory().families() {
             let family = &view.family;
             page::header(&mut out, &family.name, family.kind, &family.help);
-            for entry in view.entries() {
+            for entry in view.series() {
                 match entry.total() {
                     Total::Histogram { counts, sum } => {
                         let (name, bounds) = (&family.name, &family.bounds);
@@ -105,7 +105,7 @@ fn rest(walk: &mut Walk, directory: &Directory, slack: usize) -> String {
 
 #[test]
 fn pieces_add_up_to_the_page() {
-    let mut registry = Registry::new();
+    let mut registry = OneWorker::new();
     let values = [1.0, 0.25, 1e6, 123_456_789.0, 0.0, 999_999.0, 1e300, 1e16];
     for number in 0..3000_usize {
         let (label, value) = (format!("{number:050}"), values[number % values.len()]);
@@ -129,7 +129,7 @@ fn pieces_add_up_to_the_page() {
 
 #[test]
 fn a_series_longer_than_a_piece_is_cut_between_lines_and_is_of_one_moment() {
-    let mut registry = Registry::new();
+    let mut registry = OneWorker::new();
     let long = "x".repeat(60_000);
     registry.count(Op::Obs, "h", &long, 0.2, 1);
     let mut walk = Walk::new(Texts::new());
@@ -159,7 +159,7 @@ fn lines_of(page: &str, name: &str) -> Vec<String> {
 
 #[test]
 fn series_come_and_go_between_pieces() {
-    let mut registry = Registry::new();
+    let mut registry = OneWorker::new();
     let label = |number: usize| format!("{number:080}");
     for number in (0..6000).step_by(2) {
         registry.count(Op::Inc, "m", &label(number), 1.0, if number % 4 == 0 { 1 } else { 50 });
@@ -186,7 +186,7 @@ fn series_come_and_go_between_pieces() {
 
 #[test]
 fn a_name_that_is_taken_by_another_family_waits_for_the_next_page() {
-    let mut registry = Registry::new();
+    let mut registry = OneWorker::new();
     for number in 0..3000 {
         registry.count(Op::Inc, "m", &format!("{number:080}"), 1.0, 1);
     }
@@ -195,7 +195,7 @@ fn a_name_that_is_taken_by_another_family_waits_for_the_next_page() {
     let mut page = piece(&mut walk, registry.directory(), 500);
     assert_eq!(registry.retire(500), 3000);
     registry.count(Op::Set, "m", &"9".repeat(80), 7.0, 1000);
-    let kinds: Vec<Kind> = registry.directory().views().map(|view| view.family.kind).collect();
+    let kinds: Vec<Kind> = registry.directory().families().map(|view| view.family.kind).collect();
     assert_eq!(kinds, [Kind::Gauge, Kind::Counter]);
     page += &rest(&mut walk, registry.directory(), 500);
     assert!(lines_of(&page, "m").iter().all(|line| line.ends_with(" 1")));
@@ -205,7 +205,7 @@ fn a_name_that_is_taken_by_another_family_waits_for_the_next_page() {
 
 #[test]
 fn few_and_many_newcomers_find_their_places() {
-    let mut registry = Registry::new();
+    let mut registry = OneWorker::new();
     let mut want = BTreeSet::new();
     // By turns many at once, and a few among those that stand: before, between and behind them.
     for (first, step, count) in

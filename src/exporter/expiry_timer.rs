@@ -24,7 +24,7 @@ const PERIOD_MIN: Duration = Duration::from_millis(5);
 
 /// Sums over all passes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Passes {
+pub(crate) struct ExpiryTotals {
     /// Series that died: counters, gauges, histograms.
     pub deleted: [u64; 3],
     /// Series watched after the last pass.
@@ -37,14 +37,14 @@ pub(crate) struct Passes {
 
 /// The exporter's side of retirement on a timer.
 #[derive(Debug)]
-pub(crate) struct Retire {
+pub(crate) struct ExpiryTimer {
     expiry: Mutex<Expiry>,
     period: Duration,
-    passes: Mutex<Passes>,
+    passes: Mutex<ExpiryTotals>,
     control: Arc<Control>,
 }
 
-impl Retire {
+impl ExpiryTimer {
     /// Over an expiry with this ttl.
     pub(crate) fn new(expiry: Expiry, ttl: Duration, control: Arc<Control>) -> Self {
         let period = (ttl / 20).clamp(PERIOD_MIN, Duration::from_millis(500));
@@ -72,7 +72,7 @@ impl Retire {
     }
 
     /// The sums so far.
-    pub(crate) fn passes(&self) -> Passes {
+    pub(crate) fn passes(&self) -> ExpiryTotals {
         self.passes.lock().clone()
     }
 }

@@ -19,14 +19,14 @@ struct Drops {
 
 /// All workers' sockets.
 #[derive(Debug)]
-pub struct Kernel {
+pub struct UdpSocketStats {
     sockets: Vec<UdpSocket>,
     drops: Mutex<Vec<Drops>>,
 }
 
 /// One socket's numbers.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Reading {
+pub struct UdpSocketReading {
     /// Datagrams dropped since the socket was bound.
     pub drops: u64,
     /// Bytes charged for what waits.
@@ -35,7 +35,7 @@ pub struct Reading {
     pub buffer_bytes: u32,
 }
 
-impl Kernel {
+impl UdpSocketStats {
     /// Over duplicates of the workers' sockets, in their order.
     pub fn new(sockets: Vec<UdpSocket>) -> Self {
         let drops = Mutex::new(vec![Drops::default(); sockets.len()]);
@@ -43,15 +43,15 @@ impl Kernel {
     }
 
     /// Reads all sockets. To be called before 2^32 drops have come together: every few seconds.
-    pub fn read(&self) -> Vec<Reading> {
+    pub fn read(&self) -> Vec<UdpSocketReading> {
         let mut drops = self.drops.lock();
         let read = |(socket, drops): (&UdpSocket, &mut Drops)| {
-            // Reading a socket of ours does not fail; if it did, the last number would stand.
+            // UdpSocketReading a socket of ours does not fail; if it did, the last number would stand.
             let now = socket::memory(socket.as_fd())
                 .unwrap_or(SocketMemory { drops: drops.last, ..SocketMemory::default() });
             drops.total += u64::from(now.drops.wrapping_sub(drops.last));
             drops.last = now.drops;
-            Reading {
+            UdpSocketReading {
                 drops: drops.total,
                 queued_bytes: now.queued_bytes,
                 buffer_bytes: now.buffer_bytes,

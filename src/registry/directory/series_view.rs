@@ -86,13 +86,13 @@ pub enum Number {
 
 /// A series on the page.
 #[derive(Debug)]
-pub struct Entry {
+pub struct SeriesView {
     pub(in crate::registry) series: Arc<Series>,
     cells: Cells,
     base: Option<Box<Base>>,
 }
 
-impl Entry {
+impl SeriesView {
     /// One of a series with its first cell.
     pub(super) fn new(series: Arc<Series>, cell: CellRef) -> Self {
         Self { series, cells: Cells::One(cell), base: None }

@@ -9,10 +9,10 @@ use ahash::RandomState;
 use hashbrown::HashTable;
 
 use crate::metric::{Kind, Rejection, Sample};
-use crate::registry::birth::{Births, Candidate, Family, Newcomer, Series};
+use crate::registry::birth::{Family, NewCell, Registry, Series, SeriesSpec};
 use crate::registry::cell;
-use crate::registry::exchange::{Exchange, GivenUp, Request};
 use crate::registry::label_text;
+use crate::registry::mailbox::{GivenUp, Mailboxes, Request};
 use crate::registry::slab::{Slab, Slot};
 use crate::segmented_table::IndexTable;
 use crate::text::labels::ConstantLabel;
@@ -23,7 +23,7 @@ const FAMILIES_MAX: usize = 65_536;
 /// A series' cell as its worker remembers it: valid while the entry's generation is the same. Holds
 /// what counting needs, so that a known message touches few lines of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OwnCell {
+pub struct CellHandle {
     index: u32,
     generation: u32,
     slot: Slot,
@@ -31,7 +31,7 @@ pub struct OwnCell {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct LocalSeries {
     /// `None` in a vacant entry.
     series: Option<Arc<Series>>,
     slot: Slot,
@@ -39,12 +39,12 @@ struct Entry {
 
 /// The worker's half.
 #[derive(Debug)]
-pub struct Shard {
+pub struct LocalRegistry {
     worker: usize,
-    births: Arc<Births>,
-    exchange: Arc<Exchange>,
+    registry: Arc<Registry>,
+    mailboxes: Arc<Mailboxes>,
     slab: Slab,
-    entries: Vec<Entry>,
+    entries: Vec<LocalSeries>,
     /// By entry: bumped when it is given up, so that whoever remembers its cell learns of it.
     generations: Vec<u32>,
     vacant: Vec<u32>,
@@ -57,13 +57,13 @@ pub struct Shard {
     label_names: String,
 }
 
-impl Shard {
+impl LocalRegistry {
     /// An empty half.
-    pub fn new(worker: usize, births: Arc<Births>, exchange: Arc<Exchange>) -> Self {
+    pub fn new(worker: usize, registry: Arc<Registry>, mailboxes: Arc<Mailboxes>) -> Self {
         Self {
             worker,
-            births,
-            exchange,
+            registry,
+            mailboxes,
             slab: Slab::new(worker),
             entries: Vec::new(),
             generations: Vec::new(),
@@ -77,8 +77,8 @@ impl Shard {
     }
 
     /// The births that it shares with others.
-    pub fn births(&self) -> &Arc<Births> {
-        &self.births
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
     }
 
     /// Counts a sample of `kind` (that of its op) and tells where it went.
@@ -91,10 +91,10 @@ impl Shard {
         sample: &Sample<'_>,
         constants: &[ConstantLabel],
         now_ns: u64,
-    ) -> Result<OwnCell, Rejection> {
+    ) -> Result<CellHandle, Rejection> {
         self.text.clear();
         label_text::write(&mut self.text, sample.labels, constants);
-        let hash = self.births.hash(sample.name, &self.text);
+        let hash = self.registry.hash(sample.name, &self.text);
         let found = self.table.find(hash.into(), |index| {
             self.entries[index as usize].series.as_deref().is_some_and(|series| {
                 *series.text == *self.text && *series.family.name == *sample.name
@@ -109,12 +109,17 @@ impl Shard {
             return Err(Rejection::TypeConflict);
         }
         self.add(entry, &series.family, sample.value, now_ns);
-        Ok(OwnCell { index, generation: self.generations[index as usize], slot: entry.slot, kind })
+        Ok(CellHandle {
+            index,
+            generation: self.generations[index as usize],
+            slot: entry.slot,
+            kind,
+        })
     }
 
     /// Counts another value into a cell that [`Self::count`] has told; `false` if it is given up since.
     #[inline]
-    pub fn count_again(&self, own: OwnCell, value: f64, now_ns: u64) -> bool {
+    pub fn count_in(&self, own: CellHandle, value: f64, now_ns: u64) -> bool {
         if !self.owns(own) {
             return false;
         }
@@ -134,13 +139,13 @@ impl Shard {
 
     /// Reads what counting into a cell will need, so that it is near by then. The cell may be given up.
     #[inline]
-    pub fn touch(&self, own: OwnCell) -> u64 {
+    pub fn touch(&self, own: CellHandle) -> u64 {
         let generation = u64::from(self.generations[own.index as usize]);
         generation ^ cell::stamp_ns(self.slab.words(own.slot, 1))
     }
 
     #[inline]
-    fn add(&self, entry: &Entry, family: &Family, value: f64, now_ns: u64) {
+    fn add(&self, entry: &LocalSeries, family: &Family, value: f64, now_ns: u64) {
         let cell = self.slab.words(entry.slot, family.cell_words());
         match family.kind {
             Kind::Counter => cell::add(cell, value, now_ns),
@@ -159,10 +164,10 @@ impl Shard {
         constants: &[ConstantLabel],
         hash: u64,
         now_ns: u64,
-    ) -> Result<OwnCell, Rejection> {
+    ) -> Result<CellHandle, Rejection> {
         self.label_names.clear();
         label_text::write_names(&mut self.label_names, sample.labels, constants);
-        let wanted = Candidate {
+        let wanted = SeriesSpec {
             name: sample.name,
             text: &self.text,
             hash,
@@ -180,11 +185,11 @@ impl Shard {
                 if family.kind != kind {
                     return Err(Rejection::TypeConflict);
                 }
-                self.births.same_labels(family, &wanted)?;
+                self.registry.same_labels(family, &wanted)?;
             }
             Err(_) => {}
         }
-        let series = self.births.adopt(&wanted)?;
+        let series = self.registry.adopt(&wanted)?;
         self.remember_family(family_hash, &series.family);
         Ok(self.own(series, hash, sample.value, now_ns))
     }
@@ -200,11 +205,11 @@ impl Shard {
     }
 
     /// Takes a cell for an adopted series, counts the first sample and shows it to the exporter.
-    fn own(&mut self, series: Arc<Series>, hash: u64, value: f64, now_ns: u64) -> OwnCell {
+    fn own(&mut self, series: Arc<Series>, hash: u64, value: f64, now_ns: u64) -> CellHandle {
         let words = series.family.cell_words();
         let slot = self.slab.allocate(words);
         let index = self.vacant.pop().unwrap_or_else(|| {
-            self.entries.push(Entry { series: None, slot });
+            self.entries.push(LocalSeries { series: None, slot });
             self.generations.push(0);
             u32::try_from(self.entries.len() - 1).expect("series are bounded by -lines-max")
         });
@@ -214,15 +219,15 @@ impl Shard {
         let (generation, kind) = (self.generations[index as usize], series.family.kind);
         self.add(&self.entries[index as usize], &series.family, value, now_ns);
         self.table.insert(hash.into(), index);
-        self.births.announce(Newcomer { series, cell: self.slab.share(slot, words) });
-        OwnCell { index, generation, slot, kind }
+        self.registry.announce(NewCell { series, cell: self.slab.share(slot, words) });
+        CellHandle { index, generation, slot, kind }
     }
 
     /// Does what the exporter asked for; returns how many series it has given up. Run between batches.
     #[inline]
-    pub fn attend(&mut self) -> usize {
+    pub fn handle_requests(&mut self) -> usize {
         let mut given_up = 0;
-        for request in self.exchange.requests(self.worker) {
+        for request in self.mailboxes.requests(self.worker) {
             match request {
                 Request::GiveUp(series) => {
                     self.give_up(&series);
@@ -235,14 +240,14 @@ impl Shard {
     }
 
     /// Whether a cell that [`Self::count`] has told is still the worker's own.
-    pub fn owns(&self, own: OwnCell) -> bool {
+    pub fn owns(&self, own: CellHandle) -> bool {
         self.generations[own.index as usize] == own.generation
     }
 
     /// Drops the key of a series and answers; later samples of it are adopted anew.
     #[cold]
     fn give_up(&mut self, series: &Arc<Series>) {
-        let hash = self.births.hash(&series.family.name, &series.text);
+        let hash = self.registry.hash(&series.family.name, &series.text);
         let mine = self.table.remove(hash.into(), |index| {
             let own = self.entries[index as usize].series.as_ref();
             own.is_some_and(|own| Arc::ptr_eq(own, series))
@@ -256,14 +261,15 @@ impl Shard {
         *generation = generation.wrapping_add(1);
         self.vacant.push(index);
         let cell = self.slab.share(slot, series.family.cell_words());
-        self.exchange.answer(GivenUp { series: Arc::clone(series), cell, slot });
+        self.mailboxes.answer(GivenUp { series: Arc::clone(series), cell, slot });
     }
 
     /// The cell of a series, for models that plant a fault.
     #[cfg(shuttle)]
     pub fn cell_of(&self, series: &Arc<Series>) -> Option<(crate::registry::slab::CellRef, Slot)> {
-        let own =
-            |entry: &&Entry| entry.series.as_ref().is_some_and(|own| Arc::ptr_eq(own, series));
+        let own = |entry: &&LocalSeries| {
+            entry.series.as_ref().is_some_and(|own| Arc::ptr_eq(own, series))
+        };
         let slot = self.entries.iter().find(own)?.slot;
         Some((self.slab.share(slot, series.family.cell_words()), slot))
     }

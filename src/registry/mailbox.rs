@@ -38,7 +38,7 @@ pub struct GivenUp {
 
 /// One owner's letter box.
 #[derive(Debug, Default)]
-struct Inbox {
+struct Mailbox {
     /// Whether `requests` may hold something: spares the owner the lock.
     filled: AtomicBool,
     requests: Mutex<Vec<Request>>,
@@ -46,34 +46,34 @@ struct Inbox {
 
 /// All letter boxes. Bounded by the number of series: one request per cell stands at most.
 #[derive(Debug)]
-pub struct Exchange {
-    inboxes: Vec<CachePadded<Inbox>>,
+pub struct Mailboxes {
+    mailboxes: Vec<CachePadded<Mailbox>>,
     answers: Mutex<Vec<GivenUp>>,
 }
 
-impl Exchange {
+impl Mailboxes {
     /// Boxes for this many workers.
     pub fn new(workers: usize) -> Self {
-        let inboxes = (0..workers).map(|_| CachePadded::default()).collect();
-        Self { inboxes, answers: Mutex::default() }
+        let mailboxes = (0..workers).map(|_| CachePadded::default()).collect();
+        Self { mailboxes, answers: Mutex::default() }
     }
 
     /// Leaves a request. The caller wakes the worker.
     pub fn ask(&self, worker: usize, request: Request) {
-        let inbox = &self.inboxes[worker];
-        inbox.requests.lock().push(request);
-        inbox.filled.store(true, Ordering::Release); // pairs with the Acquire in `requests`
+        let mailbox = &self.mailboxes[worker];
+        mailbox.requests.lock().push(request);
+        mailbox.filled.store(true, Ordering::Release); // pairs with the Acquire in `requests`
     }
 
     /// Takes an owner's requests; a single relaxed-cost load when there are none. Run by that owner.
     pub fn requests(&self, worker: usize) -> Vec<Request> {
-        let inbox = &self.inboxes[worker];
-        if !inbox.filled.load(Ordering::Acquire) {
+        let mailbox = &self.mailboxes[worker];
+        if !mailbox.filled.load(Ordering::Acquire) {
             return Vec::new();
         }
         // Cleared before the box is emptied: a request that comes in between sets it again.
-        inbox.filled.store(false, Ordering::Relaxed);
-        std::mem::take(&mut *inbox.requests.lock())
+        mailbox.filled.store(false, Ordering::Relaxed);
+        std::mem::take(&mut *mailbox.requests.lock())
     }
 
     /// Leaves an answer. Run by the owner, after its last store to the cell; the lock publishes it.
