@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use metrics_server::testing::exposition::{Texts, Walk};
+use metrics_server::testing::exposition::{PageWriter, Texts};
 use metrics_server::testing::registry::Directory;
 use metrics_server::testing::registry::label_text;
 use metrics_server::testing::wire::{PADDING, Parser};
@@ -42,10 +42,10 @@ fn directory(messages: impl Iterator<Item = String>) -> Directory {
 /// Bytes and lines of the page; its pieces are used again.
 fn render(directory: &Directory, count_lines: bool) -> (usize, usize) {
     let (mut bytes, mut lines) = (0, 0);
-    let (mut walk, mut piece) = (Walk::new(Texts::new()), Vec::new());
-    while !walk.is_done() {
+    let (mut writer, mut piece) = (PageWriter::new(Texts::new()), Vec::new());
+    while !writer.is_done() {
         piece.clear();
-        walk.fill(directory, &mut piece);
+        writer.write(directory, &mut piece);
         bytes += piece.len();
         if count_lines {
             lines += memchr::memchr_iter(b'\n', &piece).count();

@@ -10,7 +10,7 @@
 //! once, at a series' birth, under one cold lock.
 //!
 //! ```text
-//!  PHP fleet        ingest-0                              exporter, http-0…3
+//!  PHP fleet        ingest-0                            exporter, exporter-gzip, http
 //!  ─UDP─▶ socket ─▶ recvmmsg ─▶ shape known ────▶ own cells ····▶ sum ─▶ text ─▶ /metrics
 //!  ─UDS─▶ stream ─▶ read     ─▶   │ no             ▲                     ▲
 //!                                 └▶ frame ─▶ parse┤                     │
@@ -28,6 +28,7 @@
 //! 4  server      binds, starts, watches, drains and stops threads; the only file that starts one
 //! 3  ingest, exporter
 //! 2  exposition  directory → text
+//!    http        connections; what it sends is made above it
 //! 1  wire, registry, sys, sinks
 //! 0  metric, config, control, stats, clock, logger, text, segmented_table, sync
 //! ```
@@ -47,6 +48,7 @@ mod config;
 mod control;
 mod exporter;
 mod exposition;
+mod http;
 mod ingest;
 mod logger;
 mod metric;

@@ -10,4 +10,3 @@ pub(crate) mod limits;
 pub(crate) mod profile;
 pub(crate) mod recv;
 pub(crate) mod socket;
-pub(crate) mod tcp;

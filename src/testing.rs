@@ -17,19 +17,28 @@ pub mod control {
 }
 
 pub mod exporter {
-    pub use crate::exporter::http::HttpServer;
-    pub use crate::exporter::http::answer::Pages;
-    pub use crate::exporter::http::body::{Body, Content, Made};
-    pub use crate::exporter::http::stats::HttpStats;
+    pub use crate::exporter::scrape::{
+        ExporterThread, GzipThread, PageSource, Readiness, ScrapeClient, ScrapeStats, threads,
+    };
     pub use crate::exporter::udp_sockets::UdpSocketStats;
 }
 
 pub mod exposition {
-    pub use crate::exposition::walk::{PIECE_BYTES, Texts, Walk};
+    pub use crate::exposition::page_writer::{PIECE_BYTES, PageWriter, Texts};
 
     pub mod page {
         pub use crate::exposition::page::{header, histogram, sample};
     }
+}
+
+pub mod http {
+    pub use crate::http::pages::{
+        Encoding, PageError, PageRest, Pages, Piece, PieceReceiver, answered,
+    };
+    pub use crate::http::{
+        Evicted, HttpLimits, HttpServer, HttpStats, HttpStop, Refusal, SharedWebConfig,
+    };
+    pub use hyper::body::Bytes;
 }
 
 pub mod ingest {

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::GoAddr;
-use super::convert::duration;
+use super::convert::{duration, size};
 use super::error::UsageError;
 use super::listen;
 use super::table::Values;
@@ -19,6 +19,8 @@ pub(crate) struct HttpConfig {
     pub addr: GoAddr,
     /// How long a response may take to be written, in all.
     pub scrape_timeout: Duration,
+    /// Most connections open at once.
+    pub connections_max: usize,
 }
 
 impl HttpConfig {
@@ -28,6 +30,7 @@ impl HttpConfig {
             text: values.socket.clone(),
             addr: listen::address("socket", &values.socket)?,
             scrape_timeout: duration(values.scrape_timeout),
+            connections_max: size(values.http_connections_max),
         })
     }
 }

@@ -177,6 +177,8 @@ flags! {
         socket: Text(":9099", ADDRESS), "socket", "prometheus exporter tcp socket";
         scrape_timeout: Duration(30 * SECOND, POSITIVE), "scrape-timeout",
             "total time that writing one http response may take";
+        http_connections_max: Int(512, 1..=100_000), "http-connections-max",
+            "most http connections at once; past it the one that is needed least is closed";
         metric_clean_up: Bool(false), "metric-clean-up",
             "enable clean up metric via metric-ttl time after creation";
         metric_ttl: Duration(24 * HOUR, ANY), "metric-ttl",

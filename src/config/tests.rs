@@ -57,6 +57,7 @@ fn no_flags_give_the_defaults() {
         text: ":9099".to_owned(),
         addr: all(9099),
         scrape_timeout: Duration::from_secs(30),
+        connections_max: 512,
     };
     let queue = QueueConfig {
         memory_max_bytes: 64 << 20,

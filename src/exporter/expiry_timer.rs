@@ -6,8 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use crate::clock;
 use crate::control::Control;
 use crate::registry::directory::Directory;
@@ -38,9 +36,9 @@ pub(crate) struct ExpiryTotals {
 /// The exporter's side of retirement on a timer.
 #[derive(Debug)]
 pub(crate) struct ExpiryTimer {
-    expiry: Mutex<Expiry>,
+    expiry: Expiry,
     period: Duration,
-    passes: Mutex<ExpiryTotals>,
+    passes: ExpiryTotals,
     control: Arc<Control>,
 }
 
@@ -48,31 +46,26 @@ impl ExpiryTimer {
     /// Over an expiry with this ttl.
     pub(crate) fn new(expiry: Expiry, ttl: Duration, control: Arc<Control>) -> Self {
         let period = (ttl / 20).clamp(PERIOD_MIN, Duration::from_millis(500));
-        Self { expiry: Mutex::new(expiry), period, passes: Mutex::default(), control }
+        Self { expiry, period, passes: ExpiryTotals::default(), control }
     }
 
-    /// One pass; returns when the next is due. Holds the directory while it runs.
-    pub(crate) fn pass(&self, directory: &Mutex<Directory>) -> Duration {
+    /// One pass; returns when the next is due.
+    pub(crate) fn pass(&mut self, directory: &mut Directory) -> Duration {
         let began_ns = clock::now_ns();
-        let mut directory = directory.lock();
-        let pass = self.expiry.lock().pass(&mut directory, began_ns);
-        // Booked before the directory is given back: no page that begins later lacks a series whose end it
-        // does not tell.
-        let mut passes = self.passes.lock();
+        let pass = self.expiry.pass(directory, began_ns);
         for entry in &pass.died {
-            passes.deleted[entry.family().kind as usize] += 1;
+            self.passes.deleted[entry.family().kind as usize] += 1;
         }
-        passes.watched = directory.series().iter().sum();
-        drop(directory);
+        self.passes.watched = directory.series().iter().sum();
         pass.wake.iter().for_each(|&worker| self.control.wake(worker));
         let seconds = Duration::from_nanos(clock::now_ns() - began_ns).as_secs_f64();
-        passes.counts[PASS_BOUNDS_SECONDS.partition_point(|&bound| bound < seconds)] += 1;
-        passes.seconds += seconds;
+        self.passes.counts[PASS_BOUNDS_SECONDS.partition_point(|&bound| bound < seconds)] += 1;
+        self.passes.seconds += seconds;
         if pass.outstanding > 0 { ANSWER_WAIT } else { self.period }
     }
 
     /// The sums so far.
-    pub(crate) fn passes(&self) -> ExpiryTotals {
-        self.passes.lock().clone()
+    pub(crate) fn passes(&self) -> &ExpiryTotals {
+        &self.passes
     }
 }

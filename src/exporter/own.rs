@@ -4,11 +4,13 @@
 //! numbers are. Runs on an HTTP thread, once per page.
 
 use crate::exporter::expiry_timer::{ExpiryTotals, PASS_BOUNDS_SECONDS};
-use crate::exporter::http::stats::HttpStats;
 use crate::exporter::process;
+use crate::exporter::scrape::ScrapeStats;
 use crate::exporter::udp_sockets::UdpSocketReading;
 use crate::exposition::page;
-use crate::exposition::walk::Texts;
+use crate::exposition::page_writer::Texts;
+use crate::http::pages::Encoding;
+use crate::http::{Evicted, HttpStats, Refusal};
 use crate::metric::{Coercion, Kind, Op, OpType, Rejection};
 use crate::registry::Registry;
 use crate::sinks::books::AllBooks;
@@ -30,8 +32,8 @@ pub(crate) struct Sources<'a> {
     pub passes: &'a ExpiryTotals,
     /// Of the HTTP server.
     pub http: &'a HttpStats,
-    /// The last page: nanoseconds it took and bytes it had as sent.
-    pub last_page: (u64, u64),
+    /// Of pages.
+    pub scrapes: &'a ScrapeStats,
     /// Of sinks.
     pub sinks: &'a AllBooks,
     /// Log lines that were dropped.
@@ -214,14 +216,29 @@ impl OwnPage {
 
     fn server(&mut self, sources: &Sources<'_>) {
         self.own(OwnFamily::BuildInfo, [(env!("CARGO_PKG_VERSION"), 1.0)]);
-        let (nanoseconds, bytes) = sources.last_page;
-        self.own(OwnFamily::ScrapeDuration, [("", nanoseconds as f64 / 1e9)]);
-        self.one(OwnFamily::ScrapeSize, bytes);
+        self.scrapes(sources.scrapes);
         self.one(OwnFamily::LogSuppressed, sources.log_suppressed);
-        self.one(OwnFamily::HttpPanics, sources.http.panics());
-        self.one(OwnFamily::HttpRefused, sources.http.refused_bodies());
-        self.one(OwnFamily::HttpRestarts, sources.http.restarts());
-        self.one(OwnFamily::HttpSlow, sources.http.slow_readers());
+        self.one(OwnFamily::HttpPanics, sources.http.panics() + sources.scrapes.panics());
+        self.connections(sources.http);
+    }
+
+    fn scrapes(&mut self, scrapes: &ScrapeStats) {
+        let (time, bytes) = scrapes.last_page();
+        self.own(OwnFamily::ScrapeDuration, [("", time.as_secs_f64())]);
+        self.one(OwnFamily::ScrapeSize, bytes);
+        let begun = |encoding: Encoding| (encoding.as_str(), scrapes.begun(encoding) as f64);
+        self.own(OwnFamily::ScrapePages, Encoding::ALL.map(begun));
+    }
+
+    fn connections(&mut self, http: &HttpStats) {
+        self.one(OwnFamily::HttpAcceptErrors, http.accept_errors());
+        self.one(OwnFamily::HttpConnections, http.connections());
+        self.one(OwnFamily::HttpConnectionsAccepted, http.accepted());
+        let evicted = |state: Evicted| (state.as_str(), http.evicted(state) as f64);
+        self.own(OwnFamily::HttpEvicted, Evicted::ALL.map(evicted));
+        let refused = |reason: Refusal| (reason.as_str(), http.refused(reason) as f64);
+        self.own(OwnFamily::HttpRefused, Refusal::ALL.map(refused));
+        self.one(OwnFamily::HttpSlow, http.slow_readers());
     }
 
     fn process(&mut self) {

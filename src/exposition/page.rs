@@ -109,7 +109,7 @@ impl Layout {
 }
 
 /// A histogram whose lines are written one by one, all of the same moment.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Histogram {
     /// One number per bound and one for what is above the last.
     pub counts: Vec<u64>,

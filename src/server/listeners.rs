@@ -13,7 +13,7 @@ use crate::server::unix_path::{self, BoundPath};
 use crate::sys::socket;
 
 /// Connections that may wait at the HTTP port.
-const HTTP_BACKLOG: i32 = 1024;
+const HTTP_BACKLOG: i32 = 4096;
 
 /// Open sockets.
 #[derive(Debug)]

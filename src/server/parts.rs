@@ -1,7 +1,7 @@
 //! What threads are made of: workers, the exporter, the HTTP server, and what they share. Main makes them
 //! of open sockets, once.
 
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -11,11 +11,12 @@ use mio::{Poll, Waker};
 use crate::config::{BoundsConfig, Config};
 use crate::control::Control;
 use crate::exporter::expiry_timer::ExpiryTimer;
-use crate::exporter::http::HttpServer;
-use crate::exporter::http::answer::Pages;
-use crate::exporter::http::stats::HttpStats;
-use crate::exporter::scrape::Scrape;
+use crate::exporter::scrape::{
+    self, Counters, ExporterThread, GzipThread, Readiness, RegistrySource,
+};
 use crate::exporter::udp_sockets::UdpSocketStats;
+use crate::exposition::page_writer::PageWriter;
+use crate::http::{HttpLimits, HttpServer};
 use crate::ingest::Settings;
 use crate::ingest::barrier;
 use crate::ingest::dispatch::{Dispatch, Shared};
@@ -38,15 +39,18 @@ use crate::wire::json;
 /// Shapes save time and must not take the room of series: they get at most this part of all memory.
 const SHAPES_SHARE: usize = 8;
 
+/// Questions for pages that wait: one of each connection, and those of connections that have just ended.
+const QUESTIONS_PER_CONNECTION: usize = 2;
+
 /// What threads are made of.
 #[derive(Debug)]
 pub(super) struct Parts {
     /// One per ingest thread.
     pub(super) workers: Vec<Worker<Dispatch>>,
-    /// The page.
-    pub(super) scrape: Arc<Scrape>,
-    /// The HTTP server, accepting but not answering yet.
-    pub(super) http: Arc<HttpServer>,
+    /// What serves pages.
+    pub(super) serving: Serving,
+    /// What the kernel counts of the UDP sockets.
+    pub(super) udp_sockets: Arc<UdpSocketStats>,
     /// Main's word to workers.
     pub(super) control: Arc<Control>,
     /// Workers' words to the log.
@@ -57,6 +61,19 @@ pub(super) struct Parts {
     pub(super) sinks: Sinks,
     /// What profiles the server, where that is asked for.
     pub(super) profiling: Option<Profiling>,
+}
+
+/// The HTTP server and what makes its pages.
+#[derive(Debug)]
+pub(super) struct Serving {
+    /// What the thread `http` runs.
+    pub(super) http: HttpServer,
+    /// What the thread `exporter` runs.
+    pub(super) exporter: ExporterThread<RegistrySource>,
+    /// What the thread `exporter-gzip` runs.
+    pub(super) gzip: GzipThread<PageWriter>,
+    /// Whether traffic should be sent here.
+    pub(super) readiness: Arc<Readiness>,
 }
 
 /// What is open before anything is made of it.
@@ -83,7 +100,7 @@ impl Parts {
     /// Makes them of what is open. The unix sockets come back: their files are main's to remove.
     ///
     /// # Errors
-    /// Those of `epoll_create(2)`, `dup(2)` and of starting the HTTP server.
+    /// Those of `epoll_create(2)`, `dup(2)` and `setsockopt(2)`.
     pub(super) fn make(
         config: &Config,
         opened: Opened,
@@ -94,25 +111,20 @@ impl Parts {
             (0..config.ingest.workers).map(|_| Poll::new()).collect::<Result<Vec<_>, _>>()?;
         let common = Common::new(config, &polls, main)?;
         let handlers = handlers(config, &common, &listeners, &sinks);
-        let udp_sockets = udp_socket_stats(&listeners.udp)?;
-        let http_stats = Arc::new(HttpStats::default());
-        let scrape = Arc::new(Scrape::new(
-            Arc::clone(&common.registry),
-            Arc::clone(&common.stats),
-            udp_sockets,
-            expiry_timer(config, &common),
-            (Arc::clone(&http_stats), std::mem::take(&mut sinks.books)),
-            crate::logger::suppressed,
-        ));
-        let pages = Arc::clone(&scrape) as Arc<dyn Pages>;
-        let limit = config.http.scrape_timeout;
-        let http = HttpServer::start(listeners.http, pages, http_stats, limit)
-            .context("cannot start the HTTP server")?;
+        let udp_sockets = Arc::new(udp_socket_stats(&listeners.udp)?);
+        let counters = Counters {
+            workers: Arc::clone(&common.stats),
+            udp_sockets: Arc::clone(&udp_sockets),
+            http: Arc::default(),
+            scrapes: Arc::default(),
+            sinks: std::mem::take(&mut sinks.books),
+            log_suppressed: crate::logger::suppressed,
+        };
+        let serving = serving(config, &common, listeners.http, counters)?;
         let sources = Sources { udp: listeners.udp, unix: &listeners.unix };
         let workers = workers(config, &common, polls, handlers, sources)?;
         let Common { stats, control, log, .. } = common;
-        let http = Arc::new(http);
-        let parts = Self { workers, scrape, http, control, log, stats, sinks, profiling };
+        let parts = Self { workers, serving, udp_sockets, control, log, stats, sinks, profiling };
         Ok((parts, listeners.unix))
     }
 }
@@ -152,6 +164,27 @@ fn expiry_timer(config: &Config, common: &Common) -> Option<ExpiryTimer> {
     let ttl_ns = u64::try_from(ttl.as_nanos()).unwrap_or(u64::MAX);
     let expiry = Expiry::new(ttl_ns, Arc::clone(&common.mailboxes));
     Some(ExpiryTimer::new(expiry, ttl, Arc::clone(&common.control)))
+}
+
+/// The HTTP server and what makes its pages.
+fn serving(
+    config: &Config,
+    common: &Common,
+    listener: TcpListener,
+    counters: Counters,
+) -> anyhow::Result<Serving> {
+    let (http_stats, scrapes) = (Arc::clone(&counters.http), Arc::clone(&counters.scrapes));
+    let expiry = expiry_timer(config, common);
+    let source = RegistrySource::new(Arc::clone(&common.registry), expiry, counters);
+    let readiness = Arc::new(Readiness::default());
+    let connections_max = config.http.connections_max;
+    let questions = QUESTIONS_PER_CONNECTION * connections_max;
+    let (client, exporter, gzip) =
+        scrape::threads(source, scrapes, Arc::clone(&readiness), questions);
+    let limits = HttpLimits::new(connections_max, config.http.scrape_timeout, config.log.interval);
+    let http = HttpServer::new(listener, Arc::new(client), http_stats, limits, Arc::default())
+        .context("cannot set up the HTTP server's socket")?;
+    Ok(Serving { http, exporter, gzip, readiness })
 }
 
 /// What each worker does with messages.

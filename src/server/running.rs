@@ -5,24 +5,22 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use crossbeam::channel::{self, Receiver, Sender};
 
 use crate::config::{Config, Pin};
 use crate::control::Control;
-use crate::exporter::http::HttpServer;
-use crate::exporter::scrape::Scrape;
+use crate::exporter::scrape::Readiness;
+use crate::exporter::udp_sockets::UdpSocketStats;
+use crate::http::HttpStop;
 use crate::ingest::dispatch::Dispatch;
 use crate::ingest::log_slots::LogSlots;
 use crate::ingest::worker::Worker;
-use crate::server::parts::Parts;
+use crate::server::parts::{Parts, Serving};
 use crate::server::profiling::{self, Profiling};
 use crate::server::sinks::{RunningSinks, Sinks};
 use crate::server::threads::Threads;
-use crate::stats::Stats;
+use crate::stats::{Counter, Stats, WorkerStats};
 use crate::sys::cpu;
 
-/// Threads that answer scrapes: one that writes to a slow reader answers nobody else meanwhile.
-const HTTP_THREADS: usize = 4;
 /// How long the end waits for responses that are being written.
 const LAST_RESPONSES: Duration = Duration::from_secs(2);
 /// How long the end waits for a sink's last words: a connect and a look-up that nothing can interrupt, 3 s each, and
@@ -37,10 +35,10 @@ pub(super) struct Running {
     stats: Stats,
     workers: Vec<JoinHandle<()>>,
     sinks: RunningSinks,
-    scrape: Arc<Scrape>,
-    http: Arc<HttpServer>,
-    /// Dropped to end the exporter's timer.
-    exporter_stop: Sender<()>,
+    readiness: Arc<Readiness>,
+    udp_sockets: Arc<UdpSocketStats>,
+    /// Ends the HTTP server, and with it the threads that make its pages.
+    http: HttpStop,
     profiling: Option<profiling::Stop>,
 }
 
@@ -54,8 +52,9 @@ impl Running {
         let mut threads = Threads::new(Arc::clone(&parts.control));
         let sinks = start_sinks(&mut threads, parts.sinks, config.remote.is_none())?;
         let workers = start_workers(&mut threads, parts.workers, config.ingest.pin)?;
-        let exporter_stop = start_exporter(&mut threads, &parts.scrape)?;
-        start_http(&mut threads, &parts.http)?;
+        let (http, readiness) =
+            (parts.serving.http.stop_handle(), Arc::clone(&parts.serving.readiness));
+        start_serving(&mut threads, parts.serving)?;
         let profiling = parts.profiling.map(|it| start_profiling(&mut threads, it)).transpose()?;
         Ok(Self {
             threads,
@@ -64,9 +63,9 @@ impl Running {
             stats: parts.stats,
             workers,
             sinks,
-            scrape: parts.scrape,
-            http: parts.http,
-            exporter_stop,
+            readiness,
+            udp_sockets: parts.udp_sockets,
+            http,
             profiling,
         })
     }
@@ -101,7 +100,7 @@ impl Running {
 
     /// From now on the server tells that it is about to stop.
     pub(super) fn set_unready(&self) {
-        self.scrape.set_unready();
+        self.readiness.end();
     }
 
     /// Stops in order: workers drain, sinks flush for at most `flush`, then the page's last word.
@@ -111,24 +110,23 @@ impl Running {
     pub(super) fn stop(mut self, flush: Duration) -> anyhow::Result<()> {
         self.control.drain();
         self.workers.drain(..).for_each(|worker| drop(worker.join()));
-        let scrape = Arc::clone(&self.scrape);
+        let (stats, udp_sockets) = (Arc::clone(&self.stats), Arc::clone(&self.udp_sockets));
         let ended = self.stop_serving(flush).wait_all(Instant::now() + LAST_RESPONSES);
-        scrape.log_books();
+        log_totals(&stats, &udp_sockets);
         ended
     }
 
     /// Stops after a fault: workers may still run, and nobody waits for them. What is queued goes to disk.
     pub(super) fn give_up(self) {
-        let scrape = Arc::clone(&self.scrape);
+        let (stats, udp_sockets) = (Arc::clone(&self.stats), Arc::clone(&self.udp_sockets));
         drop(self.stop_serving(Duration::ZERO));
-        scrape.log_books();
+        log_totals(&stats, &udp_sockets);
     }
 
     /// All but the workers. The page is served until sinks have flushed.
     fn stop_serving(self, flush: Duration) -> Threads {
         flush_sinks(&self.sinks, flush);
-        self.http.shutdown();
-        drop(self.exporter_stop);
+        self.http.stop();
         self.profiling.into_iter().for_each(profiling::Stop::stop);
         self.threads
     }
@@ -183,34 +181,23 @@ fn ingest(worker: Worker<Dispatch>, core: Option<usize>) -> anyhow::Result<()> {
     worker.run().map_err(Into::into)
 }
 
-fn start_exporter(threads: &mut Threads, scrape: &Arc<Scrape>) -> anyhow::Result<Sender<()>> {
-    let (stop, stopped) = channel::bounded(0);
-    let scrape = Arc::clone(scrape);
-    threads.start("exporter", move || keep_time(&scrape, &stopped))?;
-    Ok(stop)
-}
-
-/// The exporter's thread: its timer, until told to stop.
-fn keep_time(scrape: &Scrape, stopped: &Receiver<()>) -> anyhow::Result<()> {
-    cpu::stand_back();
-    loop {
-        let wait = scrape.tick();
-        if !matches!(stopped.recv_timeout(wait), Err(channel::RecvTimeoutError::Timeout)) {
-            return Ok(());
-        }
-    }
-}
-
-fn start_http(threads: &mut Threads, http: &Arc<HttpServer>) -> anyhow::Result<()> {
-    for number in 0..HTTP_THREADS {
-        let http = Arc::clone(http);
-        let serve = move || {
-            cpu::stand_back(); // a page must not keep a worker from its queue
-            http.run();
-            Ok(())
-        };
-        threads.start(&format!("http-{number}"), serve)?;
-    }
+/// Starts what serves pages, which must not keep a worker from its queue.
+fn start_serving(threads: &mut Threads, serving: Serving) -> anyhow::Result<()> {
+    let Serving { http, exporter, gzip, .. } = serving;
+    threads.start("exporter", move || {
+        cpu::stand_back();
+        exporter.run();
+        Ok(())
+    })?;
+    threads.start("exporter-gzip", move || {
+        cpu::stand_back();
+        gzip.run();
+        Ok(())
+    })?;
+    threads.start("http", move || {
+        cpu::stand_back();
+        http.run().context("cannot start its runtime")
+    })?;
     Ok(())
 }
 
@@ -229,6 +216,20 @@ fn start_profiling(
 /// Panics are log lines like others: the standard library's would be written by the thread itself.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| log::error!("fault: {panic}")));
+}
+
+/// Says what was received and what became of it.
+fn log_totals(stats: &Stats, udp_sockets: &UdpSocketStats) {
+    let sum =
+        |count: fn(&WorkerStats) -> u64| stats.iter().map(|worker| count(worker)).sum::<u64>();
+    log::info!(
+        "Received {} datagrams, {} messages: {} accepted, {} rejected; the kernel dropped {} datagrams",
+        sum(|worker| worker.datagrams.get()),
+        sum(|worker| worker.framed.get()),
+        sum(|worker| worker.accepted.iter().map(Counter::get).sum()),
+        sum(|worker| worker.rejected.iter().map(Counter::get).sum()),
+        udp_sockets.read().iter().map(|socket| socket.drops).sum::<u64>(),
+    );
 }
 
 /// Gives sinks their time to take what is left.

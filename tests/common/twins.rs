@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use metrics_server::testing::config::ShutdownFrom;
 use metrics_server::testing::control::Control;
-use metrics_server::testing::exposition::{Texts, Walk};
+use metrics_server::testing::exposition::{PageWriter, Texts};
 use metrics_server::testing::ingest::LogSlots;
 use metrics_server::testing::ingest::{Dispatch, Shared, Stream};
 use metrics_server::testing::ingest::{Handler, Listener};
@@ -210,9 +210,9 @@ impl Twin {
     fn page(&mut self) -> String {
         self.directory.merge_new_cells();
         let mut text = Vec::new();
-        let mut walk = Walk::new(Texts::new());
-        while !walk.is_done() {
-            walk.fill(&self.directory, &mut text);
+        let mut writer = PageWriter::new(Texts::new());
+        while !writer.is_done() {
+            writer.write(&self.directory, &mut text);
         }
         String::from_utf8(text).expect("a page is UTF-8")
     }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use metrics_server::testing::exporter::Pages;
-use metrics_server::testing::exporter::{Body, Content};
+use metrics_server::testing::exposition::PIECE_BYTES;
+use metrics_server::testing::http::{
+    Bytes, Encoding, PageError, PageRest, Pages, Piece, PieceReceiver, answered,
+};
 
 /// Longer than any page takes.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -84,20 +86,20 @@ pub(crate) fn sum(page: &[u8], name: &str) -> Result<f64> {
     Ok(values.map(|(_, value)| value.parse::<f64>().unwrap_or(f64::NAN)).sum())
 }
 
-/// A page that never changes.
+/// A page that never changes, in pieces as large as the server's own.
 #[derive(Debug)]
-pub(crate) struct Memory(Arc<Body>);
+pub(crate) struct Memory(Arc<[Bytes]>);
 
 impl Memory {
-    /// In pieces as large as the server's own.
+    /// A page of these bytes.
     pub(crate) fn new(bytes: &[u8]) -> Self {
-        Self(Arc::new(Body::new(bytes.chunks(128 << 10).map(<[u8]>::to_vec).collect())))
+        Self(bytes.chunks(PIECE_BYTES).map(Bytes::copy_from_slice).collect())
     }
 }
 
 impl Pages for Memory {
-    fn metrics(&self, _gzip: bool) -> Content<'_> {
-        Content::Whole(Arc::clone(&self.0))
+    fn begin(&self, _encoding: Encoding) -> PieceReceiver {
+        Arc::new(MemoryRest { pieces: Arc::clone(&self.0), next: 0 }).ask()
     }
 
     fn live(&self) -> bool {
@@ -110,5 +112,24 @@ impl Pages for Memory {
 
     fn landing(&self) -> String {
         String::new()
+    }
+}
+
+/// What follows of it.
+#[derive(Debug)]
+struct MemoryRest {
+    pieces: Arc<[Bytes]>,
+    next: usize,
+}
+
+impl PageRest for MemoryRest {
+    fn ask(self: Arc<Self>) -> PieceReceiver {
+        let Some(bytes) = self.pieces.get(self.next) else {
+            return answered(Err(PageError::Stopping));
+        };
+        let next = self.next + 1;
+        let rest = Self { pieces: Arc::clone(&self.pieces), next };
+        let rest = (next < self.pieces.len()).then(|| Arc::new(rest) as Arc<dyn PageRest>);
+        answered(Ok(Piece { bytes: bytes.clone(), rest }))
     }
 }

@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use metrics_server::testing::exporter::HttpServer;
-use metrics_server::testing::exporter::HttpStats;
+use metrics_server::testing::http::{HttpLimits, HttpServer};
 use metrics_server::testing::sys::cpu;
 
 use crate::child::{Receiver, Socket};
@@ -81,17 +80,20 @@ pub(crate) fn scrapes(plan: &Plan, targets: [&'static str; 2]) -> Result<Vec<Row
     fill(plan, &server, SERIES, "", &mut plain)?;
     let mut bytes = Vec::new();
     get(&address, false, &mut bytes)?;
-    let memory = HttpServer::start(
-        TcpListener::bind("127.0.0.1:0")?,
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let from_memory = listener.local_addr()?.to_string();
+    let memory = HttpServer::new(
+        listener,
         Arc::new(Memory::new(&bytes)),
-        Arc::new(HttpStats::default()),
-        Duration::from_mins(1),
+        Arc::default(),
+        HttpLimits::new(16, Duration::from_mins(1), Duration::from_mins(1)),
+        Arc::default(),
     )?;
-    let from_memory = memory.local_addr().to_string();
+    let stop = memory.stop_handle();
     let seconds = thread::scope(|scope| {
         let run = || {
             cpu::stand_back(); // as the server's own threads that serve pages do
-            memory.run();
+            memory.run()
         };
         let serve = thread::Builder::new().spawn_scoped(scope, run)?;
         let mut page = Vec::new();
@@ -100,8 +102,8 @@ pub(crate) fn scrapes(plan: &Plan, targets: [&'static str; 2]) -> Result<Vec<Row
             timed(plan, &mut plain, &mut || get(&from_memory, false, &mut page), &mut || {
                 get(&address, false, &mut other)
             });
-        memory.shutdown();
-        serve.join().map_err(|_| anyhow!("the HTTP server panicked"))?;
+        stop.stop();
+        serve.join().map_err(|_| anyhow!("the HTTP server panicked"))??;
         result
     })?;
     plain.name = format!("scrape of {SERIES} series, {:.1} MB", bytes.len() as f64 / 1e6);

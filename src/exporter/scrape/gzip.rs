@@ -1,53 +1,131 @@
-//! A compressed page in the making: compressed as its pieces come, kept in pieces.
+//! One gzip member out of pieces that are compressed each by itself.
+//!
+//! Each piece ends at a byte's border and refers to nothing before it, so that it can be made when it is
+//! asked for, from its own text alone. The first has the member's head before it, the last its checksum and
+//! length behind it (RFC 1952). Compression loses some per mille by that.
 
-use std::io::Write;
+use flate2::{Compress, Compression, FlushCompress, Status};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
+/// Deflate; no name, no time; the fastest level; from Unix.
+const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 3];
+/// What a piece's text may grow by at worst: a few bytes for each block that is stored as it is, and the ends.
+const GROWTH_BYTES: usize = 1024;
 
-use crate::exporter::http::body::Body;
+/// Of the text so far; both as the member's end has them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Checksum {
+    crc32: u32,
+    /// Its length, modulo 2^32.
+    length: u32,
+}
 
-/// Takes pieces of text.
-#[derive(Debug)]
-pub(super) struct Gzip(GzEncoder<Pieces>);
-
-impl Gzip {
-    /// Nothing yet.
-    pub(super) fn new() -> Self {
-        // Level 1: the others cost a multiple and save a few percent of what travels once per scrape.
-        Self(GzEncoder::new(Pieces::default(), Compression::fast()))
-    }
-
-    /// Compresses a piece.
-    pub(super) fn add(&mut self, piece: &[u8]) {
-        drop(self.0.write_all(piece)); // writing into memory does not fail
-    }
-
-    /// The whole page.
-    pub(super) fn finish(self) -> Body {
-        Body::new(self.0.finish().unwrap_or_default().0)
+impl Checksum {
+    fn add(self, text: &[u8]) -> Self {
+        let mut hasher = crc32fast::Hasher::new_with_initial(self.crc32);
+        hasher.update(text);
+        #[expect(clippy::cast_possible_truncation, reason = "the length is modulo 2^32")]
+        let length = self.length.wrapping_add(text.len() as u32);
+        Self { crc32: hasher.finalize(), length }
     }
 }
 
-/// Compressed bytes in pieces of a bounded size.
-#[derive(Debug, Default)]
-struct Pieces(Vec<Vec<u8>>);
+/// Compresses pieces, of one page or of many by turns.
+#[derive(Debug)]
+pub(super) struct Deflate {
+    compress: Compress,
+    out: Vec<u8>,
+}
 
-impl Write for Pieces {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        const PIECE_BYTES: usize = 128 << 10;
-        match self.0.last_mut() {
-            Some(last) if last.len() + bytes.len() <= PIECE_BYTES => last.extend_from_slice(bytes),
-            _ => {
-                let mut piece = Vec::with_capacity(PIECE_BYTES.max(bytes.len()));
-                piece.extend_from_slice(bytes);
-                self.0.push(piece);
-            }
-        }
-        Ok(bytes.len())
+impl Deflate {
+    pub(super) fn new() -> Self {
+        // Level 1: the others cost a multiple and save a few percent of what travels once per scrape.
+        Self { compress: Compress::new(Compression::fast(), false), out: Vec::new() }
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+    /// The compressed piece, which stands until the next call, and the checksum of the text with it.
+    pub(super) fn piece(
+        &mut self,
+        before: Checksum,
+        is_first: bool,
+        text: &[u8],
+        is_last: bool,
+    ) -> (&[u8], Checksum) {
+        self.out.clear();
+        self.out.reserve(text.len() + GROWTH_BYTES);
+        if is_first {
+            self.out.extend_from_slice(&HEAD);
+        }
+        self.compress.reset();
+        let flush = if is_last { FlushCompress::Finish } else { FlushCompress::Sync };
+        let mut rest = text;
+        loop {
+            let taken = self.compress.total_in();
+            let status = self.compress.compress_vec(rest, &mut self.out, flush);
+            rest = &rest[usize::try_from(self.compress.total_in() - taken).unwrap_or(rest.len())..];
+            let has_room = self.out.len() < self.out.capacity();
+            match status {
+                Ok(Status::StreamEnd) => break,
+                // With room left, all that was flushed is out.
+                Ok(Status::Ok | Status::BufError) if !is_last && rest.is_empty() && has_room => {
+                    break;
+                }
+                _ => self.out.reserve(GROWTH_BYTES),
+            }
+        }
+        let checksum = before.add(text);
+        if is_last {
+            self.out.extend_from_slice(&checksum.crc32.to_le_bytes());
+            self.out.extend_from_slice(&checksum.length.to_le_bytes());
+        }
+        (&self.out, checksum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use flate2::read::GzDecoder;
+
+    use super::*;
+
+    fn member(pieces: &[Vec<u8>]) -> Vec<u8> {
+        let (mut deflate, mut checksum, mut member) =
+            (Deflate::new(), Checksum::default(), Vec::new());
+        for (index, text) in pieces.iter().enumerate() {
+            let (bytes, now) = deflate.piece(checksum, index == 0, text, index + 1 == pieces.len());
+            member.extend_from_slice(bytes);
+            checksum = now;
+        }
+        member
+    }
+
+    #[test]
+    fn pieces_make_one_member() {
+        // What deflate cannot make smaller as well.
+        let noise = |len: usize| {
+            let mut state = 1_u64;
+            let mut next = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                state.to_be_bytes()[0]
+            };
+            (0..len).map(|_| next()).collect::<Vec<u8>>()
+        };
+        let text = |len: usize| {
+            b"name{label=\"value\"} 1\n".iter().copied().cycle().take(len).collect::<Vec<u8>>()
+        };
+        for pieces in [
+            vec![Vec::new()],
+            vec![text(10)],
+            vec![text(150_000), text(150_000), Vec::new()],
+            vec![noise(150_000), text(1), noise(300_000), noise(7)],
+        ] {
+            let member = member(&pieces);
+            let mut decoder = GzDecoder::new(&member[..]);
+            let mut read = Vec::new();
+            decoder.read_to_end(&mut read).unwrap();
+            assert!(read == pieces.concat(), "the text is another");
+            assert!(decoder.into_inner().is_empty(), "something follows the member");
+        }
     }
 }

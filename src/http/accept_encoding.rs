@@ -1,10 +1,10 @@
-//! Whether a client asked for gzip.
+//! Whether a client asked for gzip. Plain functions; know nothing of connections.
 
 /// Whether one of the `Accept-Encoding` values names gzip with a weight above 0.
 ///
 /// `*` alone does not: it allows every coding, plain text among them, and asks for none. A weight that is
 /// no number counts as 0.
-pub(crate) fn asks_for_gzip<'a>(values: impl IntoIterator<Item = &'a str>) -> bool {
+pub(super) fn asks_for_gzip<'a>(values: impl IntoIterator<Item = &'a str>) -> bool {
     values.into_iter().flat_map(|value| value.split(',')).any(names_gzip)
 }
 

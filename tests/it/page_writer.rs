@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use metrics_server::testing::exposition::page;
-use metrics_server::testing::exposition::{PIECE_BYTES, Texts, Walk};
+use metrics_server::testing::exposition::{PIECE_BYTES, PageWriter, Texts};
 use metrics_server::testing::metric::{BucketParams, Kind, Label, Op, Sample};
 use metrics_server::testing::registry::Directory;
 use metrics_server::testing::registry::Expiry;
@@ -87,19 +87,19 @@ impl OneWorker {
 }
 
 /// The next piece, which is bounded but for the line that fills it and a header.
-fn piece(walk: &mut Walk, directory: &Directory, slack: usize) -> String {
+fn piece(writer: &mut PageWriter, directory: &Directory, slack: usize) -> String {
     let mut piece = Vec::new();
-    walk.fill(directory, &mut piece);
+    writer.write(directory, &mut piece);
     assert!(piece.len() < PIECE_BYTES + slack, "a piece of {} bytes", piece.len());
     String::from_utf8(piece).unwrap()
 }
 
-fn rest(walk: &mut Walk, directory: &Directory, slack: usize) -> String {
+fn rest(writer: &mut PageWriter, directory: &Directory, slack: usize) -> String {
     let mut text = String::new();
-    while !walk.is_done() {
-        text += &piece(walk, directory, slack);
+    while !writer.is_done() {
+        text += &piece(writer, directory, slack);
     }
-    assert_eq!(piece(walk, directory, 1), "", "nothing follows the end");
+    assert_eq!(piece(writer, directory, 1), "", "nothing follows the end");
     text
 }
 
@@ -115,7 +115,7 @@ fn pieces_add_up_to_the_page() {
     }
     let own = [("a", "a 1\n"), ("b_text", "b_text 1\n"), ("z", "z 1\n")];
     let texts: Texts = own.iter().map(|&(name, text)| (name, text.into())).collect();
-    let page = rest(&mut Walk::new(texts), registry.directory(), 500);
+    let page = rest(&mut PageWriter::new(texts), registry.directory(), 500);
     let families = registry.whole();
     assert!(families.len() > 5 * PIECE_BYTES, "too small a page to say anything");
     // The texts stand between families, in the order of names.
@@ -132,11 +132,11 @@ fn a_series_longer_than_a_piece_is_cut_between_lines_and_is_of_one_moment() {
     let mut registry = OneWorker::new();
     let long = "x".repeat(60_000);
     registry.count(Op::Obs, "h", &long, 0.2, 1);
-    let mut walk = Walk::new(Texts::new());
-    let mut page = piece(&mut walk, registry.directory(), 61_000);
-    while !walk.is_done() {
+    let mut writer = PageWriter::new(Texts::new());
+    let mut page = piece(&mut writer, registry.directory(), 61_000);
+    while !writer.is_done() {
         registry.count(Op::Obs, "h", &long, 0.2, 1);
-        page += &piece(&mut walk, registry.directory(), 61_000);
+        page += &piece(&mut writer, registry.directory(), 61_000);
     }
     let values: Vec<&str> =
         page.lines().skip(2).map(|line| line.rsplit_once(' ').unwrap().1).collect();
@@ -164,15 +164,15 @@ fn series_come_and_go_between_pieces() {
     for number in (0..6000).step_by(2) {
         registry.count(Op::Inc, "m", &label(number), 1.0, if number % 4 == 0 { 1 } else { 50 });
     }
-    let mut walk = Walk::new(Texts::new());
-    let mut page = piece(&mut walk, registry.directory(), 500);
+    let mut writer = PageWriter::new(Texts::new());
+    let mut page = piece(&mut writer, registry.directory(), 500);
     let shown = lines_of(&page, "m").len();
     // Half of them die, the last that was shown perhaps among them; others are born among them.
     assert_eq!(registry.retire(50), 1500);
     for number in (1..6000).step_by(2) {
         registry.count(Op::Inc, "m", &label(number), 1.0, 50);
     }
-    page += &rest(&mut walk, registry.directory(), 500);
+    page += &rest(&mut writer, registry.directory(), 500);
     let mut want = BTreeSet::new();
     for number in 0..6000 {
         let was_shown = number <= 2 * (shown - 1);
@@ -191,16 +191,18 @@ fn a_name_that_is_taken_by_another_family_waits_for_the_next_page() {
         registry.count(Op::Inc, "m", &format!("{number:080}"), 1.0, 1);
     }
     registry.count(Op::Inc, "n", "", 1.0, 1000);
-    let mut walk = Walk::new(Texts::new());
-    let mut page = piece(&mut walk, registry.directory(), 500);
+    let mut writer = PageWriter::new(Texts::new());
+    let mut page = piece(&mut writer, registry.directory(), 500);
     assert_eq!(registry.retire(500), 3000);
     registry.count(Op::Set, "m", &"9".repeat(80), 7.0, 1000);
     let kinds: Vec<Kind> = registry.directory().families().map(|view| view.family.kind).collect();
     assert_eq!(kinds, [Kind::Gauge, Kind::Counter]);
-    page += &rest(&mut walk, registry.directory(), 500);
+    page += &rest(&mut writer, registry.directory(), 500);
     assert!(lines_of(&page, "m").iter().all(|line| line.ends_with(" 1")));
     assert_eq!(lines_of(&page, "n").len(), 1);
-    assert!(rest(&mut Walk::new(Texts::new()), registry.directory(), 500) == registry.whole());
+    assert!(
+        rest(&mut PageWriter::new(Texts::new()), registry.directory(), 500) == registry.whole()
+    );
 }
 
 #[test]
@@ -216,7 +218,7 @@ fn few_and_many_newcomers_find_their_places() {
             registry.count(Op::Inc, "m", &label, 1.0, 1);
             want.insert(format!("m{{l=\"{label}\"}} "));
         }
-        let page = rest(&mut Walk::new(Texts::new()), registry.directory(), 500);
+        let page = rest(&mut PageWriter::new(Texts::new()), registry.directory(), 500);
         let lines = lines_of(&page, "m");
         assert!(lines.iter().map(|line| &line[..line.len() - 1]).eq(&want));
     }

@@ -1,0 +1,162 @@
+//! The HTTP server: hyper on a current-thread tokio runtime, on the thread `http`.
+//!
+//! The thread does I/O only: it accepts, reads heads and writes bodies. Pages are made by other threads and
+//! arrive piece by piece ([`pages`]). It listens to whoever reaches
+//! the port, so everything that a client can take has a bound, and each bound a counter:
+//!
+//! | bound | past it |
+//! |---|---|
+//! | connections | the one that is needed least is closed, or the new one refused ([`connections`]) |
+//! | bytes, fields and time of a head, time between requests | the connection is closed ([`limits`]) |
+//! | body of a request | none is read; the request is answered and the connection closed |
+//! | time of a response | the connection is reset |
+//! | requests sent ahead | they wait in the socket until those before them are answered |
+//! | descriptors | a connection is closed, or accepting pauses ([`accept`]) |
+//!
+//! No other file names hyper.
+
+mod accept;
+mod accept_encoding;
+mod body;
+mod connection;
+mod connections;
+mod limits;
+pub(crate) mod pages;
+mod progress;
+mod refusal;
+mod router;
+mod stats;
+mod stream;
+mod throttle;
+mod web_config;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::runtime;
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+
+use self::connections::Connections;
+pub use self::limits::HttpLimits;
+use self::pages::Pages;
+use self::refusal::RefusalLog;
+pub use self::refusal::{Evicted, Refusal};
+pub use self::stats::HttpStats;
+use self::throttle::LogThrottle;
+pub use self::web_config::SharedWebConfig;
+
+/// Bytes that wait in a socket's buffer unsent; as many again are in a piece. A reader that takes nothing
+/// would otherwise fill a buffer of megabytes in the kernel.
+const UNSENT_BYTES_MAX: u32 = 128 << 10;
+/// How long responses may go on once the server is told to stop.
+const LAST_RESPONSES: Duration = Duration::from_secs(2);
+
+/// A server that listens and does not answer yet.
+#[derive(Debug)]
+pub struct HttpServer {
+    listener: TcpListener,
+    pages: Arc<dyn Pages>,
+    stats: Arc<HttpStats>,
+    limits: HttpLimits,
+    web_config: Arc<SharedWebConfig>,
+    stop: Arc<watch::Sender<bool>>,
+}
+
+/// Ends [`HttpServer::run`] from another thread.
+#[derive(Clone, Debug)]
+pub struct HttpStop(Arc<watch::Sender<bool>>);
+
+impl HttpStop {
+    /// Refuses new connections, and ends those that are open after the response at hand.
+    pub fn stop(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+/// What the tasks of the thread share.
+#[derive(Debug)]
+struct Shared {
+    pages: Arc<dyn Pages>,
+    stats: Arc<HttpStats>,
+    limits: HttpLimits,
+    web_config: Arc<SharedWebConfig>,
+    connections: Connections,
+    refusal_log: RefusalLog,
+    accept_log: LogThrottle,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Shared {
+    /// Counts a refusal, and logs it unless one of its kind was logged a moment ago.
+    fn refuse(&self, reason: Refusal, peer: SocketAddr) {
+        self.stats.count_refused(reason);
+        self.refusal_log.log(reason, peer);
+    }
+}
+
+impl HttpServer {
+    /// Over a listening socket.
+    ///
+    /// # Errors
+    /// Those of `setsockopt(2)`.
+    pub fn new(
+        listener: TcpListener,
+        pages: Arc<dyn Pages>,
+        stats: Arc<HttpStats>,
+        limits: HttpLimits,
+        web_config: Arc<SharedWebConfig>,
+    ) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        // Connections inherit these.
+        let socket = SockRef::from(&listener);
+        socket.set_tcp_nodelay(true)?;
+        socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
+        let stop = Arc::new(watch::channel(false).0);
+        Ok(Self { listener, pages, stats, limits, web_config, stop })
+    }
+
+    /// How to end it.
+    pub fn stop_handle(&self) -> HttpStop {
+        HttpStop(Arc::clone(&self.stop))
+    }
+
+    /// Serves until it is stopped.
+    ///
+    /// # Errors
+    /// Those of starting the runtime; none once it serves.
+    pub fn run(self) -> io::Result<()> {
+        let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let tasks = LocalSet::new();
+        tasks.block_on(&runtime, self.serve())?;
+        // Whoever is still connected has had its time.
+        drop(tasks);
+        Ok(())
+    }
+
+    async fn serve(self) -> io::Result<()> {
+        let mut stopping = self.stop.subscribe();
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        let shared = Rc::new(Shared {
+            pages: self.pages,
+            stats: self.stats,
+            refusal_log: RefusalLog::new(self.limits.log_interval),
+            accept_log: LogThrottle::new(self.limits.log_interval),
+            limits: self.limits,
+            web_config: self.web_config,
+            connections: Connections::default(),
+            stopping: stopping.clone(),
+        });
+        connection::unless_stopping(&mut stopping, accept::accept(&shared, &listener)).await;
+        drop(listener);
+        // A connection that ends drops its share.
+        let all_ended = pin!(shared.connections.all_ended());
+        drop(tokio::time::timeout(LAST_RESPONSES, all_ended).await);
+        Ok(())
+    }
+}

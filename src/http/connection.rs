@@ -1,0 +1,185 @@
+//! One connection, from accept to close: TLS, then one request after the other by hyper, under deadlines.
+//!
+//! A task on the thread `http`.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::Poll;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::sleep_until;
+
+use super::Shared;
+use super::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
+use super::progress::{Phase, Progress};
+use super::refusal::Refusal;
+use super::router;
+use super::stream::{Stream, Transport};
+
+/// The answer to an HTTP/2 preface, which hyper gives none.
+const VERSION_NOT_SUPPORTED: &[u8] =
+    b"HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// Serves a connection to its end.
+pub(super) async fn serve(
+    shared: Rc<Shared>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    progress: Rc<Progress>,
+) {
+    let mut stopping = shared.stopping.clone();
+    let late = {
+        let served = serve_in_time(&shared, stream, peer, &progress, &mut stopping);
+        within_deadlines(&shared, &progress, served).await.is_none()
+    };
+    if late {
+        match progress.phase() {
+            Phase::Head => shared.refuse(Refusal::HeadTime, peer),
+            Phase::Response => shared.stats.count_slow_reader(),
+            Phase::Idle => {}
+        }
+    }
+}
+
+/// Runs to the end, or to the deadline of the connection's phase; `None` then.
+async fn within_deadlines<T>(
+    shared: &Shared,
+    progress: &Progress,
+    served: impl Future<Output = T>,
+) -> Option<T> {
+    let mut served = pin!(served);
+    let mut sleep = pin!(sleep_until(progress.deadline(&shared.limits)));
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = served.as_mut().poll(cx) {
+            return Poll::Ready(Some(result));
+        }
+        // What was done above may have begun another phase.
+        let deadline = progress.deadline(&shared.limits);
+        if sleep.deadline() != deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        sleep.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
+
+async fn serve_in_time(
+    shared: &Rc<Shared>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    progress: &Rc<Progress>,
+    stopping: &mut watch::Receiver<bool>,
+) {
+    // Until the first byte is there, a connection needs no buffer.
+    if !matches!(unless_stopping(stopping, stream.readable()).await, Some(Ok(()))) {
+        return;
+    }
+    let tls = shared.web_config.get().tls();
+    let transport = match tls {
+        None => Transport::Plain(stream),
+        Some(tls) => match unless_stopping(stopping, tls.accept(stream)).await {
+            Some(Ok(stream)) => Transport::Tls(Box::new(stream)),
+            Some(Err(_)) => return shared.refuse(Refusal::Tls, peer),
+            None => return,
+        },
+    };
+    serve_http(shared, Stream::new(transport, Rc::clone(progress)), peer, progress, stopping).await;
+}
+
+/// Waits for something, or for the begin of the stop: `None` then.
+pub(super) async fn unless_stopping<T>(
+    stopping: &mut watch::Receiver<bool>,
+    awaited: impl Future<Output = T>,
+) -> Option<T> {
+    let mut stopped = pin!(stopping.wait_for(|stopping| *stopping));
+    let mut awaited = pin!(awaited);
+    poll_fn(|cx| match awaited.as_mut().poll(cx) {
+        Poll::Ready(result) => Poll::Ready(Some(result)),
+        Poll::Pending => stopped.as_mut().poll(cx).map(|_| None),
+    })
+    .await
+}
+
+/// Answers requests until the client or the stop ends the connection.
+async fn serve_http(
+    shared: &Rc<Shared>,
+    stream: Stream,
+    peer: SocketAddr,
+    progress: &Rc<Progress>,
+    stopping: &mut watch::Receiver<bool>,
+) {
+    let service = service_fn(|request| {
+        let response = router::respond(Rc::clone(shared), peer, Rc::clone(progress), request);
+        Box::pin(async { Ok::<_, Infallible>(response.await) })
+    });
+    let mut http = settings().serve_connection(TokioIo::new(stream), service);
+    let mut stopped = pin!(stopping.wait_for(|stopping| *stopping));
+    let mut told = false;
+    let result = poll_fn(|cx| {
+        if let Poll::Ready(result) = http.poll_without_shutdown(cx) {
+            return Poll::Ready(result);
+        }
+        if !told && stopped.as_mut().poll(cx).is_ready() {
+            told = true;
+            // The response that is being made or written is the last one.
+            Pin::new(&mut http).graceful_shutdown();
+            if progress.phase() != Phase::Response {
+                return Poll::Ready(Ok(()));
+            }
+            return http.poll_without_shutdown(cx);
+        }
+        Poll::Pending
+    })
+    .await;
+    let mut io = http.into_parts().io.into_inner();
+    if let Err(error) = result {
+        if let Some(reason) = refusal(&error) {
+            shared.refuse(reason, peer);
+        }
+        if !error.is_parse() {
+            return; // the client has gone, or must not take what it has for whole
+        }
+        if error.is_parse_version_h2() {
+            // A client that takes nothing has no answer either.
+            drop(io.write_all(VERSION_NOT_SUPPORTED).await);
+        }
+    }
+    drop(io.shutdown().await);
+}
+
+/// hyper's settings. The time for a head is ours: hyper's would run between requests as well.
+fn settings() -> http1::Builder {
+    let mut settings = http1::Builder::new();
+    settings
+        .header_read_timeout(None)
+        .max_headers(HEAD_FIELDS_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .half_close(true) // a client may send its request, close its side, and read the response
+        .title_case_headers(true); // as scripts that look for `Content-Type` expect
+    settings
+}
+
+/// Why a connection that failed was refused; `None` where its client went away, or its page failed.
+fn refusal(error: &hyper::Error) -> Option<Refusal> {
+    if error.is_parse_too_large() {
+        Some(Refusal::HeadTooLarge)
+    } else if error.is_parse_version_h2() || is_version(error) {
+        Some(Refusal::Version)
+    } else {
+        error.is_parse().then_some(Refusal::Syntax)
+    }
+}
+
+/// hyper tells the other wrong versions by this text only.
+fn is_version(error: &hyper::Error) -> bool {
+    error.is_parse() && error.to_string() == "invalid HTTP version parsed"
+}

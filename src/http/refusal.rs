@@ -1,0 +1,106 @@
+//! Why connections and requests are refused, and the log lines that say so.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::throttle::LogThrottle;
+
+/// Why a connection or request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It announced a body; none is read.
+    Body,
+    /// Past `-http-connections-max`, with nobody to evict.
+    Connections,
+    /// The head did not come within its time.
+    HeadTime,
+    /// The head has too many bytes or fields.
+    HeadTooLarge,
+    /// The head is not HTTP.
+    Syntax,
+    /// The TLS handshake failed.
+    Tls,
+    /// Another version of HTTP than 1.0 and 1.1.
+    Version,
+}
+
+impl Refusal {
+    /// Every reason, by label value.
+    pub const ALL: [Self; 7] = [
+        Self::Body,
+        Self::Connections,
+        Self::HeadTime,
+        Self::HeadTooLarge,
+        Self::Syntax,
+        Self::Tls,
+        Self::Version,
+    ];
+
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Connections => "connections",
+            Self::HeadTime => "head_time",
+            Self::HeadTooLarge => "head_size",
+            Self::Syntax => "syntax",
+            Self::Tls => "tls",
+            Self::Version => "version",
+        }
+    }
+
+    /// What the log says.
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Body => "the request has a body; it is answered, and the connection closed",
+            Self::Connections => "there are -http-connections-max connections already",
+            Self::HeadTime => "the request's head did not come in time",
+            Self::HeadTooLarge => "the request's head has more than 16 KiB or 64 fields",
+            Self::Syntax => "the request is not HTTP",
+            Self::Tls => "the TLS handshake failed",
+            Self::Version => "the request is not HTTP/1.0 or HTTP/1.1",
+        }
+    }
+}
+
+/// What an evicted connection was waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evicted {
+    /// For a request's head.
+    Head,
+    /// For the next request.
+    Idle,
+    /// For its client to take the response.
+    Response,
+}
+
+impl Evicted {
+    /// Every one, by label value.
+    pub const ALL: [Self; 3] = [Self::Head, Self::Idle, Self::Response];
+
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Head => "head",
+            Self::Idle => "idle",
+            Self::Response => "response",
+        }
+    }
+}
+
+/// Logs refusals of each kind at most once per interval.
+#[derive(Debug)]
+pub(super) struct RefusalLog([LogThrottle; Refusal::ALL.len()]);
+
+impl RefusalLog {
+    pub(super) fn new(interval: Duration) -> Self {
+        Self(Refusal::ALL.map(|_| LogThrottle::new(interval)))
+    }
+
+    /// Logs a refusal, unless one of its kind was logged a moment ago.
+    pub(super) fn log(&self, reason: Refusal, peer: SocketAddr) {
+        if let Some(left_out) = self.0[reason as usize].due() {
+            log::warn!("http: refused {peer}: {}{left_out}", reason.text());
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! A connection's bytes, plain or in TLS, and what their coming and going says about its progress.
+//!
+//! Polled by hyper on the thread `http`.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use super::progress::{Phase, Progress};
+
+/// Either kind of connection.
+#[derive(Debug)]
+pub(super) enum Transport {
+    /// Without TLS.
+    Plain(TcpStream),
+    /// With TLS.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A connection that tells its [`Progress`].
+#[derive(Debug)]
+pub(super) struct Stream {
+    transport: Transport,
+    progress: Rc<Progress>,
+}
+
+impl Stream {
+    pub(super) fn new(transport: Transport, progress: Rc<Progress>) -> Self {
+        Self { transport, progress }
+    }
+
+    fn pinned(&mut self) -> Pin<&mut dyn AsyncBytes> {
+        match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream) as Pin<&mut dyn AsyncBytes>,
+            Transport::Tls(stream) => Pin::new(&mut **stream) as Pin<&mut dyn AsyncBytes>,
+        }
+    }
+
+    fn told<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match &result {
+            Poll::Ready(Ok(_)) => self.progress.wrote(),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.progress.blocked(),
+        }
+        result
+    }
+}
+
+impl Drop for Stream {
+    /// A response that its client does not take is given up with a reset: otherwise the kernel would keep
+    /// what is in the socket's buffer for minutes.
+    fn drop(&mut self) {
+        if self.progress.phase() == Phase::Response && self.progress.blocked_since().is_some() {
+            let stream = match &self.transport {
+                Transport::Plain(stream) => stream,
+                Transport::Tls(stream) => stream.get_ref().0,
+            };
+            drop(stream.set_zero_linger());
+        }
+    }
+}
+
+trait AsyncBytes: AsyncRead + AsyncWrite {}
+impl<T: AsyncRead + AsyncWrite> AsyncBytes for T {}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let result = self.pinned().poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.progress.received();
+        }
+        result
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = self.pinned().poll_write(cx, bytes);
+        self.told(result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = self.pinned().poll_write_vectored(cx, slices);
+        self.told(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.transport {
+            Transport::Plain(stream) => stream.is_write_vectored(),
+            Transport::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    /// Called by hyper when it has nothing more to write.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = self.pinned().poll_flush(cx);
+        if let Poll::Ready(Ok(())) = result {
+            self.progress.flushed();
+        }
+        self.told(result)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.pinned().poll_shutdown(cx)
+    }
+}
