@@ -252,6 +252,8 @@ reasons! {
         KeyCase => "key_case",
         /// Invalid UTF-8 or a lone surrogate became U+FFFD.
         Unicode => "unicode",
+        /// Bucket fields that ask for other bounds than the standing histogram has were ignored.
+        BucketsIgnored => "buckets_ignored",
     }
 }
 

@@ -12,7 +12,7 @@ use crate::control::Control;
 use crate::ingest::log_slots::LogSlots;
 use crate::ingest::shapes::{Meaning, Shapes};
 use crate::ingest::{Handler, Listener};
-use crate::metric::{Op, OpType, Rejection, Sample};
+use crate::metric::{Coercion, Op, OpType, Rejection, Sample};
 use crate::registry::local::{CellHandle, LocalRegistry};
 use crate::sinks::outbox::Outboxes;
 use crate::stats::Stats;
@@ -328,7 +328,7 @@ impl Messages {
     ) -> Result<Option<(Meaning, f64)>, Rejection> {
         let Self { parser, local_registry, outboxes, shared, now_ns, number, .. } = self;
         let stats = &shared.stats[*number];
-        parser.parse(bytes, len, escaped, |Parsed { op_type, coercions, result }| {
+        parser.parse(bytes, len, escaped, |Parsed { op_type, mut coercions, result }| {
             let counted = result.and_then(|sample| {
                 let listener = &shared.listeners[listener];
                 // Before counting: a router passes on what others count.
@@ -337,6 +337,12 @@ impl Messages {
                 } else {
                     count(&sample, listener, local_registry, shared, *now_ns)?
                 };
+                if sample.op == Op::Obs
+                    && cell
+                        .is_some_and(|cell| local_registry.ignores_buckets(cell, &sample.buckets))
+                {
+                    coercions.insert(Coercion::BucketsIgnored);
+                }
                 Ok((sample.op, cell, sample.value))
             });
             match counted {

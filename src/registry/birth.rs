@@ -14,8 +14,9 @@ use ahash::RandomState;
 use dashmap::DashMap;
 
 use crate::metric::{BucketParams, Kind, Rejection};
+use crate::registry::buckets::{self, BirthParams};
+use crate::registry::cell;
 use crate::registry::slab::CellRef;
-use crate::registry::{buckets, cell};
 use crate::segmented_table::{Hashed, SegmentedTable};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering};
 
@@ -30,6 +31,8 @@ pub struct Family {
     pub kind: Kind,
     /// A histogram's finite upper bounds; empty for the others.
     pub bounds: Box<[f64]>,
+    /// The bucket fields of the first sample.
+    birth_params: BirthParams,
     /// The label names that every series has, sorted, separated by commas.
     label_names: Box<str>,
     /// Set once, under the lock, when the last series is gone. What a worker remembers of the family
@@ -43,6 +46,21 @@ impl Family {
     /// Words of a cell of this family.
     pub fn cell_words(&self) -> usize {
         cell::words(self.kind, self.bounds.len())
+    }
+
+    /// Whether the bucket fields of a later sample ask for other bounds than the family has. No fields
+    /// at all ask for nothing.
+    #[inline]
+    pub(super) fn ignores_buckets(&self, asked: &BucketParams<'_>, buckets_max: usize) -> bool {
+        !self.birth_params.same_as(asked)
+            && *asked != BucketParams::default()
+            && self.bounds_differ(asked, buckets_max)
+    }
+
+    /// Programs may write the same bounds in different ways, so the bounds are made and compared.
+    #[cold]
+    fn bounds_differ(&self, asked: &BucketParams<'_>, buckets_max: usize) -> bool {
+        buckets::bounds(asked, buckets_max).map_or(true, |bounds| *bounds != *self.bounds)
     }
 
     /// Whether its last series is gone.
@@ -206,6 +224,7 @@ impl Registry {
                 help: wanted.help.into(),
                 kind: wanted.kind,
                 bounds: made.map_or_else(make_bounds, Ok)?.into(),
+                birth_params: BirthParams::new(&wanted.buckets),
                 label_names: wanted.label_names.into(),
                 dead: AtomicBool::new(false),
                 lines: AtomicU64::new(0),
@@ -427,5 +446,6 @@ fn cell_bytes(family: &Family) -> u64 {
 
 fn family_bytes(family: &Family) -> u64 {
     let text = family.name.len() * 2 + family.help.len() + family.label_names.len();
-    (size_of::<Family>() + text + 8 * family.bounds.len() + 512) as u64
+    let bounds = 8 * family.bounds.len() + family.birth_params.heap_bytes();
+    (size_of::<Family>() + text + bounds + 512) as u64
 }

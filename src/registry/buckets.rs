@@ -10,6 +10,31 @@ mod reference;
 
 use crate::metric::{BucketParams, Rejection};
 
+/// The bucket fields that a family was born with, kept to tell later ones that ask for other bounds.
+#[derive(Debug)]
+pub(crate) struct BirthParams {
+    custom: Box<[f64]>,
+    /// All other fields; its own `custom` is empty.
+    others: BucketParams<'static>,
+}
+
+impl BirthParams {
+    /// A copy of the fields.
+    pub(crate) fn new(params: &BucketParams<'_>) -> Self {
+        Self { custom: params.custom.into(), others: BucketParams { custom: &[], ..*params } }
+    }
+
+    /// Whether the fields are the same.
+    pub(crate) fn same_as(&self, params: &BucketParams<'_>) -> bool {
+        BucketParams { custom: &self.custom, ..self.others } == *params
+    }
+
+    /// Bytes that it holds beside its own size.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        size_of_val(&*self.custom)
+    }
+}
+
 /// How many bounds where `buckets` is absent or 0.
 const COUNT_DEFAULT: i64 = 20;
 /// The distance of linear bounds where `bucket_width` is absent or 0.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ahash::RandomState;
 use hashbrown::HashTable;
 
-use crate::metric::{Kind, Rejection, Sample};
+use crate::metric::{BucketParams, Kind, Rejection, Sample};
 use crate::registry::birth::{Family, NewCell, Registry, Series, SeriesSpec};
 use crate::registry::cell;
 use crate::registry::label_text;
@@ -135,6 +135,14 @@ impl LocalRegistry {
             }
         }
         true
+    }
+
+    /// Whether the bucket fields of a sample that was counted into this cell, a histogram's, ask for other
+    /// bounds than the histogram has.
+    pub fn ignores_buckets(&self, own: CellHandle, asked: &BucketParams<'_>) -> bool {
+        let series = self.entries[own.index as usize].series.as_ref();
+        let buckets_max = self.registry.bounds().buckets_max;
+        series.is_some_and(|series| series.family.ignores_buckets(asked, buckets_max))
     }
 
     /// Reads what counting into a cell will need, so that it is near by then. The cell may be given up.

@@ -31,6 +31,8 @@ pub(crate) const SHAPES: &[&str] = &[
     r#"{"name":"h1","op":"obs","value":@}"#,
     r#"{"name":"h2","op":"obs","value":@,"buckets":5,"bucket_start":-10,"bucket_width":2.5}"#,
     r#"{"name":"h3","op":"obs","bucket_custom":[-1,0,0.5,1,1e5],"value":@,"labels":{"a":"1"}}"#,
+    r#"{"name":"h3","op":"obs","bucket_custom":[-1,0,2],"value":@,"labels":{"a":"1"}}"#,
+    r#"{"name":"h3","op":"obs","value":@,"labels":{"a":"1"}}"#,
     r#"{"name":"h4","op":"obs","value":@,"buckets":"4","bucket_factor":"2"}"#,
     r#"{"name":"h5","op":"obs","value":@,"buckets":6,"bucket_min":0.001,"bucket_max":1000}"#,
     r#"{"name":"h6","op":"obs","value":@,"buckets":3.0,"bucket_width":1}"#,
