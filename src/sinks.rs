@@ -28,25 +28,12 @@ pub(crate) mod outbox;
 pub(crate) mod pyroscope;
 pub(crate) mod queue;
 pub(crate) mod remote;
+pub(crate) mod row;
 pub(crate) mod scylla;
 pub(crate) mod spill;
 pub(crate) mod spooler;
-pub(crate) mod text;
 
-/// A message on its way to a far end, as the deliverer sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row<'a> {
-    /// When it was received, in nanoseconds since 1970. Later rows of one sink have later times, also
-    /// those that came with them, and a repeated row has the same: a far end can tell rows by it.
-    pub time_ns: u64,
-    /// Differs from all other rows' of this time, also those of other servers: counts from a number drawn at start.
-    pub seq: u64,
-    /// The message as one JSON object in the original's form: `name`, `labels` (the message's, the extra
-    /// ones and those of the source; names sorted), `op`, and where they are not zero `help`, `index`,
-    /// `buckets`, `bucket_custom`, `bucket_width`, `bucket_factor`, `bucket_min`, `bucket_max`,
-    /// `bucket_start`; `value`; `timestamp` where the message had a valid one.
-    pub text: &'a str,
-}
+pub use row::Row;
 
 /// What became of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +71,7 @@ pub enum Outcome {
 /// When a batch is sent and what it may hold; the deliverer keeps to it, but for a single row that is longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of row texts past which a batch is sent at once.
+    /// Bytes of rows, as blocks hold them, past which a batch is sent at once.
     pub bytes: usize,
     /// Rows past which a batch is sent at once.
     pub rows: usize,

@@ -95,7 +95,7 @@ impl Sinks {
         let spill = if keeps { Some(open_spill(queue_config, name)?) } else { None };
         let last_ns = spill.as_ref().map_or(0, |(_, found)| found.last_ns);
         // Differs from every other server's, and this one's next time.
-        let next_seq = ahash::RandomState::new().hash_one(std::process::id());
+        let first_seq = ahash::RandomState::new().hash_one(std::process::id());
         let limits = sink.limits();
         let memory_max_bytes = queue_config.memory_max_bytes;
         let queue = Arc::new(Queue::new(Arc::clone(&books), limits, memory_max_bytes, spill));
@@ -109,7 +109,7 @@ impl Sinks {
             spooler: Spooler {
                 blocks,
                 queue: Arc::clone(&queue),
-                stamps: Stamps { last_ns, next_seq },
+                stamps: Stamps::new(last_ns, first_seq),
             },
             deliverer: Deliverer::new(sink, Arc::clone(&queue), queue_config.retry_max),
             queue,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use crate::sinks::block::{Block, HEAD_BYTES};
+use crate::sinks::block::Block;
 use crate::sinks::queue::{Next, Queue};
 use crate::sinks::spill::{Segment, SegmentReader};
 use crate::sinks::{Limits, Trigger};
@@ -249,7 +249,7 @@ impl Open {
             self.cut = (self.block.bytes.len(), self.block.rows);
         } else {
             for row in self.block.iter_from(self.cut.0) {
-                let bytes = HEAD_BYTES + row.text.len();
+                let bytes = row.encoded().len();
                 let over = batch.bytes.len() + bytes > limits.max_bytes
                     || batch.rows as usize >= limits.max_rows;
                 if over && batch.rows > 0 {

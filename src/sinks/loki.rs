@@ -25,8 +25,7 @@ mod answer;
 mod labels;
 mod streams;
 
-/// The original's: a push at once at 500 events, and every 5 s. Loki's own messages hold 4 MiB at most;
-/// 1 MB of rows stays far below in any encoding.
+/// The original's: a push at once at 500 events, and every 5 s.
 const LIMITS: Limits = Limits {
     bytes: 1_000_000,
     rows: 500,
@@ -34,6 +33,9 @@ const LIMITS: Limits = Limits {
     max_bytes: 1_000_000,
     max_rows: 5_000,
 };
+/// Loki's own messages hold 4 MiB at most, and carry labels beside the lines. Rows make so many bytes of
+/// lines only if nearly all of their characters are escaped in JSON.
+const LINES_MAX_BYTES: usize = 3_000_000;
 
 /// The sink.
 #[derive(Debug)]
@@ -91,14 +93,17 @@ impl Loki {
         self.client.send(head, &gzip(body)?)
     }
 
-    /// One push of the rows; tells of each whether its text is a message.
-    fn attempt(&mut self, rows: &[Row<'_>], known: &mut Vec<bool>) -> Fate {
+    /// One push of the rows.
+    fn attempt(&mut self, rows: &[Row<'_>]) -> Fate {
         let mut streams = Streams::default();
-        known.clear();
-        known.extend(rows.iter().map(|row| streams.add(row, &self.pick)));
-        let body = streams.into_body();
-        let longest = rows.iter().map(|row| row.text.len()).max().unwrap_or(0);
-        if body.is_empty() { Fate::Delivered } else { self.push(&body, longest) }
+        for row in rows {
+            streams.add(row, &self.pick);
+        }
+        let lines = streams.lines();
+        if lines.bytes > LINES_MAX_BYTES && rows.len() > 1 {
+            return Fate::Told(answer::too_much(&self.place, lines.bytes));
+        }
+        self.push(&streams.into_body(), lines.longest)
     }
 
     fn complain_blocked(&mut self) {
@@ -122,15 +127,14 @@ impl Sink for Loki {
         _trigger: Trigger,
         verdicts: &mut Vec<Verdict>,
     ) -> Outcome {
-        let mut known = Vec::with_capacity(rows.len());
-        let mut fate = self.attempt(rows, &mut known);
+        let mut fate = self.attempt(rows);
         if fate == Fate::Bare && !self.pick.bare {
             log::warn!(
                 "loki: {} seems to take no structured metadata (allow_structured_metadata, schema v13): labels beside the stream are in the line alone",
                 self.place
             );
             self.pick.bare = true;
-            fate = self.attempt(rows, &mut known);
+            fate = self.attempt(rows);
             // Loki quotes labels: its words prove something only where the lines alone are taken.
             self.pick.bare = fate == Fate::Delivered;
         }
@@ -143,8 +147,7 @@ impl Sink for Loki {
             Fate::Bare => return answer::refused(&self.place, "metadata that it was not sent"),
             Fate::Told(outcome) => return outcome,
         };
-        let of_row = |known| if known { verdict } else { Verdict::Rejected(Reason::Unreadable) };
-        verdicts.extend(known.into_iter().map(of_row));
+        verdicts.resize(rows.len(), verdict);
         Outcome::Rows
     }
 

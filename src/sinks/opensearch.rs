@@ -24,7 +24,6 @@ use crate::sinks::opensearch::target::Target;
 use crate::sinks::{Limits, Outcome, Reason, Row, Sink, Trigger, Verdict};
 
 mod answer;
-mod date;
 mod document;
 mod indices;
 mod service;
@@ -95,11 +94,7 @@ impl OpenSearch {
     /// Where each row goes.
     fn places(&mut self, rows: &[Row<'_>]) -> Vec<Place> {
         self.indices.forget_old_days();
-        let mut place = |row: &Row<'_>| {
-            let head = document::Head::read(row.text).ok_or(Reason::Unreadable)?;
-            self.indices.find(&head.index, row.time_ns)
-        };
-        rows.iter().map(&mut place).collect()
+        rows.iter().map(|row| self.indices.find(row.index, row.time_ns)).collect()
     }
 
     /// Creates the indices that are needed and not known to be there. What the service refuses is noted:

@@ -11,7 +11,6 @@ use crate::clock;
 use crate::metric::{Op, Sample};
 use crate::sinks::block::Block;
 use crate::sinks::books::Books;
-use crate::sinks::text;
 use crate::text::labels::ConstantLabel;
 
 /// Bytes past which a block is full.
@@ -39,7 +38,7 @@ impl Outbox {
 
     /// Takes a message. `constants` are the labels that override its own.
     pub fn push(&mut self, sample: &Sample<'_>, constants: &[ConstantLabel]) {
-        self.block.push(clock::unix_ns(), |bytes| text::write(bytes, sample, constants));
+        self.block.push(clock::unix_ns(), sample, constants);
         self.books.workers[self.worker].enqueued.add(1);
         if self.block.bytes.len() >= BLOCK_BYTES {
             self.flush();

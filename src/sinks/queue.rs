@@ -82,7 +82,8 @@ impl Queue {
         let spill = spill.map(|(spill, found)| {
             let rows = found.segments.iter().map(|segment| segment.rows).sum();
             let bytes = found.segments.iter().map(|segment| segment.end).sum();
-            books.recovered.store(rows, Relaxed);
+            books.recovered.store(rows + found.unreadable_rows, Relaxed);
+            books.drop_rows(Drop::Damaged, found.unreadable_rows);
             books.spilled_rows.store(rows, Relaxed);
             books.spilled_bytes.store(bytes, Relaxed);
             books.torn_bytes.store(found.torn_bytes, Relaxed);
@@ -201,7 +202,8 @@ impl Queue {
             // Rows that are left could not be read.
             self.books.spilled_rows.fetch_sub(gone.rows, Relaxed);
             self.books.drop_rows(Drop::Damaged, gone.rows);
-            let done = if gone.rows == 0 { spill.remove(&gone) } else { spill.set_aside(&gone) };
+            let done =
+                if gone.rows == 0 { spill.remove(&gone) } else { spill.set_aside(gone.number) };
             if let Err(error) = done {
                 log::warn!("-spill-dir: cannot remove a segment that is done with: {error}");
             }

@@ -19,8 +19,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use memchr::memmem::Finder;
-
 use crate::sinks::{Limits, Outcome, Reason, Row, Sink, Trigger, Verdict};
 
 pub(crate) mod errors;
@@ -41,10 +39,6 @@ const LIMITS: Limits = Limits {
     max_rows: 8 * 1024,
 };
 
-/// Ends the part of a row's text that tells its series: name and labels. It cannot stand within a string,
-/// where quotes have a backslash before them.
-const SERIES_END: &str = "},\"op\":\"";
-
 /// Rows for one socket.
 #[derive(Debug, Default)]
 struct Lane {
@@ -62,7 +56,8 @@ pub(crate) struct Remote {
     datagram_bytes: usize,
     lanes: Vec<Lane>,
     hasher: ahash::RandomState,
-    series_end: Finder<'static>,
+    /// The row at hand as JSON; kept for the next.
+    json: Vec<u8>,
     errors: Arc<SendErrors>,
     stopped: Arc<AtomicBool>,
 }
@@ -82,7 +77,7 @@ impl Remote {
             datagram_bytes: datagram_bytes.min(DATAGRAM_MAX_BYTES),
             lanes: (0..sockets.max(1)).map(|_| Lane::default()).collect(),
             hasher: ahash::RandomState::new(),
-            series_end: Finder::new(SERIES_END),
+            json: Vec::new(),
             errors,
             stopped: Arc::default(),
         }
@@ -99,23 +94,22 @@ impl Remote {
             None => link.insert(Link::open(far_end, lanes.len(), &self.errors)?),
         };
         for (index, row) in rows.iter().enumerate() {
-            let text = row.text.as_bytes();
-            if text.len() > DATAGRAM_MAX_BYTES {
+            self.json.clear();
+            row.write_json(&mut self.json);
+            if self.json.len() > DATAGRAM_MAX_BYTES {
                 verdicts[index] = Verdict::Rejected(Reason::TooLong);
                 continue;
             }
-            let series = &text[..self.series_end.find(text).unwrap_or(text.len())];
-            // Half of the bits, so that it fits wherever this runs.
-            let hash = usize::try_from(self.hasher.hash_one(series) >> 32).unwrap_or(0);
-            let number = hash % lanes.len();
+            #[expect(clippy::cast_possible_truncation, reason = "any bits of the hash will do")]
+            let number = self.hasher.hash_one(row.series()) as usize % lanes.len();
             let lane = &mut lanes[number];
-            if lane.datagram.len() + 1 + text.len() > self.datagram_bytes {
+            if lane.datagram.len() + 1 + self.json.len() > self.datagram_bytes {
                 lane.flush(number, rows, link, &self.errors, verdicts)?;
             }
             if !lane.rows.is_empty() {
                 lane.datagram.push(b'\n');
             }
-            lane.datagram.extend_from_slice(text);
+            lane.datagram.extend_from_slice(&self.json);
             lane.rows.push(index);
         }
         for (number, lane) in lanes.iter_mut().enumerate() {
@@ -143,7 +137,9 @@ impl Lane {
             // A network that takes less than we were told: each by itself, while there is a choice.
             Err(error) if is_too_long(&error) && self.rows.len() > 1 => {
                 for &row in &self.rows {
-                    let sent = link.send(number, rows[row].text.as_bytes(), errors);
+                    self.datagram.clear();
+                    rows[row].write_json(&mut self.datagram);
+                    let sent = link.send(number, &self.datagram, errors);
                     verdicts[row] = judge(sent, link)?;
                 }
             }

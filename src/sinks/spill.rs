@@ -50,6 +50,8 @@ pub struct Found {
     pub segments: VecDeque<Segment>,
     /// Bytes cut off behind the last whole frames.
     pub torn_bytes: u64,
+    /// Undelivered rows in the format of an earlier version: they cannot be read and are set aside.
+    pub unreadable_rows: u64,
     /// Time of the newest row.
     pub last_ns: u64,
 }
@@ -107,12 +109,21 @@ impl Spill {
             }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 log::error!("-spill-dir: {}: {error}; it is set aside", path.display());
-                fs::rename(&path, path.with_extension(DAMAGED))?;
+                self.set_aside(number)?;
                 found.torn_bytes += length;
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
         };
+        if contents.is_old && contents.rows > 0 {
+            let (path, rows) = (path.display(), contents.rows);
+            log::error!(
+                "-spill-dir: {path}: {rows} undelivered rows have the format of an earlier version, which this one cannot read; the file is set aside"
+            );
+            self.set_aside(number)?;
+            found.unreadable_rows += contents.rows;
+            return Ok(());
+        }
         if !segment::is_torn(&file, contents.end)? {
             log::error!(
                 "-spill-dir: {} is damaged behind byte {}: rows up to there are taken, a copy of all is set aside",
@@ -148,9 +159,12 @@ impl Spill {
         fs::remove_file(self.path(segment.number))
     }
 
-    /// Renames a segment that cannot be read, so that it is out of the way but not gone.
-    pub fn set_aside(&self, segment: &Segment) -> io::Result<()> {
-        let path = self.path(segment.number);
+    /// Renames the segment of this number, which cannot be read, so that it is out of the way but not gone.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn set_aside(&self, number: u64) -> io::Result<()> {
+        let path = self.path(number);
         fs::rename(&path, path.with_extension(DAMAGED))
     }
 

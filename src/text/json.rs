@@ -65,8 +65,12 @@ fn write_scientific(out: &mut Vec<u8>, decimal: &Decimal) {
 
 /// Appends a string with its quotes. Besides what JSON demands `<`, `>`, `&`, U+2028 and U+2029 are escaped.
 pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
+    write_utf8(out, text.as_bytes());
+}
+
+/// Does as [`write_string`] with a text that is known to be UTF-8.
+pub(crate) fn write_utf8(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
-    let bytes = text.as_bytes();
     let (mut done, mut at) = (0, 0);
     while at < bytes.len() {
         let (escaped, len): (&[u8], usize) = match bytes[at] {

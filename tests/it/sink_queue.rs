@@ -5,7 +5,6 @@
 #![expect(clippy::disallowed_methods, reason = "the server's threads are started by hand here")]
 #![expect(clippy::cast_possible_truncation, reason = "a test may end; its numbers are small")]
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -32,10 +31,13 @@ const LIMITS: Limits = Limits {
 };
 const LONG: Duration = Duration::from_secs(20);
 
+/// Time, number and value of a row that was sent.
+type Seen = (u64, u64, u32);
+
 /// Shows each request to the test and does as it says.
 #[derive(Debug)]
 struct Scripted {
-    requests: Sender<Vec<(u64, u64, String)>>,
+    requests: Sender<Vec<Seen>>,
     answers: Receiver<(Outcome, Vec<Verdict>)>,
 }
 
@@ -45,7 +47,7 @@ impl Sink for Scripted {
     }
 
     fn deliver(&mut self, rows: &[Row<'_>], _: Trigger, verdicts: &mut Vec<Verdict>) -> Outcome {
-        let seen = rows.iter().map(|row| (row.time_ns, row.seq, row.text.to_owned())).collect();
+        let seen = rows.iter().map(|row| (row.time_ns, row.seq, value(row))).collect();
         if self.requests.send(seen).is_err() {
             return Outcome::Retry { why: "the test is over".to_owned(), after: None };
         }
@@ -63,7 +65,7 @@ struct Rig {
     outbox: Option<Outbox>,
     books: Arc<Books>,
     queue: Arc<Queue>,
-    requests: Receiver<Vec<(u64, u64, String)>>,
+    requests: Receiver<Vec<Seen>>,
     answers: Sender<(Outcome, Vec<Verdict>)>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -82,7 +84,7 @@ fn rig_on(retry_max: Duration, max_bytes: usize, spill: Option<(Spill, Found)>) 
     let queue = Arc::new(Queue::new(Arc::clone(&books), LIMITS, max_bytes, spill));
     let (sender, blocks) = channel::unbounded();
     let outbox = Some(Outbox::new(0, sender, Arc::clone(&books)));
-    let stamps = Stamps { last_ns, next_seq: 7 };
+    let stamps = Stamps::new(last_ns, 7);
     let spooler = Spooler { blocks, queue: Arc::clone(&queue), stamps };
     let (requests_in, requests) = channel::unbounded();
     let (answers, answers_out) = channel::unbounded();
@@ -97,27 +99,17 @@ impl Rig {
     fn send(&mut self, values: impl IntoIterator<Item = u32>) {
         let outbox = self.outbox.as_mut().unwrap();
         for value in values {
-            let sample = Sample {
-                op: Op::Event,
-                name: "e",
-                labels: &[],
-                help: "",
-                value: f64::from(value),
-                buckets: BucketParams::default(),
-                timestamp: None,
-                index: "",
-            };
-            outbox.push(&sample, &[]);
+            outbox.push(&event(value), &[]);
             outbox.flush();
         }
     }
 
-    fn request(&self) -> Vec<(u64, u64, String)> {
+    fn request(&self) -> Vec<Seen> {
         self.requests.recv_timeout(LONG).expect("a request")
     }
 
     fn values(&self) -> Vec<u32> {
-        self.request().iter().map(|(_, _, text)| value(text)).collect()
+        self.request().iter().map(|(_, _, value)| *value).collect()
     }
 
     fn answer(&self, outcome: Outcome, verdicts: &[Verdict]) {
@@ -165,9 +157,21 @@ impl Rig {
     }
 }
 
-fn value(text: &str) -> u32 {
-    let row: serde_json::Value = serde_json::from_str(text).unwrap();
-    row["value"].as_u64().unwrap() as u32
+fn value(row: &Row<'_>) -> u32 {
+    row.value.to_string().parse().unwrap()
+}
+
+fn event(value: u32) -> Sample<'static> {
+    Sample {
+        op: Op::Event,
+        name: "e",
+        labels: &[],
+        help: "",
+        value: f64::from(value),
+        buckets: BucketParams::default(),
+        timestamp: None,
+        index: "",
+    }
 }
 
 fn retry() -> Outcome {
@@ -309,7 +313,7 @@ fn rows_that_reached_the_disk_survive_a_kill() {
     let first = next.request();
     next.take_all(first.len());
     assert_eq!(next.drain(29 - first.len()).len(), 29 - first.len());
-    assert_eq!(value(&first[0].2), 1);
+    assert_eq!(first[0].2, 1);
     next.end();
     rig.take_all(1);
     assert_eq!(rig.drain(29).len(), 29);
@@ -392,7 +396,7 @@ fn two_servers_do_not_share_a_directory() {
 fn rows_that_cannot_be_read_back_are_set_aside_and_counted() {
     let dir = tempfile::tempdir().unwrap();
     let mut block = Block::default();
-    block.push(1, |bytes| bytes.extend_from_slice(b"{\"value\":3}"));
+    block.push(1, &event(3), &[]);
     let segment = segment_of(dir.path(), &[block]);
     let found = Spill::open(dir.path(), 1 << 20).unwrap();
     // After it was found whole, the disk fails.
@@ -409,8 +413,8 @@ fn rows_that_cannot_be_read_back_are_set_aside_and_counted() {
 fn a_block_that_is_not_all_rows_is_rejected_whole_and_counted() {
     let dir = tempfile::tempdir().unwrap();
     let mut block = Block::default();
-    block.push(1, |bytes| bytes.extend_from_slice(b"{\"value\":3}"));
-    block.push(2, |bytes| bytes.extend_from_slice(b"{\"value\":4}"));
+    block.push(1, &event(3), &[]);
+    block.push(2, &event(4), &[]);
     block.bytes.pop(); // of the second text; the checksum is that of what was written
     segment_of(dir.path(), &[block]);
     let books = rig(1, Some((dir.path(), 1 << 20))).end();
@@ -424,7 +428,7 @@ fn damage_in_the_middle_costs_what_is_behind_it_and_is_counted_once() {
     let mut blocks = Vec::new();
     for value in 0..5 {
         let mut block = Block::default();
-        block.push(value + 1, |bytes| write!(bytes, "{{\"value\":{value}}}").unwrap());
+        block.push(u64::from(value) + 1, &event(value), &[]);
         blocks.push(block);
     }
     let segment = segment_of(dir.path(), &blocks);
@@ -445,7 +449,7 @@ fn damage_in_the_middle_costs_what_is_behind_it_and_is_counted_once() {
 fn damage_found_at_the_start_is_set_aside_and_ends_no_start() {
     let dir = tempfile::tempdir().unwrap();
     let mut block = Block::default();
-    block.push(1, |bytes| bytes.extend_from_slice(b"{\"value\":3}"));
+    block.push(1, &event(3), &[]);
     let segment = segment_of(dir.path(), &[block.clone(), block]);
     let whole = std::fs::read(&segment).unwrap();
     for (at, rows) in [(3, 0), (whole.len() - 1, 1)] {
@@ -458,6 +462,25 @@ fn damage_found_at_the_start_is_set_aside_and_ends_no_start() {
         assert_eq!(std::fs::read(segment.with_extension("damaged")).unwrap(), bytes);
         let _ = std::fs::remove_file(&segment); // it is gone where nothing in it was whole
     }
+}
+
+#[test]
+fn rows_in_an_earlier_versions_format_are_set_aside_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut block = Block::default();
+    block.push(1, &event(3), &[]);
+    block.push(2, &event(4), &[]);
+    let segment = segment_of(dir.path(), &[block.clone(), block]);
+    let mut bytes = std::fs::read(&segment).unwrap();
+    assert_eq!(&bytes[..8], b"MSROWS02");
+    bytes[7] = b'1';
+    std::fs::write(&segment, &bytes).unwrap();
+    let mut rig = rig(1 << 20, Some((dir.path(), 1 << 20)));
+    assert_eq!(std::fs::read(segment.with_extension("damaged")).unwrap(), bytes);
+    rig.send([5]);
+    assert_eq!(rig.drain(1), [5]);
+    let books = rig.end();
+    assert_eq!((books.recovered.load(Relaxed), books.dropped(Drop::Damaged)), (4, 4));
 }
 
 #[test]

@@ -65,6 +65,12 @@ pub(super) fn refused(place: &str, said: &str) -> Outcome {
     Outcome::Split { why: format!("{place} refuses a line: {said}"), reason: Reason::Refused }
 }
 
+/// Of rows whose lines are more than Loki takes at once.
+pub(super) fn too_much(place: &str, bytes: usize) -> Outcome {
+    let why = format!("{place} would not take {bytes} bytes of lines at once");
+    Outcome::Split { why, reason: Reason::TooLong }
+}
+
 /// Of a push without an answer.
 pub(super) fn none(place: &str, error: &anyhow::Error) -> Outcome {
     Outcome::Retry { why: format!("{place}: {error:#}"), after: None::<Duration> }

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use crate::sinks::row::RowLabels;
 use crate::text::json::write_string;
 
 /// Loki's default bounds. Past one of the first three it refuses the whole stream, past one of the others
@@ -54,7 +55,7 @@ impl Pick {
     }
 
     /// Writes one message's labels, which are sorted by name.
-    pub(super) fn write(&self, labels: &[(Cow<'_, str>, Cow<'_, str>)], out: &mut Labels) {
+    pub(super) fn write(&self, labels: RowLabels<'_>, out: &mut Labels) {
         out.stream.clear();
         out.metadata.clear();
         let (mut in_stream, mut in_metadata, mut metadata_bytes) = (0, 0, 0);
@@ -98,9 +99,8 @@ fn write_member(out: &mut Vec<u8>, name: &str, value: &str) {
 }
 
 /// Clean names, sorted, each once: of labels that fall together the last wins. Loki knows no empty values.
-fn merged<'a>(labels: &'a [(Cow<'a, str>, Cow<'a, str>)]) -> Vec<(Cow<'a, str>, &'a str)> {
-    let mut merged: Vec<(Cow<'a, str>, &'a str)> =
-        labels.iter().map(|(name, value)| (clean(name), value.as_ref())).collect();
+fn merged(labels: RowLabels<'_>) -> Vec<(Cow<'_, str>, &str)> {
+    let mut merged: Vec<_> = labels.map(|label| (clean(label.name), label.value)).collect();
     merged.reverse();
     merged.sort_by(|a, b| a.0.cmp(&b.0)); // stable: the last comes first
     merged.dedup_by(|later, first| later.0 == first.0);
@@ -130,12 +130,17 @@ fn clean(name: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::{Label, Op};
+    use crate::sinks::block::Block;
+    use crate::sinks::block::tests::sample;
 
     fn written(pick: &[&str], labels: &[(&str, &str)]) -> (String, String) {
         let pick: Vec<_> = pick.iter().map(|name| (*name).to_owned()).collect();
-        let labels: Vec<_> = labels.iter().map(|(n, v)| (Cow::from(*n), Cow::from(*v))).collect();
+        let labels: Vec<_> = labels.iter().map(|&(name, value)| Label { name, value }).collect();
+        let mut block = Block::default();
+        block.push(1, &sample(Op::Event, "e", &labels), &[]);
         let mut out = Labels::default();
-        Pick::new(&pick).unwrap().write(&labels, &mut out);
+        Pick::new(&pick).unwrap().write(block.iter().next().unwrap().labels(), &mut out);
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (text(out.stream), text(out.metadata))
     }

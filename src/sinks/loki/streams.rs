@@ -3,50 +3,20 @@
 //! Pure data, made anew for each request and the same for the same rows: Loki takes an entry that has the
 //! stream, time and line of one that it holds for that one, so that a repeated request stores nothing twice.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
 
 use crate::sinks::Row;
 use crate::sinks::loki::labels::{Labels, Pick};
-use crate::text::json::write_string;
+use crate::text::json::write_utf8;
 
-/// A row's text, as far as streams are made of it.
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow)]
-    labels: Pairs<'a>,
-}
-
-struct Pairs<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
-
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Map;
-        impl<'de> Visitor<'de> for Map {
-            type Value = Pairs<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("labels")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
-                let mut pairs = Vec::with_capacity(8);
-                while let Some((name, value)) = map.next_entry::<Text<'de>, Text<'de>>()? {
-                    pairs.push((name.0, value.0));
-                }
-                Ok(Pairs(pairs))
-            }
-        }
-        deserializer.deserialize_map(Map)
-    }
+/// How long the lines of a push are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lines {
+    /// All together.
+    pub(super) bytes: usize,
+    /// The longest one.
+    pub(super) longest: usize,
 }
 
 /// Streams in the order of their first entries.
@@ -56,14 +26,20 @@ pub(super) struct Streams {
     places: HashMap<Vec<u8>, usize>,
     /// By stream: what stands before its values, and they.
     entries: Vec<Vec<u8>>,
+    lines: Lines,
+    /// Of the row at hand; kept for the next.
     labels: Labels,
+    line: Vec<u8>,
 }
 
 impl Streams {
-    /// Takes a row in; false if its text is no message.
-    pub(super) fn add(&mut self, row: &Row<'_>, pick: &Pick) -> bool {
-        let Ok(message) = serde_json::from_str::<Message<'_>>(row.text) else { return false };
-        pick.write(&message.labels.0, &mut self.labels);
+    /// Takes a row in.
+    pub(super) fn add(&mut self, row: &Row<'_>, pick: &Pick) {
+        pick.write(row.labels(), &mut self.labels);
+        self.line.clear();
+        row.write_json(&mut self.line);
+        self.lines.bytes += self.line.len();
+        self.lines.longest = self.lines.longest.max(self.line.len());
         let place = match self.places.entry(std::mem::take(&mut self.labels.stream)) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(new) => {
@@ -79,21 +55,22 @@ impl Streams {
         out.extend_from_slice(b"[\"");
         out.extend_from_slice(row.time_ns.to_string().as_bytes());
         out.extend_from_slice(b"\",");
-        write_string(out, row.text);
+        write_utf8(out, &self.line);
         if !self.labels.metadata.is_empty() {
             out.extend_from_slice(b",{");
             out.extend_from_slice(&self.labels.metadata);
             out.push(b'}');
         }
         out.push(b']');
-        true
     }
 
-    /// The body; empty if there are no entries.
+    /// How long the lines so far are.
+    pub(super) fn lines(&self) -> Lines {
+        self.lines
+    }
+
+    /// The body of the push.
     pub(super) fn into_body(self) -> Vec<u8> {
-        if self.entries.is_empty() {
-            return Vec::new();
-        }
         let mut body = b"{\"streams\":[".to_vec();
         body.extend_from_slice(&self.entries.join(&b"]},"[..]));
         body.extend_from_slice(b"]}]}");
@@ -104,50 +81,62 @@ impl Streams {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::{Label, Op};
+    use crate::sinks::block::Block;
+    use crate::sinks::block::tests::sample;
 
-    fn body(rows: &[(u64, &str)], pick: &[&str]) -> String {
+    fn block(rows: &[(&str, &[(&str, &str)])]) -> Block {
+        let mut block = Block::default();
+        for ((name, labels), time_ns) in rows.iter().zip(1..) {
+            let labels: Vec<_> =
+                labels.iter().map(|&(name, value)| Label { name, value }).collect();
+            block.push(time_ns, &sample(Op::Event, name, &labels), &[]);
+        }
+        block
+    }
+
+    fn body(rows: &[(&str, &[(&str, &str)])], pick: &[&str]) -> String {
         let pick: Vec<_> = pick.iter().map(|name| (*name).to_owned()).collect();
         let pick = Pick::new(&pick).unwrap();
         let mut streams = Streams::default();
-        for (time_ns, text) in rows {
-            assert!(streams.add(&Row { time_ns: *time_ns, seq: 0, text }, &pick));
+        for row in &block(rows) {
+            streams.add(&row, &pick);
         }
         String::from_utf8(streams.into_body()).unwrap()
     }
 
     #[test]
     fn entries_of_one_label_set_are_one_stream_in_order() {
-        let rows = [
-            (1, r#"{"name":"a","labels":{"l":"1"},"value":1}"#),
-            (2, r#"{"name":"b","labels":{"l":"\u003c\"2"},"value":1}"#),
-            (3, r#"{"name":"c","labels":{"l":"1"},"value":1}"#),
-        ];
+        let rows: [(&str, &[(&str, &str)]); 3] =
+            [("a", &[("l", "1")]), ("b", &[("l", "<\"2")]), ("c", &[("l", "1")])];
         let expected = concat!(
             r#"{"streams":[{"stream":{"l":"1"},"values":["#,
-            r#"["1","{\"name\":\"a\",\"labels\":{\"l\":\"1\"},\"value\":1}"],"#,
-            r#"["3","{\"name\":\"c\",\"labels\":{\"l\":\"1\"},\"value\":1}"]]},"#,
+            r#"["1","{\"name\":\"a\",\"labels\":{\"l\":\"1\"},\"op\":\"event\",\"value\":1}"],"#,
+            r#"["3","{\"name\":\"c\",\"labels\":{\"l\":\"1\"},\"op\":\"event\",\"value\":1}"]]},"#,
             r#"{"stream":{"l":"\u003c\"2"},"values":["#,
-            r#"["2","{\"name\":\"b\",\"labels\":{\"l\":\"\\u003c\\\"2\"},\"value\":1}"]]}]}"#,
+            r#"["2","{\"name\":\"b\",\"labels\":{\"l\":\"\\u003c\\\"2\"},\"op\":\"event\",\"value\":1}"]]}]}"#,
         );
         assert_eq!(body(&rows, &[]), expected);
     }
 
     #[test]
     fn labels_beside_the_stream_follow_the_line() {
-        let rows = [(7, r#"{"name":"a","labels":{"k":"1","l":"2"},"value":1}"#)];
-        assert!(body(&rows, &["l"]).ends_with(r#"\"value\":1}",{"k":"1"}]]}]}"#));
-        let known: serde_json::Value = serde_json::from_str(&body(&rows, &["l"])).unwrap();
-        assert_eq!(known["streams"][0]["values"][0][1], rows[0].1);
+        let rows: [(&str, &[(&str, &str)]); 1] = [("a", &[("k", "1"), ("l", "2")])];
+        let body = body(&rows, &["l"]);
+        assert!(body.ends_with(r#"\"value\":1}",{"k":"1"}]]}]}"#), "{body}");
+        let read: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let line = r#"{"name":"a","labels":{"k":"1","l":"2"},"op":"event","value":1}"#;
+        assert_eq!(read["streams"][0]["values"][0][1], line);
     }
 
     #[test]
-    fn what_is_no_message_is_told() {
+    fn lines_are_measured() {
         let pick = Pick::new(&[]).unwrap();
         let mut streams = Streams::default();
-        for text in ["", "{", "[]", r#"{"name":"a"}"#, r#"{"labels":[]}"#, r#"{"labels":{"a":1}}"#]
-        {
-            assert!(!streams.add(&Row { time_ns: 1, seq: 0, text }, &pick), "{text}");
+        for row in &block(&[("a", &[]), ("<", &[])]) {
+            streams.add(&row, &pick);
         }
-        assert!(streams.into_body().is_empty());
+        let short = r#"{"name":"a","labels":{},"op":"event","value":1}"#.len();
+        assert_eq!(streams.lines(), Lines { bytes: 2 * short + 5, longest: short + 5 });
     }
 }

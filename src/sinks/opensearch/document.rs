@@ -2,28 +2,17 @@
 //!
 //! Pure; appends to the caller's buffer. A row makes the same lines whenever it is sent.
 
-use std::borrow::Cow;
+use std::time::Duration;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
-use serde::Deserialize;
+use jiff::Timestamp;
 
-use super::date;
 use crate::sinks::Row;
 use crate::text::json;
 
-/// What decides over a document's index.
-#[derive(Deserialize)]
-pub(super) struct Head<'a> {
-    /// The message's; empty for none.
-    #[serde(borrow, default)]
-    pub(super) index: Cow<'a, str>,
-}
-
-impl<'a> Head<'a> {
-    /// Reads a row's text; `None` if it is not what a row's text is.
-    pub(super) fn read(text: &'a str) -> Option<Self> {
-        serde_json::from_str(text).ok()
-    }
+/// The time of a row. Every number of nanoseconds since 1970 that a `u64` holds is one, up to 2554.
+pub(super) fn time(time_ns: u64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + Duration::from_nanos(time_ns)
 }
 
 /// Appends both lines. `create` with an id of our own, so that a document that is sent again, since
@@ -34,11 +23,9 @@ pub(super) fn write(out: &mut Vec<u8>, row: &Row<'_>, index: &str) {
     out.extend_from_slice(b",\"_id\":\"");
     write_id(out, row);
     out.extend_from_slice(b"\"}}\n");
-    // All but the closing brace.
-    out.extend_from_slice(without_timestamp(row.text).as_bytes());
-    out.extend_from_slice(b",\"timestamp\":\"");
-    date::write_time(out, row.time_ns);
-    out.extend_from_slice(b"\"}\n");
+    // As Go writes times: in UTC with a Z, and a fraction without zeros at its end.
+    row.write_json_at(out, &time(row.time_ns).to_string());
+    out.push(b'\n');
 }
 
 /// 22 letters, which OpenSearch keeps as the 16 bytes that they stand for. The time comes first: ids that
@@ -50,28 +37,22 @@ fn write_id(out: &mut Vec<u8>, row: &Row<'_>) {
     let start = out.len();
     out.resize(start + 22, 0);
     let written = BASE64_URL_SAFE_NO_PAD.encode_slice(bytes, &mut out[start..]);
-    debug_assert_eq!(written, Ok(22));
-}
-
-/// A row's text without its closing brace, and without the timestamp that may stand before it: that of a
-/// document is the time of its row.
-fn without_timestamp(text: &str) -> &str {
-    let open = text.strip_suffix('}').unwrap_or(text);
-    // A value is a number: a quote at the end is that of a timestamp, which holds no quotes itself.
-    match open.rfind(",\"timestamp\":\"") {
-        Some(at) if open.ends_with('"') => &open[..at],
-        _ => open,
-    }
+    assert_eq!(written, Ok(22), "16 bytes are 22 letters");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::{Op, Sample};
+    use crate::sinks::block::tests::sample;
+    use crate::sinks::block::{Block, Stamps};
 
-    fn lines(text: &str) -> String {
+    fn lines(sample: &Sample<'_>) -> String {
+        let mut block = Block::default();
+        block.push(1_790_000_000_120_000_000, sample, &[]);
+        block.stamp(&mut Stamps::new(0, 0));
         let mut out = Vec::new();
-        let row = Row { time_ns: 1_790_000_000_120_000_000, seq: 1, text };
-        write(&mut out, &row, "idx-2026-09-21");
+        write(&mut out, &block.iter().next().unwrap(), "idx-2026-09-21");
         String::from_utf8(out).unwrap()
     }
 
@@ -81,24 +62,25 @@ mod tests {
             "{\"create\":{\"_index\":\"idx-2026-09-21\",\"_id\":\"GNdbhCsaDgAAAAAAAAAAAQ\"}}\n";
         let document = "{\"name\":\"e\",\"labels\":{},\"op\":\"index\",\"value\":1,\
                         \"timestamp\":\"2026-09-21T14:13:20.12Z\"}\n";
-        let plain = r#"{"name":"e","labels":{},"op":"index","value":1}"#;
-        assert_eq!(lines(plain), format!("{action}{document}"));
-        let stamped =
-            r#"{"name":"e","labels":{},"op":"index","value":1,"timestamp":"2024-01-02T03:04:05Z"}"#;
-        assert_eq!(lines(stamped), lines(plain));
+        let plain = sample(Op::Index, "e", &[]);
+        assert_eq!(lines(&plain), format!("{action}{document}"));
+        let stamped = Sample { timestamp: Some("2024-01-02T03:04:05Z"), ..plain };
+        assert_eq!(lines(&stamped), lines(&plain));
     }
 
     #[test]
-    fn a_timestamp_that_is_none_stays() {
-        let text = r#"{"name":"e","labels":{"x":",\"timestamp\":\""},"op":"index","value":1}"#;
-        assert!(lines(text).contains(&text[..text.len() - 1]), "{}", lines(text));
-    }
-
-    #[test]
-    fn the_index_is_read_whatever_else_there_is() {
-        let index = |text| Head::read(text).map(|head| head.index.into_owned());
-        assert_eq!(index(r#"{"name":"e","index":"a\"b","value":1}"#).as_deref(), Some("a\"b"));
-        assert_eq!(index(r#"{"name":"e","labels":{"index":"no"}}"#).as_deref(), Some(""));
-        assert_eq!(index("{"), None);
+    fn times_are_written_as_go_does() {
+        let cases = [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399_999_999_999, "2000-02-28T23:59:59.999999999Z"),
+            (951_782_400_000_000_000, "2000-02-29T00:00:00Z"),
+            (951_868_800_000_000_010, "2000-03-01T00:00:00.00000001Z"),
+            (4_107_542_400_500_000_000, "2100-03-01T00:00:00.5Z"),
+            (1_790_000_000_120_000_000, "2026-09-21T14:13:20.12Z"),
+            (u64::MAX, "2554-07-21T23:34:33.709551615Z"),
+        ];
+        for (time_ns, expected) in cases {
+            assert_eq!(time(time_ns).to_string(), expected);
+        }
     }
 }

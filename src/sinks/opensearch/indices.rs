@@ -5,7 +5,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use super::date;
+use jiff::civil::Date;
+use jiff::tz::Offset;
+
+use super::document;
 use crate::sinks::Reason;
 
 /// Of messages that name none.
@@ -47,7 +50,7 @@ pub(super) struct Index {
 /// All indices of the last days.
 #[derive(Debug)]
 pub(super) struct Indices {
-    days: BTreeMap<u64, HashMap<Box<str>, usize, ahash::RandomState>>,
+    days: BTreeMap<Date, HashMap<Box<str>, usize, ahash::RandomState>>,
     all: Vec<Index>,
     day_max: usize,
     /// Two that have taken documents: for any index that has not there is another that has.
@@ -63,16 +66,15 @@ impl Indices {
     /// The number of the index that a row of this time goes to; it holds until [`Self::forget_old_days`].
     pub(super) fn find(&mut self, index: &str, time_ns: u64) -> Result<usize, Reason> {
         let template = if index.is_empty() { DEFAULT } else { index };
-        let day = date::day(time_ns);
+        let day = Offset::UTC.to_datetime(document::time(time_ns)).date();
         let of_day = self.days.entry(day).or_default();
         if let Some(number) = of_day.get(template) {
             return Ok(*number);
         }
-        let mut name = template.as_bytes().to_vec();
-        name.push(b'-');
-        date::write_date(&mut name, day);
-        let name = String::from_utf8(name).ok().filter(|name| is_valid(name));
-        let name = name.ok_or(Reason::IndexName)?.into_boxed_str();
+        let name = format!("{template}-{day}").into_boxed_str();
+        if !is_valid(&name) {
+            return Err(Reason::IndexName);
+        }
         if of_day.len() >= self.day_max {
             return Err(Reason::IndicesLimit);
         }

@@ -2,19 +2,17 @@
 //!
 //! Runs on the deliverer. Pure but for [`all`], which sends.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cdrs_tokio::error::Error;
 use cdrs_tokio::frame::message_error::ErrorType;
 use cdrs_tokio::types::value::Value;
-use serde::Deserialize;
 use tokio::task::JoinSet;
 
 use super::places::{Place, Places, milliseconds};
 use super::schema::Shape;
 use super::session::{REQUEST_TIMEOUT, Ready, say};
+use crate::sinks::row::RowLabels;
 use crate::sinks::{Reason, Row, Verdict};
 
 /// Inserts that wait for an answer at once.
@@ -25,17 +23,6 @@ const KEY_MAX_BYTES: usize = 65_533;
 const LABELS_MAX_BYTES: usize = 1024 * 1024;
 /// What a key of two parts takes besides them.
 const KEY_PARTS_BYTES: usize = 2 * 3;
-
-/// What a row's text says.
-#[derive(Debug, Deserialize)]
-struct Message<'a> {
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    /// Sorted: the database takes a map's bytes as they come, and equal labels have to be equal bytes.
-    #[serde(borrow)]
-    labels: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
-    value: f64,
-}
 
 /// What became of a row that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,41 +121,42 @@ fn values(
     shape: Shape,
     places: &mut Places,
 ) -> Result<(Vec<Value>, Option<Place>), Reason> {
-    let message: Message<'_> = serde_json::from_str(row.text).map_err(|_| Reason::Unreadable)?;
-    let labels = map(&message.labels);
+    let labels = map(row.labels());
     let by_labels = if shape.by_labels { labels.len() } else { 0 };
-    let key = message.name.len() + by_labels + KEY_PARTS_BYTES;
+    let key = row.name.len() + by_labels + KEY_PARTS_BYTES;
     if key > KEY_MAX_BYTES || labels.len() > LABELS_MAX_BYTES {
         return Err(Reason::TooLong);
     }
     let place = (!shape.has_seq).then(|| {
-        let partition = (message.name.as_ref(), if shape.by_labels { &labels[..] } else { &[] });
+        let partition = (row.name, if shape.by_labels { &labels[..] } else { &[] });
         places.of(row.time_ns, partition)
     });
     let ms = place.map_or_else(|| milliseconds(row.time_ns), |place| place.ms);
-    let mut values = vec![
-        Value::new(message.name.as_ref()),
-        Value::Some(labels),
-        Value::new(ms),
-        Value::new(message.value),
-    ];
+    let mut values =
+        vec![Value::new(row.name), Value::Some(labels), Value::new(ms), Value::new(row.value)];
     if shape.has_seq {
         values.push(Value::new(row.seq.cast_signed()));
     }
     Ok((values, place))
 }
 
-/// A map as the protocol has it: how many, then each name and value with its length.
-fn map(labels: &BTreeMap<Cow<'_, str>, Cow<'_, str>>) -> Vec<u8> {
+/// A map as the protocol has it: how many, then each name and value with its length. Labels come sorted: the
+/// database takes a map's bytes as they come, and equal labels have to be equal bytes.
+fn map(labels: RowLabels<'_>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(64);
-    // A message is far from 2 GiB.
-    let length = |len: usize| i32::try_from(len).unwrap_or(i32::MAX).to_be_bytes();
     bytes.extend_from_slice(&length(labels.len()));
-    for text in labels.iter().flat_map(|(name, value)| [name, value]) {
+    for text in labels.flat_map(|label| [label.name, label.value]) {
         bytes.extend_from_slice(&length(text.len()));
         bytes.extend_from_slice(text.as_bytes());
     }
     bytes
+}
+
+/// A length, or a number of things, as the protocol has it.
+fn length(length: usize) -> [u8; 4] {
+    assert!(i32::try_from(length).is_ok(), "a message has 1 GiB at most");
+    #[expect(clippy::cast_possible_truncation, reason = "asserted")]
+    (length as u32).to_be_bytes()
 }
 
 /// What an answer, or none, means.
@@ -216,18 +204,35 @@ mod tests {
     use cdrs_tokio::frame::message_error::ErrorBody;
 
     use super::*;
+    use crate::metric::{Label, Op, Sample};
+    use crate::sinks::block::tests::sample;
+    use crate::sinks::block::{Block, Stamps};
 
     const OURS: Shape = Shape { by_labels: true, has_seq: true };
     const OLD: Shape = Shape { by_labels: true, has_seq: false };
 
-    fn row(text: &str) -> Row<'_> {
-        Row { time_ns: 1_700_000_000_123_456_789, seq: u64::MAX, text }
+    /// A block with one row.
+    fn block(labels: &[(&str, &str)], value: f64) -> Block {
+        let labels: Vec<_> = labels.iter().map(|&(name, value)| Label { name, value }).collect();
+        let sample = Sample {
+            value,
+            timestamp: Some("2020-01-01T00:00:00Z"),
+            ..sample(Op::Raw, "m", &labels)
+        };
+        let mut block = Block::default();
+        block.push(1_700_000_000_123_456_789, &sample, &[]);
+        block.stamp(&mut Stamps::new(0, u64::MAX - 1));
+        block
+    }
+
+    fn row(block: &Block) -> Row<'_> {
+        block.iter().next().unwrap()
     }
 
     #[test]
-    fn a_row_has_the_time_of_its_coming_and_sorted_labels() {
-        let text = r#"{"name":"m","labels":{"b":"\u003c","a":"1"},"op":"raw","value":1e+21,"timestamp":"2020-01-01T00:00:00Z"}"#;
-        let (values, place) = values(&row(text), OURS, &mut Places::default()).unwrap();
+    fn a_row_has_the_time_of_its_coming_and_its_labels() {
+        let block = block(&[("a", "1"), ("b", "<")], 1e21);
+        let (values, place) = values(&row(&block), OURS, &mut Places::default()).unwrap();
         let labels = b"\0\0\0\x02\0\0\0\x01a\0\0\0\x011\0\0\0\x01b\0\0\0\x01<";
         let expected = [
             Value::new("m"),
@@ -241,28 +246,22 @@ mod tests {
 
     #[test]
     fn an_old_table_has_four_columns_and_places() {
-        let text = r#"{"name":"m","labels":{},"op":"raw","value":0.1}"#;
         let mut places = Places::default();
-        let (first, place) = values(&row(text), OLD, &mut places).unwrap();
+        let (first, place) = values(&row(&block(&[], 0.1)), OLD, &mut places).unwrap();
         assert_eq!((first.len(), place.map(|place| place.moved)), (4, Some(false)));
     }
 
     #[test]
     fn keys_that_are_too_long_are_not_sent() {
-        let long = |len: usize| {
-            format!(r#"{{"name":"m","labels":{{"a":"{}"}},"value":1}}"#, "x".repeat(len))
+        let judged = |len, shape| {
+            let block = block(&[("a", &"x".repeat(len))], 1.0);
+            values(&row(&block), shape, &mut Places::default()).map(|_| ())
         };
-        let judged =
-            |len, shape| values(&row(&long(len)), shape, &mut Places::default()).map(|_| ());
         // 65,533 less the name, 4 lengths of 4, 1, and 3 each for two parts.
         let fits = 65_533 - 1 - (4 + 4 + 1 + 4) - 6;
         assert_eq!(judged(fits, OURS), Ok(()));
         assert_eq!(judged(fits + 1, OURS), Err(Reason::TooLong));
         assert_eq!(judged(fits + 1, Shape { by_labels: false, has_seq: false }), Ok(()));
-        assert_eq!(
-            values(&row("{"), OURS, &mut Places::default()).map(|_| ()),
-            Err(Reason::Unreadable)
-        );
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! One file of rows that wait on disk.
 //!
 //! ```text
-//! head   │ "MSROWS01" │ position u64 │                    up to where its rows are delivered
+//! head   │ "MSROWS02" │ position u64 │                    up to where its rows are delivered
 //! frame  │ length u32 │ rows u32 │ crc32 u32 │ rows │     the checksum is of all else in the frame
 //! frame  │ …                                              all numbers little endian
 //! ```
 //!
-//! A frame holds one block. Files are only appended to, but for the position. The spooler writes, the
+//! Before `MSROWS02` rows were JSON texts, in frames as they are now. A frame holds one block. Files are only appended to, but for the position. The spooler writes, the
 //! deliverer reads what the spooler has said to be whole; nothing here knows of either.
 
 use std::fs::{File, OpenOptions};
@@ -16,7 +16,8 @@ use std::path::Path;
 
 use crate::sinks::block::Block;
 
-const MAGIC: [u8; 8] = *b"MSROWS01";
+const MAGIC: [u8; 8] = *b"MSROWS02";
+const OLD_MAGIC: [u8; 8] = *b"MSROWS01";
 /// Where the first frame stands.
 pub(super) const HEAD_BYTES: u64 = HEAD as u64;
 const HEAD: usize = 16;
@@ -33,6 +34,8 @@ pub(super) struct Contents {
     pub(super) end: u64,
     /// Rows behind the position.
     pub(super) rows: u64,
+    /// Its rows have the format of an earlier version, and cannot be read.
+    pub(super) is_old: bool,
     /// Time of the last row.
     pub(super) last_ns: u64,
 }
@@ -105,13 +108,14 @@ pub(super) fn contents(file: &File) -> io::Result<Contents> {
     file.read_exact_at(&mut head, 0)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is shorter than a head"))?;
     let (magic, position) = head.split_at(MAGIC.len());
-    if magic != MAGIC {
+    let is_old = magic == OLD_MAGIC;
+    if magic != MAGIC && !is_old {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it does not begin as one"));
     }
     let mut number = [0; 8];
     number.copy_from_slice(position);
     let position = u64::from_le_bytes(number).max(HEAD_BYTES);
-    let mut contents = Contents { position, end: HEAD_BYTES, rows: 0, last_ns: 0 };
+    let mut contents = Contents { position, end: HEAD_BYTES, rows: 0, last_ns: 0, is_old };
     loop {
         match frame(file, contents.end) {
             Ok((block, next)) => {
@@ -159,6 +163,8 @@ fn checksum(head: &[u8], bytes: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::Op;
+    use crate::sinks::block::tests::sample;
 
     #[test]
     fn a_torn_or_damaged_tail_ends_the_file_before_it() {
@@ -166,10 +172,11 @@ mod tests {
         let path = dir.path().join("s");
         let file = create(&path).unwrap();
         let mut block = Block::default();
-        block.push(7, |bytes| bytes.extend_from_slice(b"one"));
+        block.push(7, &sample(Op::Raw, "one", &[]), &[]);
         let first = append(&file, HEAD_BYTES, &block).unwrap();
         let second = append(&file, first, &block).unwrap();
-        let both = Contents { position: HEAD_BYTES, end: second, rows: 2, last_ns: 7 };
+        let both =
+            Contents { position: HEAD_BYTES, end: second, rows: 2, last_ns: 7, is_old: false };
         assert_eq!(contents(&file).unwrap(), both);
         let bytes = std::fs::read(&path).unwrap();
         let one = Contents { end: first, rows: 1, ..both };
@@ -190,13 +197,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = create(&dir.path().join("s")).unwrap();
         let mut block = Block::default();
-        block.push(7, |bytes| bytes.extend_from_slice(b"one"));
+        block.push(7, &sample(Op::Raw, "one", &[]), &[]);
         let first = append(&file, HEAD_BYTES, &block).unwrap();
         let end = append(&file, first, &block).unwrap();
         set_position(&file, first).unwrap();
         assert_eq!(
             contents(&file).unwrap(),
-            Contents { position: first, end, rows: 1, last_ns: 7 }
+            Contents { position: first, end, rows: 1, last_ns: 7, is_old: false }
         );
     }
 }

@@ -2,15 +2,14 @@
 
 use std::ops::RangeInclusive;
 
-/// Appends `,"timestamp":"…"` if the text is a valid time; trailing zeros of the fraction go, an offset of
-/// zero becomes `Z`, and digits past nanoseconds are cut.
-pub(super) fn write_member(out: &mut Vec<u8>, text: &str) {
+/// Appends the text if it is a valid time: trailing zeros of the fraction go, an offset of zero becomes
+/// `Z`, and digits past nanoseconds are cut.
+pub(super) fn write(out: &mut Vec<u8>, text: &str) {
     let Some((seconds, rest)) = text.as_bytes().split_at_checked(19) else { return };
     let Some((fraction, offset)) = fraction_and_offset(rest) else { return };
     if !is_date_and_time(seconds) {
         return;
     }
-    out.extend_from_slice(b",\"timestamp\":\"");
     out.extend_from_slice(seconds);
     let fraction = &fraction[..fraction.len().min(9)];
     let digits = fraction.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
@@ -19,7 +18,6 @@ pub(super) fn write_member(out: &mut Vec<u8>, text: &str) {
         out.extend_from_slice(&fraction[..digits]);
     }
     out.extend_from_slice(offset);
-    out.push(b'"');
 }
 
 /// `2024-01-02T03:04:05`
@@ -91,8 +89,8 @@ mod tests {
         ];
         for (text, expected) in cases {
             let mut out = Vec::new();
-            write_member(&mut out, text);
-            assert_eq!(String::from_utf8(out).unwrap(), format!(",\"timestamp\":\"{expected}\""));
+            write(&mut out, text);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
     }
 
@@ -117,7 +115,7 @@ mod tests {
         ];
         for text in texts {
             let mut out = Vec::new();
-            write_member(&mut out, text);
+            write(&mut out, text);
             assert!(out.is_empty(), "{text}");
         }
     }
