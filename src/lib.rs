@@ -15,7 +15,7 @@
 //!  ─UDS─▶ stream ─▶ read     ─▶   │ no             ▲                     ▲
 //!                                 └▶ frame ─▶ parse┤                     │
 //!                                                  ├▶ birth (one lock) ──┘ list of newcomers
-//!         ingest-N …                               └▶ blocks of rows ─▶ spooler ─▶ deliverer ─▶ a sink's far end
+//!         ingest-N …                               └▶ blocks of rows ─▶ spooler ─▶ sender ─▶ a sink's far end
 //!         main: signals, ends of threads; logger: stderr
 //! ```
 //!

@@ -58,7 +58,7 @@ impl Server {
         let sinks = Sinks::open(&config, listeners.udp_address()?)?;
         let profiling = config.pyroscope.as_ref();
         let profiling =
-            profiling.map(|config| Profiling::open(config, &sinks.books.pushes)).transpose()?;
+            profiling.map(|config| Profiling::open(config, &sinks.counters.pushes)).transpose()?;
         listeners.announce()?; // after all that can fail: who reads these lines takes the server for started
         Ok(Self { config, main_loop, opened: Opened { listeners, sinks, profiling } })
     }

@@ -1,25 +1,26 @@
 //! Sinks: where rows go that do not stay here. What a sink is, and what all of them share.
 //!
 //! ```text
-//!  ingest-N ─ Outbox: blocks of rows ─▶ spooler ─▶ memory ─────────────▶ deliverer ─▶ Sink ─▶ far end
+//!  ingest-N ─ Outbox: blocks of rows ─▶ spooler ─▶ memory ─────────────▶ sender ─▶ Sink ─▶ far end
 //!                                          └─▶ segments on disk ─────────▲
 //! ```
 //!
 //! Per sink there are two threads. The *spooler* takes blocks into memory or, when that is full, into
-//! segments on disk; the *deliverer* takes rows in their order, hands batches to the [`Sink`], and
-//! repeats what was not taken. A sink only encodes a batch, sends it and tells each row's fate: it must
-//! not know queues, retries or books, and keeps no row.
+//! segments on disk; the *sender* takes rows in their order, hands batches to the [`Sink`], and
+//! repeats what was not taken. A sink only encodes a batch, sends it and returns each row's result: it
+//! must not know queues, retries or counters, and keeps no row.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::metric::reasons;
 
+pub(crate) mod all_counters;
 pub(crate) mod backoff;
-pub(crate) mod batch;
+pub(crate) mod batch_sender;
+pub(crate) mod batcher;
 pub(crate) mod block;
-pub(crate) mod books;
-pub(crate) mod deliverer;
+pub(crate) mod counters;
 pub(crate) mod gzip;
 pub(crate) mod http;
 pub(crate) mod loki;
@@ -37,19 +38,19 @@ pub use row::Row;
 
 /// What became of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RowResult {
     /// The far end has it.
     Delivered,
     /// It may take it later, or may have it: to be sent again as it is.
     Retry,
     /// It will never take it.
-    Rejected(Reason),
+    Rejected(RejectReason),
 }
 
 /// What became of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Each row's verdict has been told.
+    /// Each row has a result.
     Rows,
     /// Nothing is known of any row: all are to be sent again, after this time if the far end named one.
     Retry {
@@ -64,13 +65,13 @@ pub enum Outcome {
         /// For the log.
         why: String,
         /// Of a row that is alone.
-        reason: Reason,
+        reason: RejectReason,
     },
 }
 
-/// When a batch is sent and what it may hold; the deliverer keeps to it, but for a single row that is longer.
+/// When a batch is sent and what it may hold; the sender keeps to it, but for a single row that is longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct BatchLimits {
     /// Bytes of rows, as blocks hold them, past which a batch is sent at once.
     pub bytes: usize,
     /// Rows past which a batch is sent at once.
@@ -83,7 +84,7 @@ pub struct Limits {
     pub max_rows: usize,
 }
 
-impl Limits {
+impl BatchLimits {
     /// Whether so much is sent at once.
     pub fn is_due(&self, bytes: usize, rows: usize) -> bool {
         bytes >= self.bytes || rows >= self.rows
@@ -99,18 +100,18 @@ pub enum Trigger {
     Time,
 }
 
-/// A destination for rows. Runs on its deliverer, which owns it.
+/// A destination for rows. Runs on its sender, which owns it.
 pub trait Sink: Send + fmt::Debug {
     /// What its batches may hold.
-    fn limits(&self) -> Limits;
+    fn limits(&self) -> BatchLimits;
 
-    /// Sends the rows, which are in order, and pushes one verdict for each unless the outcome speaks for
+    /// Sends the rows, which are in order, and pushes one result for each unless the outcome speaks for
     /// all. May wait as long as the far end is given; returns early once [`Sink::cancel`]'s word was said.
     fn deliver(
         &mut self,
         rows: &[Row<'_>],
         trigger: Trigger,
-        verdicts: &mut Vec<Verdict>,
+        results: &mut Vec<RowResult>,
     ) -> Outcome;
 
     /// What ends a delivery that is under way and makes later ones fail at once; for another thread.
@@ -119,7 +120,7 @@ pub trait Sink: Send + fmt::Debug {
 
 reasons! {
     /// Why a row is rejected for good.
-    Reason {
+    RejectReason {
         /// The far end said so: it does not fit its schema, is too old for it, or the like.
         Refused => "refused",
         /// Longer than the far end takes.
@@ -137,7 +138,7 @@ reasons! {
 
 reasons! {
     /// Why a row was dropped before a far end could judge it.
-    Drop {
+    DropReason {
         /// The queue in memory was full, and there was no room on disk or none was given.
         QueueFull => "queue_full",
         /// The far end did not take it for longer than `-sink-retry-max`.

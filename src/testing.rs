@@ -83,14 +83,16 @@ pub mod registry {
 }
 
 pub mod sinks {
+    pub use crate::sinks::batch_sender::BatchSender;
     pub use crate::sinks::block::{Block, Stamps};
-    pub use crate::sinks::books::Books;
-    pub use crate::sinks::deliverer::Deliverer;
+    pub use crate::sinks::counters::SinkCounters;
     pub use crate::sinks::outbox::{Outbox, Outboxes};
-    pub use crate::sinks::queue::Queue;
-    pub use crate::sinks::spill::{Found, Spill};
+    pub use crate::sinks::queue::SinkQueue;
+    pub use crate::sinks::spill::{Recovered, Spill};
     pub use crate::sinks::spooler::Spooler;
-    pub use crate::sinks::{Drop, Limits, Outcome, Reason, Row, Sink, Trigger, Verdict};
+    pub use crate::sinks::{
+        BatchLimits, DropReason, Outcome, RejectReason, Row, RowResult, Sink, Trigger,
+    };
 }
 
 pub mod stats {

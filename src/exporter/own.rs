@@ -13,7 +13,7 @@ use crate::http::pages::Encoding;
 use crate::http::{Evicted, HttpStats, Refusal};
 use crate::metric::{Coercion, Kind, Op, OpType, Rejection};
 use crate::registry::Registry;
-use crate::sinks::books::AllBooks;
+use crate::sinks::all_counters::AllSinkCounters;
 use crate::stats::Stats;
 use crate::stats::{Counter, OwnFamily, Transport, WorkerStats};
 
@@ -35,7 +35,7 @@ pub(crate) struct Sources<'a> {
     /// Of pages.
     pub scrapes: &'a ScrapeStats,
     /// Of sinks.
-    pub sinks: &'a AllBooks,
+    pub sinks: &'a AllSinkCounters,
     /// Log lines that were dropped.
     pub log_suppressed: u64,
 }

@@ -117,7 +117,7 @@ impl Parts {
             udp_sockets: Arc::clone(&udp_sockets),
             http: Arc::default(),
             scrapes: Arc::default(),
-            sinks: std::mem::take(&mut sinks.books),
+            sinks: std::mem::take(&mut sinks.counters),
             log_suppressed: crate::logger::suppressed,
         };
         let serving = serving(config, &common, listeners.http, counters)?;

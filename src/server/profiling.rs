@@ -11,7 +11,7 @@ use crate::clock;
 use crate::config::PyroscopeConfig;
 use crate::logger::throttle::Throttle;
 use crate::server::host_name::host_name;
-use crate::sinks::pyroscope::{Pushes, Pyroscope};
+use crate::sinks::pyroscope::{PushCounters, Pyroscope};
 use crate::sys::cpu;
 use crate::sys::profile::{FREQUENCY, Profiler};
 
@@ -26,21 +26,21 @@ const SECOND_NS: u64 = 1_000_000_000;
 pub(super) struct Profiling {
     profiler: Profiler,
     pyroscope: Pyroscope,
-    pushes: Arc<Pushes>,
+    pushes: Arc<PushCounters>,
     stopped: Receiver<()>,
     over: Arc<AtomicBool>,
     throttle: Throttle,
 }
 
 /// Main's hold on it.
-pub(super) struct Stop {
+pub(super) struct ProfilingStop {
     cancel: Box<dyn Fn() + Send + Sync>,
     over: Arc<AtomicBool>,
     #[expect(dead_code, reason = "dropped to end the wait for the next period")]
     sender: Sender<()>,
 }
 
-impl Stop {
+impl ProfilingStop {
     /// Ends the thread soon, also a push that is under way.
     pub(super) fn stop(self) {
         self.over.store(true, Relaxed);
@@ -53,7 +53,10 @@ impl Profiling {
     ///
     /// # Errors
     /// Names flag and cause.
-    pub(super) fn open(config: &PyroscopeConfig, pushes: &Arc<Pushes>) -> anyhow::Result<Self> {
+    pub(super) fn open(
+        config: &PyroscopeConfig,
+        pushes: &Arc<PushCounters>,
+    ) -> anyhow::Result<Self> {
         let host_name = host_name();
         let hostname = if config.hostname.is_empty() { &host_name } else { &config.hostname };
         let pyroscope = Pyroscope::new(&config.url, hostname)?;
@@ -71,10 +74,10 @@ impl Profiling {
     }
 
     /// What ends it.
-    pub(super) fn stopper(&mut self) -> Stop {
+    pub(super) fn stopper(&mut self) -> ProfilingStop {
         let (sender, stopped) = bounded(0);
         self.stopped = stopped;
-        Stop { cancel: self.pyroscope.cancel(), over: Arc::clone(&self.over), sender }
+        ProfilingStop { cancel: self.pyroscope.cancel(), over: Arc::clone(&self.over), sender }
     }
 
     /// Runs until it is stopped.

@@ -39,7 +39,7 @@ pub(super) struct Running {
     udp_sockets: Arc<UdpSocketStats>,
     /// Ends the HTTP server, and with it the threads that make its pages.
     http: HttpStop,
-    profiling: Option<profiling::Stop>,
+    profiling: Option<profiling::ProfilingStop>,
 }
 
 impl Running {
@@ -127,7 +127,7 @@ impl Running {
     fn stop_serving(self, flush: Duration) -> Threads {
         flush_sinks(&self.sinks, flush);
         self.http.stop();
-        self.profiling.into_iter().for_each(profiling::Stop::stop);
+        self.profiling.into_iter().for_each(profiling::ProfilingStop::stop);
         self.threads
     }
 }
@@ -204,7 +204,7 @@ fn start_serving(threads: &mut Threads, serving: Serving) -> anyhow::Result<()> 
 fn start_profiling(
     threads: &mut Threads,
     mut profiling: Profiling,
-) -> anyhow::Result<profiling::Stop> {
+) -> anyhow::Result<profiling::ProfilingStop> {
     let stop = profiling.stopper();
     threads.start("pyroscope", move || {
         profiling.run();

@@ -11,14 +11,15 @@ use crossbeam::channel::{self, Sender};
 use crate::config::{Config, ListenUdp, QueueConfig, RemoteConfig};
 use crate::metric::Op;
 use crate::sinks::Sink;
+use crate::sinks::all_counters::AllSinkCounters;
+use crate::sinks::batch_sender::BatchSender;
 use crate::sinks::block::{Block, Stamps};
-use crate::sinks::books::{AllBooks, Books};
-use crate::sinks::deliverer::Deliverer;
+use crate::sinks::counters::SinkCounters;
 use crate::sinks::loki::Loki;
 use crate::sinks::opensearch::OpenSearch;
 use crate::sinks::outbox::{Outbox, Outboxes};
 use crate::sinks::pyroscope::Pyroscope;
-use crate::sinks::queue::Queue;
+use crate::sinks::queue::SinkQueue;
 use crate::sinks::remote::{Remote, link};
 use crate::sinks::scylla::Scylla;
 use crate::sinks::spill::Spill;
@@ -27,20 +28,20 @@ use crate::sinks::spooler::Spooler;
 /// Everything about sinks, until threads take it.
 #[derive(Debug, Default)]
 pub(super) struct Sinks {
-    parts: Vec<Part>,
+    parts: Vec<SinkParts>,
     /// For the page.
-    pub(super) books: AllBooks,
+    pub(super) counters: AllSinkCounters,
 }
 
 /// One sink.
 #[derive(Debug)]
-struct Part {
+struct SinkParts {
     ops: &'static [Op],
     sender: Sender<Block>,
-    books: Arc<Books>,
-    queue: Arc<Queue>,
+    counters: Arc<SinkCounters>,
+    queue: Arc<SinkQueue>,
     spooler: Spooler,
-    deliverer: Deliverer,
+    batch_sender: BatchSender,
     cancel: Cancel,
 }
 
@@ -56,7 +57,7 @@ impl std::fmt::Debug for Cancel {
 /// Main's hold on the sinks that run.
 #[derive(Debug, Default)]
 pub(super) struct RunningSinks {
-    held: Vec<(Arc<Queue>, Cancel)>,
+    held: Vec<(Arc<SinkQueue>, Cancel)>,
 }
 
 /// A thread's name and body.
@@ -69,10 +70,10 @@ impl Sinks {
     /// Names flag, value and cause.
     pub(super) fn open(config: &Config, own_udp: Option<SocketAddr>) -> anyhow::Result<Self> {
         let mut sinks = Self::default();
-        sinks.books.forwards = config.remote.is_some();
+        sinks.counters.forwards = config.remote.is_some();
         let mut made = match &config.remote {
-            Some(remote) => vec![router(config, remote, own_udp, &sinks.books)?],
-            None => far_ends(config, &mut sinks.books)?,
+            Some(remote) => vec![router(config, remote, own_udp, &sinks.counters)?],
+            None => far_ends(config, &mut sinks.counters)?,
         };
         made.sort_by_key(|(name, ..)| *name); // the page's order
         for (name, ops, sink) in made {
@@ -89,8 +90,8 @@ impl Sinks {
         sink: Box<dyn Sink>,
     ) -> anyhow::Result<()> {
         let queue_config = &config.queue;
-        let books = Arc::new(Books::new(name, config.ingest.workers));
-        // Datagrams leave no trace of their arrival: what is on disk could not be told from what is there.
+        let counters = Arc::new(SinkCounters::new(name, config.ingest.workers));
+        // No far end confirms a datagram: what came back from disk could not be known from what has arrived.
         let keeps = !queue_config.spill_dir.is_empty() && name != "remote";
         let spill = if keeps { Some(open_spill(queue_config, name)?) } else { None };
         let last_ns = spill.as_ref().map_or(0, |(_, found)| found.last_ns);
@@ -98,20 +99,21 @@ impl Sinks {
         let first_seq = ahash::RandomState::new().hash_one(std::process::id());
         let limits = sink.limits();
         let memory_max_bytes = queue_config.memory_max_bytes;
-        let queue = Arc::new(Queue::new(Arc::clone(&books), limits, memory_max_bytes, spill));
+        let queue =
+            Arc::new(SinkQueue::new(Arc::clone(&counters), limits, memory_max_bytes, spill));
         let (sender, blocks) = channel::unbounded(); // outboxes bound its bytes
         let cancel = Cancel(sink.cancel());
-        self.books.sinks.push(Arc::clone(&books));
-        self.parts.push(Part {
+        self.counters.sinks.push(Arc::clone(&counters));
+        self.parts.push(SinkParts {
             ops,
             sender,
-            books,
+            counters,
             spooler: Spooler {
                 blocks,
                 queue: Arc::clone(&queue),
                 stamps: Stamps::new(last_ns, first_seq),
             },
-            deliverer: Deliverer::new(sink, Arc::clone(&queue), queue_config.retry_max),
+            batch_sender: BatchSender::new(sink, Arc::clone(&queue), queue_config.retry_max),
             queue,
             cancel,
         });
@@ -122,7 +124,7 @@ impl Sinks {
     pub(super) fn outboxes(&self, worker: usize) -> Outboxes {
         let mut outboxes = Outboxes::default();
         for part in &self.parts {
-            let outbox = Outbox::new(worker, part.sender.clone(), Arc::clone(&part.books));
+            let outbox = Outbox::new(worker, part.sender.clone(), Arc::clone(&part.counters));
             outboxes.add(outbox, part.ops);
         }
         outboxes
@@ -131,11 +133,11 @@ impl Sinks {
     /// The threads, which end once all workers' outboxes are gone, and main's hold on them.
     pub(super) fn into_threads(self) -> (Vec<Thread>, RunningSinks) {
         let (mut threads, mut running) = (Vec::new(), RunningSinks::default());
-        for Part { books, spooler, deliverer, queue, cancel, .. } in self.parts {
+        for SinkParts { counters, spooler, batch_sender, queue, cancel, .. } in self.parts {
             let spool = move || spooler.run();
-            threads.push((format!("{}-spool", short(books.sink)), Box::new(spool) as Box<_>));
-            let deliver = move || deliverer.run();
-            threads.push((format!("{}-send", short(books.sink)), Box::new(deliver) as Box<_>));
+            threads.push((format!("{}-spool", short(counters.sink)), Box::new(spool) as Box<_>));
+            let deliver = move || batch_sender.run();
+            threads.push((format!("{}-send", short(counters.sink)), Box::new(deliver) as Box<_>));
             running.held.push((queue, cancel));
         }
         (threads, running)
@@ -159,7 +161,7 @@ impl RunningSinks {
     pub(super) fn complain(&self) {
         for (queue, _) in &self.held {
             if !queue.wait_ended(Instant::now()) {
-                let (sink, rows) = (queue.books.sink, queue.books.queued());
+                let (sink, rows) = (queue.counters.sink, queue.counters.queued());
                 log::error!("{sink}: its far end or disk does not let go; {rows} rows are lost");
             }
         }
@@ -179,7 +181,7 @@ fn short(sink: &'static str) -> &'static str {
 fn open_spill(
     config: &QueueConfig,
     name: &str,
-) -> anyhow::Result<(Spill, crate::sinks::spill::Found)> {
+) -> anyhow::Result<(Spill, crate::sinks::spill::Recovered)> {
     let folder = Path::new(&config.spill_dir).join(name);
     let (spill, found) = Spill::open(&folder, config.spill_max_bytes)
         .with_context(|| format!("-spill-dir {:?}", config.spill_dir))?;
@@ -195,7 +197,7 @@ fn open_spill(
 }
 
 /// A far end that is configured: name, ops, sink.
-type FarEnd = (&'static str, &'static [Op], Box<dyn Sink>);
+type ConfiguredSink = (&'static str, &'static [Op], Box<dyn Sink>);
 
 /// The ops of messages that are forwarded: all but `shutdown`, which is meant for the server that gets it.
 const FORWARDED: &[Op] = &[Op::Inc, Op::Set, Op::Obs, Op::Event, Op::Index, Op::Raw];
@@ -205,8 +207,8 @@ fn router(
     config: &Config,
     remote: &RemoteConfig,
     own_udp: Option<SocketAddr>,
-    books: &AllBooks,
-) -> anyhow::Result<FarEnd> {
+    counters: &AllSinkCounters,
+) -> anyhow::Result<ConfiguredSink> {
     let far_end =
         link::FarEnd { host: remote.addr.host.clone(), port: remote.addr.port, own: own_udp };
     if far_end.is_here() {
@@ -217,7 +219,7 @@ fn router(
             remote.addr.to_string()
         );
     }
-    let errors = Arc::clone(&books.send_errors);
+    let errors = Arc::clone(&counters.send_errors);
     let sink = Remote::new(far_end, remote.sockets, remote.datagram_bytes, errors);
     Ok(("remote", FORWARDED, Box::new(sink)))
 }
@@ -227,13 +229,13 @@ fn router(
 /// # Errors
 /// Names flag or variable, and cause.
 pub(super) fn check(config: &Config) -> anyhow::Result<()> {
-    let mut books = AllBooks::default();
-    far_ends(config, &mut books)?;
+    let mut counters = AllSinkCounters::default();
+    far_ends(config, &mut counters)?;
     if let Some(pyroscope) = &config.pyroscope {
         Pyroscope::new(&pyroscope.url, "")?;
     }
     if let Some(remote) = &config.remote {
-        router(config, remote, config.ingest.udp.as_ref().and_then(asked), &books)?;
+        router(config, remote, config.ingest.udp.as_ref().and_then(asked), &counters)?;
     }
     Ok(())
 }
@@ -248,17 +250,20 @@ fn asked(udp: &ListenUdp) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, udp.addr.port))
 }
 
-fn far_ends(config: &Config, books: &mut AllBooks) -> anyhow::Result<Vec<FarEnd>> {
-    let mut made: Vec<FarEnd> = Vec::new();
+fn far_ends(
+    config: &Config,
+    counters: &mut AllSinkCounters,
+) -> anyhow::Result<Vec<ConfiguredSink>> {
+    let mut made: Vec<ConfiguredSink> = Vec::new();
     if let Some(opensearch) = &config.opensearch {
-        let sink = OpenSearch::new(opensearch, Arc::clone(&books.index))?;
+        let sink = OpenSearch::new(opensearch, Arc::clone(&counters.bulk))?;
         made.push(("opensearch", &[Op::Index], Box::new(sink)));
     }
     if let Some(loki) = &config.loki {
         made.push(("loki", &[Op::Event], Box::new(Loki::new(loki)?)));
     }
     if let Some(scylla) = &config.scylla {
-        let sink = Scylla::new(scylla, Arc::clone(&books.moves))?;
+        let sink = Scylla::new(scylla, Arc::clone(&counters.timestamps))?;
         made.push(("scylladb", &[Op::Raw], Box::new(sink)));
     }
     Ok(made)

@@ -1,6 +1,6 @@
 //! Loki: `event` messages as lines of its streams.
 //!
-//! Runs on its deliverer. A push is a gzipped JSON body with the entries of a batch, each with the time at
+//! Runs on its sender. A push is a gzipped JSON body with the entries of a batch, each with the time at
 //! which it was received, which rises from row to row. It must not know queues or retries.
 
 use std::time::Duration;
@@ -15,18 +15,18 @@ use crate::sinks::http::pem::FlagFile;
 use crate::sinks::http::tls::TlsOptions;
 use crate::sinks::http::url::HttpUrl;
 use crate::sinks::http::{Client, RequestHead, Response};
-use crate::sinks::{Limits, Outcome, Reason, Row, Sink, Trigger, Verdict};
+use crate::sinks::{BatchLimits, Outcome, RejectReason, Row, RowResult, Sink, Trigger};
 
-use answer::Fate;
-use labels::Pick;
+use labels::StreamLabels;
+use response::PushResult;
 use streams::Streams;
 
-mod answer;
 mod labels;
+mod response;
 mod streams;
 
 /// The original's: a push at once at 500 events, and every 5 s.
-const LIMITS: Limits = Limits {
+const LIMITS: BatchLimits = BatchLimits {
     bytes: 1_000_000,
     rows: 500,
     period: Duration::from_secs(5),
@@ -43,9 +43,9 @@ pub(crate) struct Loki {
     client: Client,
     url: String,
     /// The address without a user and password, for the log.
-    place: String,
+    address: String,
     tenant: String,
-    pick: Pick,
+    stream_labels: StreamLabels,
     /// Of log lines that say that rows are thrown away.
     throttle: Throttle,
 }
@@ -56,7 +56,7 @@ impl Loki {
     /// # Errors
     /// Names flag, value and what is wrong: an address that is none, a file that cannot be used, too many labels.
     pub(crate) fn new(config: &LokiConfig) -> anyhow::Result<Self> {
-        let place = place(&config.address)?;
+        let address = address_without_user(&config.address)?;
         HeaderValue::from_str(&config.tenant).with_context(|| {
             format!("-loki-tenant {:?}: cannot be sent in a header", config.tenant)
         })?;
@@ -69,18 +69,18 @@ impl Loki {
         Ok(Self {
             client,
             url: config.address.clone(),
-            place,
+            address,
             tenant: config.tenant.clone(),
-            pick: Pick::new(&config.labels)?,
+            stream_labels: StreamLabels::new(&config.labels)?,
             throttle: Throttle::default(),
         })
     }
 
     /// Sends a body and reads the answer. `longest` are the bytes of its longest line.
-    fn push(&mut self, body: &[u8], longest: usize) -> Fate {
+    fn push(&mut self, body: &[u8], longest: usize) -> PushResult {
         match self.send(body) {
-            Ok(response) => answer::fate(&self.place, &response, longest),
-            Err(error) => Fate::Told(answer::none(&self.place, &error)),
+            Ok(response) => response::result(&self.address, &response, longest),
+            Err(error) => PushResult::Batch(response::none(&self.address, &error)),
         }
     }
 
@@ -94,14 +94,14 @@ impl Loki {
     }
 
     /// One push of the rows.
-    fn attempt(&mut self, rows: &[Row<'_>]) -> Fate {
+    fn attempt(&mut self, rows: &[Row<'_>]) -> PushResult {
         let mut streams = Streams::default();
         for row in rows {
-            streams.add(row, &self.pick);
+            streams.add(row, &self.stream_labels);
         }
         let lines = streams.lines();
         if lines.bytes > LINES_MAX_BYTES && rows.len() > 1 {
-            return Fate::Told(answer::too_much(&self.place, lines.bytes));
+            return PushResult::Batch(response::too_much(&self.address, lines.bytes));
         }
         self.push(&streams.into_body(), lines.longest)
     }
@@ -110,14 +110,14 @@ impl Loki {
         if self.throttle.allows() {
             log::warn!(
                 "loki: {} answers 260: an operator has blocked the tenant, and rows are thrown away until that ends",
-                self.place
+                self.address
             );
         }
     }
 }
 
 impl Sink for Loki {
-    fn limits(&self) -> Limits {
+    fn limits(&self) -> BatchLimits {
         LIMITS
     }
 
@@ -125,29 +125,31 @@ impl Sink for Loki {
         &mut self,
         rows: &[Row<'_>],
         _trigger: Trigger,
-        verdicts: &mut Vec<Verdict>,
+        results: &mut Vec<RowResult>,
     ) -> Outcome {
-        let mut fate = self.attempt(rows);
-        if fate == Fate::Bare && !self.pick.bare {
+        let mut result = self.attempt(rows);
+        if result == PushResult::Bare && !self.stream_labels.bare {
             log::warn!(
                 "loki: {} seems to take no structured metadata (allow_structured_metadata, schema v13): labels beside the stream are in the line alone",
-                self.place
+                self.address
             );
-            self.pick.bare = true;
-            fate = self.attempt(rows);
+            self.stream_labels.bare = true;
+            result = self.attempt(rows);
             // Loki quotes labels: its words prove something only where the lines alone are taken.
-            self.pick.bare = fate == Fate::Delivered;
+            self.stream_labels.bare = result == PushResult::Delivered;
         }
-        let verdict = match fate {
-            Fate::Delivered => Verdict::Delivered,
-            Fate::Blocked => {
+        let result = match result {
+            PushResult::Delivered => RowResult::Delivered,
+            PushResult::Blocked => {
                 self.complain_blocked();
-                Verdict::Rejected(Reason::Blocked)
+                RowResult::Rejected(RejectReason::Blocked)
             }
-            Fate::Bare => return answer::refused(&self.place, "metadata that it was not sent"),
-            Fate::Told(outcome) => return outcome,
+            PushResult::Bare => {
+                return response::refused(&self.address, "metadata that it was not sent");
+            }
+            PushResult::Batch(outcome) => return outcome,
         };
-        verdicts.resize(rows.len(), verdict);
+        results.resize(rows.len(), result);
         Outcome::Rows
     }
 
@@ -157,7 +159,7 @@ impl Sink for Loki {
 }
 
 /// Where an address leads, without what may be a password in it.
-fn place(address: &str) -> anyhow::Result<String> {
+fn address_without_user(address: &str) -> anyhow::Result<String> {
     match HttpUrl::parse(address) {
         Ok(url) => Ok(url.without_user()),
         Err(cause) => {
@@ -172,12 +174,13 @@ mod tests {
 
     #[test]
     fn the_log_shows_no_password() {
-        let shown = place("https://user:secret@loki:3100/loki/api/v1/push?x=1").unwrap();
+        let shown =
+            address_without_user("https://user:secret@loki:3100/loki/api/v1/push?x=1").unwrap();
         assert_eq!(shown, "https://loki:3100/loki/api/v1/push");
         for address in
             ["", "loki:3100", "/push", "ftp://user:secret@loki/x", "http://", "http://a b/"]
         {
-            let error = format!("{:#}", place(address).unwrap_err());
+            let error = format!("{:#}", address_without_user(address).unwrap_err());
             assert!(
                 error.starts_with("-loki-address: it ") && !error.contains("secret"),
                 "{error}"

@@ -1,7 +1,7 @@
 //! OpenSearch: documents in indices of a day, each there once however often it is sent.
 //!
-//! Runs on its deliverer. Before documents of a new index are sent the index is created, with the original's
-//! mapping; then all go in one `_bulk` request, whose answer tells the fate of each. It must not know how
+//! Runs on its sender. Before documents of a new index are sent the index is created, with the original's
+//! mapping; then all go in one `_bulk` request, whose response has a result for each. It must not know how
 //! often or when a batch is repeated.
 
 use std::collections::BTreeSet;
@@ -13,21 +13,22 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::config::OpenSearchConfig;
 use crate::logger::throttle::Throttle;
-use crate::sinks::books::IndexBooks;
 use crate::sinks::http::pem::FlagFile;
 use crate::sinks::http::tls::TlsOptions;
 use crate::sinks::http::{Client, Response};
-use crate::sinks::opensearch::answer::{Bulk, Fate};
-use crate::sinks::opensearch::indices::{Indices, State};
+pub(crate) use crate::sinks::opensearch::counters::BulkCounters;
+use crate::sinks::opensearch::endpoint::Endpoint;
+use crate::sinks::opensearch::indices::{IndexState, Indices};
+use crate::sinks::opensearch::response::{Bulk, DocumentResult};
 use crate::sinks::opensearch::service::Service;
-use crate::sinks::opensearch::target::Target;
-use crate::sinks::{Limits, Outcome, Reason, Row, Sink, Trigger, Verdict};
+use crate::sinks::{BatchLimits, Outcome, RejectReason, Row, RowResult, Sink, Trigger};
 
-mod answer;
+mod counters;
 mod document;
+mod endpoint;
 mod indices;
+mod response;
 mod service;
-mod target;
 
 /// What a bulk request may hold: OpenSearch's makers advise 5 to 15 MB and 1,000 to 5,000 documents.
 const BATCH_MAX_BYTES: usize = 5_000_000;
@@ -44,11 +45,11 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
 #[derive(Debug)]
 pub(crate) struct OpenSearch {
     service: Service,
-    limits: Limits,
+    limits: BatchLimits,
     indices: Indices,
     /// What an index is created with.
     settings: String,
-    books: Arc<IndexBooks>,
+    counters: Arc<BulkCounters>,
     /// The lines of a request; kept for the next.
     lines: Vec<u8>,
     /// Of log lines about single documents.
@@ -56,14 +57,17 @@ pub(crate) struct OpenSearch {
 }
 
 /// Where a row goes: the number of its index, or nowhere.
-type Place = Result<usize, Reason>;
+type RowIndex = Result<usize, RejectReason>;
 
 impl OpenSearch {
     /// As flags and environment say.
     ///
     /// # Errors
     /// The URL is none, or certificates cannot be read; names the variable or the flag.
-    pub(crate) fn new(config: &OpenSearchConfig, books: Arc<IndexBooks>) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        config: &OpenSearchConfig,
+        counters: Arc<BulkCounters>,
+    ) -> anyhow::Result<Self> {
         let (url, password) = (config.url.expose(), config.password.expose());
         let bytes = config.bulk_size_bytes.clamp(1, FLAG_MAX_BYTES);
         let tls = TlsOptions {
@@ -73,10 +77,10 @@ impl OpenSearch {
         };
         Ok(Self {
             service: Service {
-                target: Target::new(url, &config.user, password)?,
+                endpoint: Endpoint::new(url, &config.user, password)?,
                 client: Client::new(tls)?,
             },
-            limits: Limits {
+            limits: BatchLimits {
                 bytes,
                 rows: BATCH_MAX_ROWS,
                 period: config.bulk_period,
@@ -85,23 +89,23 @@ impl OpenSearch {
             },
             indices: Indices::new(config.indices_max),
             settings: service::settings(config.shards, config.replicas),
-            books,
+            counters,
             lines: Vec::new(),
             throttle: Throttle::default(),
         })
     }
 
     /// Where each row goes.
-    fn places(&mut self, rows: &[Row<'_>]) -> Vec<Place> {
+    fn indices(&mut self, rows: &[Row<'_>]) -> Vec<RowIndex> {
         self.indices.forget_old_days();
         rows.iter().map(|row| self.indices.find(row.index, row.time_ns)).collect()
     }
 
     /// Creates the indices that are needed and not known to be there. What the service refuses is noted:
     /// rows are sent all the same, since an index may be there that we may not create.
-    fn create(&mut self, places: &[Place]) -> Result<(), Outcome> {
+    fn create(&mut self, indices: &[RowIndex]) -> Result<(), Outcome> {
         let now = Instant::now();
-        let numbers: BTreeSet<usize> = places.iter().flatten().copied().collect();
+        let numbers: BTreeSet<usize> = indices.iter().flatten().copied().collect();
         for number in numbers {
             if self.indices.is_due(number, now) {
                 self.create_one(number, now)?;
@@ -116,16 +120,18 @@ impl OpenSearch {
         let answer = self.service.put(&path, &self.settings)?;
         match answer.status {
             200..=299 => self.made(number),
-            400 if answer::exists_already(&answer.body) => self.made(number),
-            400 if answer::is_no_name(&answer.body) => self.indices.set(number, State::NoName),
+            400 if response::exists_already(&answer.body) => self.made(number),
+            400 if response::is_no_name(&answer.body) => {
+                self.indices.set(number, IndexState::NoName);
+            }
             300..=399 | 401 | 404 | 408 | 429 | 500.. => return Err(self.service.retry(&answer)),
             // The cluster takes no index at all, as when its disks are full.
-            _ if answer::is_block(&answer.body) => return Err(self.service.retry(&answer)),
+            _ if response::is_block(&answer.body) => return Err(self.service.retry(&answer)),
             status => {
-                self.indices.set(number, State::Denied(now));
+                self.indices.set(number, IndexState::Denied(now));
                 log::warn!(
                     "opensearch: index {name} cannot be created: {status} {}",
-                    answer::words(&answer.body)
+                    response::words(&answer.body)
                 );
             }
         }
@@ -134,15 +140,15 @@ impl OpenSearch {
 
     fn made(&mut self, number: usize) {
         if self.indices.made(number) {
-            self.books.connections.fetch_add(1, Relaxed);
+            self.counters.connections.fetch_add(1, Relaxed);
         }
     }
 
-    /// The documents of all rows that have a place.
-    fn bulk(&mut self, rows: &[Row<'_>], places: &[Place]) -> Result<Response, Outcome> {
+    /// The documents of all rows that have a index.
+    fn bulk(&mut self, rows: &[Row<'_>], indices: &[RowIndex]) -> Result<Response, Outcome> {
         self.lines.clear();
-        for (row, place) in rows.iter().zip(places) {
-            if let Ok(number) = place {
+        for (row, index) in rows.iter().zip(indices) {
+            if let Ok(number) = index {
                 document::write(&mut self.lines, row, &self.indices.get(*number).name);
             }
         }
@@ -153,84 +159,86 @@ impl OpenSearch {
     fn judge(
         &mut self,
         answer: &Response,
-        places: &[Place],
-        verdicts: &mut Vec<Verdict>,
+        indices: &[RowIndex],
+        results: &mut Vec<RowResult>,
     ) -> Outcome {
         match answer.status {
             200..=299 => {}
             413 => {
                 let why =
-                    format!("{} takes no requests of this size (413)", self.service.target.base);
-                return Outcome::Split { why, reason: Reason::TooLong };
+                    format!("{} takes no requests of this size (413)", self.service.endpoint.base);
+                return Outcome::Split { why, reason: RejectReason::TooLong };
             }
-            400 if answer::is_its_own(&answer.body) => {
-                let words = answer::words(&answer.body);
+            400 if response::is_its_own(&answer.body) => {
+                let words = response::words(&answer.body);
                 let why =
-                    format!("{} cannot read a request: 400 {words}", self.service.target.base);
-                return Outcome::Split { why, reason: Reason::Refused };
+                    format!("{} cannot read a request: 400 {words}", self.service.endpoint.base);
+                return Outcome::Split { why, reason: RejectReason::Refused };
             }
             _ => return self.service.retry(answer),
         }
-        let sent = places.iter().flatten().count();
+        let sent = indices.iter().flatten().count();
         let bulk: Option<Bulk<'_>> = serde_json::from_str(&answer.body).ok();
         let Some(bulk) = bulk.filter(|bulk| bulk.items.len() == sent) else {
             let why = format!(
                 "{} answers {}, but not for each document",
-                self.service.target.base, answer.status
+                self.service.endpoint.base, answer.status
             );
             return Outcome::Retry { why, after: None };
         };
-        for (number, item) in places.iter().flatten().zip(&bulk.items) {
-            if item.create.fate() == Fate::Stored {
+        for (number, item) in indices.iter().flatten().zip(&bulk.items) {
+            if item.create.result() == DocumentResult::Stored {
                 self.made(*number);
                 self.indices.served(*number);
             }
         }
         let mut items = bulk.items.iter();
-        for place in places {
-            verdicts.push(match place {
-                Err(reason) => Verdict::Rejected(*reason),
+        for index in indices {
+            results.push(match index {
+                Err(reason) => RowResult::Rejected(*reason),
                 Ok(number) => match items.next() {
-                    Some(item) => self.verdict(*number, item.create.fate()),
-                    None => Verdict::Retry,
+                    Some(item) => self.row_result(*number, item.create.result()),
+                    None => RowResult::Retry,
                 },
             });
         }
-        self.tell(places, &bulk);
+        self.tell(indices, &bulk);
         Outcome::Rows
     }
 
     /// What becomes of a row of this index.
-    fn verdict(&mut self, number: usize, fate: Fate) -> Verdict {
-        match fate {
-            Fate::Stored => Verdict::Delivered,
-            Fate::Refused => Verdict::Rejected(Reason::Refused),
-            Fate::TooLong => Verdict::Rejected(Reason::TooLong),
+    fn row_result(&mut self, number: usize, result: DocumentResult) -> RowResult {
+        match result {
+            DocumentResult::Stored => RowResult::Delivered,
+            DocumentResult::Refused => RowResult::Rejected(RejectReason::Refused),
+            DocumentResult::TooLong => RowResult::Rejected(RejectReason::TooLong),
             // It was there and is gone: to be created again.
-            Fate::NoIndex if self.indices.get(number).state == State::Made => {
-                self.indices.set(number, State::Unknown);
-                Verdict::Retry
+            DocumentResult::NoIndex if self.indices.get(number).state == IndexState::Made => {
+                self.indices.set(number, IndexState::Unknown);
+                RowResult::Retry
             }
             // Whoever sends names of indices that this user may not write to must not hold up the others.
-            Fate::NoIndex | Fate::Denied
-                if self.indices.get(number).state != State::Unknown
+            DocumentResult::NoIndex | DocumentResult::Denied
+                if self.indices.get(number).state != IndexState::Unknown
                     && self.indices.is_hopeless(number) =>
             {
-                Verdict::Rejected(Reason::Refused)
+                RowResult::Rejected(RejectReason::Refused)
             }
-            Fate::Again | Fate::NoIndex | Fate::Denied => Verdict::Retry,
+            DocumentResult::Again | DocumentResult::NoIndex | DocumentResult::Denied => {
+                RowResult::Retry
+            }
         }
     }
 
     /// Logs documents that were not stored, now and then.
-    fn tell(&mut self, places: &[Place], bulk: &Bulk<'_>) {
-        let of_index = places.iter().flatten().zip(&bulk.items);
-        let mut bad = of_index.filter(|(_, item)| item.create.fate() != Fate::Stored);
+    fn tell(&mut self, indices: &[RowIndex], bulk: &Bulk<'_>) {
+        let of_index = indices.iter().flatten().zip(&bulk.items);
+        let mut bad = of_index.filter(|(_, item)| item.create.result() != DocumentResult::Stored);
         let Some((number, first)) = bad.next() else { return };
         if !self.throttle.allows() {
             return;
         }
-        let words = first.create.error.as_ref().map(answer::Cause::words);
+        let words = first.create.error.as_ref().map(response::Cause::words);
         log::warn!(
             "opensearch: {} of {} documents were not stored; the first, for {}: {} {}",
             1 + bad.count(),
@@ -243,7 +251,7 @@ impl OpenSearch {
 }
 
 impl Sink for OpenSearch {
-    fn limits(&self) -> Limits {
+    fn limits(&self) -> BatchLimits {
         self.limits
     }
 
@@ -251,32 +259,32 @@ impl Sink for OpenSearch {
         &mut self,
         rows: &[Row<'_>],
         trigger: Trigger,
-        verdicts: &mut Vec<Verdict>,
+        results: &mut Vec<RowResult>,
     ) -> Outcome {
-        let mut places = self.places(rows);
-        if let Err(outcome) = self.create(&places) {
-            self.books.book(false, trigger);
+        let mut indices = self.indices(rows);
+        if let Err(outcome) = self.create(&indices) {
+            self.counters.count(false, trigger);
             return outcome;
         }
-        for place in &mut places {
-            if place.is_ok_and(|number| self.indices.get(number).state == State::NoName) {
-                *place = Err(Reason::IndexName);
+        for index in &mut indices {
+            if index.is_ok_and(|number| self.indices.get(number).state == IndexState::NoName) {
+                *index = Err(RejectReason::IndexName);
             }
         }
-        if places.iter().all(Result::is_err) {
-            let rejected = places.iter().filter_map(|place| place.err());
-            verdicts.extend(rejected.map(Verdict::Rejected));
+        if indices.iter().all(Result::is_err) {
+            let rejected = indices.iter().filter_map(|index| index.err());
+            results.extend(rejected.map(RowResult::Rejected));
             return Outcome::Rows;
         }
-        let outcome = match self.bulk(rows, &places) {
-            Ok(answer) => self.judge(&answer, &places, verdicts),
+        let outcome = match self.bulk(rows, &indices) {
+            Ok(answer) => self.judge(&answer, &indices, results),
             Err(outcome) => outcome,
         };
-        let stored = places
+        let stored = indices
             .iter()
-            .zip(&*verdicts)
-            .all(|(place, verdict)| place.is_err() || *verdict == Verdict::Delivered);
-        self.books.book(outcome == Outcome::Rows && stored, trigger);
+            .zip(&*results)
+            .all(|(index, result)| index.is_err() || *result == RowResult::Delivered);
+        self.counters.count(outcome == Outcome::Rows && stored, trigger);
         outcome
     }
 

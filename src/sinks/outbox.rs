@@ -10,7 +10,7 @@ use crossbeam::channel::Sender;
 use crate::clock;
 use crate::metric::{Op, Sample};
 use crate::sinks::block::Block;
-use crate::sinks::books::Books;
+use crate::sinks::counters::SinkCounters;
 use crate::text::labels::ConstantLabel;
 
 /// Bytes past which a block is full.
@@ -27,19 +27,19 @@ pub struct Outbox {
     worker: usize,
     block: Block,
     sender: Sender<Block>,
-    books: Arc<Books>,
+    counters: Arc<SinkCounters>,
 }
 
 impl Outbox {
     /// Of the worker with this number.
-    pub fn new(worker: usize, sender: Sender<Block>, books: Arc<Books>) -> Self {
-        Self { worker, block: Block::default(), sender, books }
+    pub fn new(worker: usize, sender: Sender<Block>, counters: Arc<SinkCounters>) -> Self {
+        Self { worker, block: Block::default(), sender, counters }
     }
 
     /// Takes a message. `constants` are the labels that override its own.
     pub fn push(&mut self, sample: &Sample<'_>, constants: &[ConstantLabel]) {
         self.block.push(clock::unix_ns(), sample, constants);
-        self.books.workers[self.worker].enqueued.add(1);
+        self.counters.workers[self.worker].enqueued.add(1);
         if self.block.bytes.len() >= BLOCK_BYTES {
             self.flush();
         }
@@ -53,13 +53,13 @@ impl Outbox {
         let block = std::mem::take(&mut self.block);
         let rows = u64::from(block.rows);
         let bytes = (block.bytes.len() + BLOCK_OVERHEAD_BYTES) as u64;
-        let room = self.books.on_the_way_bytes.load(Relaxed) + bytes <= ON_THE_WAY_MAX_BYTES;
+        let room = self.counters.on_the_way_bytes.load(Relaxed) + bytes <= ON_THE_WAY_MAX_BYTES;
         if room {
-            self.books.on_the_way_bytes.fetch_add(bytes, Relaxed);
+            self.counters.on_the_way_bytes.fetch_add(bytes, Relaxed);
         }
         // The spooler is gone only after a fault that ends the server.
         if !room || self.sender.send(block).is_err() {
-            self.books.workers[self.worker].lost.add(rows);
+            self.counters.workers[self.worker].lost.add(rows);
         }
     }
 }

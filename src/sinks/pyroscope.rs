@@ -21,14 +21,14 @@ const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_'
 
 /// Pushes by how they went, read by the exporter.
 #[derive(Debug, Default)]
-pub(crate) struct Pushes {
+pub(crate) struct PushCounters {
     /// Pyroscope took the profile.
     pub delivered: AtomicU64,
     /// It did not, or there was none: the profile is gone.
     pub failed: AtomicU64,
 }
 
-impl Pushes {
+impl PushCounters {
     /// Counts one.
     pub(crate) fn count(&self, delivered: bool) {
         let count = if delivered { &self.delivered } else { &self.failed };

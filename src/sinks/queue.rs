@@ -1,13 +1,13 @@
-//! What stands between a sink's spooler and its deliverer: blocks in memory, and behind them segments on
+//! What stands between a sink's spooler and its sender: blocks in memory, and behind them segments on
 //! disk.
 //!
 //! ```text
-//!  spooler ─ put ─▶ [memory, bounded in bytes] ─ take ─▶ deliverer
+//!  spooler ─ put ─▶ [memory, bounded in bytes] ─ take ─▶ sender
 //!      └─ memory full, or anything on disk ─▶ [segments] ─▶ once memory is empty
 //! ```
 //!
 //! One lock, taken a few times per block and never during I/O but at the end. The spooler alone appends to the newest
-//! segment, the deliverer alone removes the oldest; where both are the same, `writing` keeps it.
+//! segment, the sender alone removes the oldest; where both are the same, `writing` keeps it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use crate::sinks::block::Block;
-use crate::sinks::books::Books;
-use crate::sinks::spill::{Found, Segment, SegmentWriter, Spill};
-use crate::sinks::{Drop, Limits};
+use crate::sinks::counters::SinkCounters;
+use crate::sinks::spill::{Recovered, Segment, SegmentWriter, Spill};
+use crate::sinks::{BatchLimits, DropReason};
 
 /// How long the disk rests after an error.
 const DISK_REST: Duration = Duration::from_secs(1);
@@ -28,19 +28,19 @@ const LAST_BLOCKS: Duration = Duration::from_secs(1);
 
 /// Rows of one sink that wait.
 #[derive(Debug)]
-pub struct Queue {
-    state: Mutex<State>,
+pub struct SinkQueue {
+    state: Mutex<QueueState>,
     changed: Condvar,
     /// Where rows go that memory has no room for.
     pub spill: Option<Spill>,
     /// Of the sink.
-    pub books: Arc<Books>,
+    pub counters: Arc<SinkCounters>,
     max_bytes: u64,
-    limits: Limits,
+    limits: BatchLimits,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     /// With the time of their coming.
     blocks: VecDeque<(Block, Instant)>,
     bytes: usize,
@@ -51,7 +51,7 @@ struct State {
     disk_rests_until: Option<Instant>,
     /// Nothing more comes.
     closed: bool,
-    /// When the deliverer has to end.
+    /// When the sender has to end.
     deadline: Option<Instant>,
     /// It has, and what was left is kept or dropped.
     ended: bool,
@@ -59,7 +59,7 @@ struct State {
 
 /// What there is to take.
 #[derive(Debug)]
-pub enum Next {
+pub enum NextRows {
     /// A block from memory and when it came.
     Block(Block, Instant),
     /// Memory is empty; this is the oldest segment.
@@ -70,46 +70,53 @@ pub enum Next {
     End,
 }
 
-impl Queue {
+impl SinkQueue {
     /// Holds up to `max_bytes` in memory; `found` is what was on disk.
     pub fn new(
-        books: Arc<Books>,
-        limits: Limits,
+        counters: Arc<SinkCounters>,
+        limits: BatchLimits,
         max_bytes: usize,
-        spill: Option<(Spill, Found)>,
+        spill: Option<(Spill, Recovered)>,
     ) -> Self {
-        let mut state = State::default();
+        let mut state = QueueState::default();
         let spill = spill.map(|(spill, found)| {
             let rows = found.segments.iter().map(|segment| segment.rows).sum();
             let bytes = found.segments.iter().map(|segment| segment.end).sum();
-            books.recovered.store(rows + found.unreadable_rows, Relaxed);
-            books.drop_rows(Drop::Damaged, found.unreadable_rows);
-            books.spilled_rows.store(rows, Relaxed);
-            books.spilled_bytes.store(bytes, Relaxed);
-            books.torn_bytes.store(found.torn_bytes, Relaxed);
+            counters.recovered.store(rows + found.unreadable_rows, Relaxed);
+            counters.drop_rows(DropReason::Damaged, found.unreadable_rows);
+            counters.spilled_rows.store(rows, Relaxed);
+            counters.spilled_bytes.store(bytes, Relaxed);
+            counters.torn_bytes.store(found.torn_bytes, Relaxed);
             state.segments = found.segments;
             spill
         });
         let state = Mutex::new(state);
-        Self { state, changed: Condvar::new(), spill, books, max_bytes: max_bytes as u64, limits }
+        Self {
+            state,
+            changed: Condvar::new(),
+            spill,
+            counters,
+            max_bytes: max_bytes as u64,
+            limits,
+        }
     }
 
     /// Takes a block in, to memory or to disk, or drops it. For the spooler.
     pub fn put(&self, block: Block, writer: &mut SegmentWriter) {
         let (rows, len) = (u64::from(block.rows), block.bytes.len());
         let mut state = self.state.lock();
-        let held = self.books.queued_bytes.load(Relaxed);
+        let held = self.counters.queued_bytes.load(Relaxed);
         let fits = held == 0 || held + len as u64 <= self.max_bytes;
         if state.segments.is_empty() && fits {
-            self.books.queued_rows.fetch_add(rows, Relaxed);
-            self.books.queued_bytes.fetch_add(len as u64, Relaxed);
-            self.books.taken.fetch_add(rows, Relaxed);
+            self.counters.queued_rows.fetch_add(rows, Relaxed);
+            self.counters.queued_bytes.fetch_add(len as u64, Relaxed);
+            self.counters.taken.fetch_add(rows, Relaxed);
             let was_empty = state.blocks.is_empty();
             let was_full = self.is_full(&state);
             state.bytes += len;
             state.rows += block.rows as usize;
             state.blocks.push_back((block, Instant::now()));
-            // The deliverer knows of the others, and when they are due.
+            // The sender knows of the others, and when they are due.
             if was_empty || (!was_full && self.is_full(&state)) {
                 self.changed.notify_one();
             }
@@ -120,8 +127,8 @@ impl Queue {
         let spill =
             self.spill.as_ref().filter(|spill| !rests && spill.has_room(&state.segments, len));
         let Some(spill) = spill else {
-            self.books.taken.fetch_add(rows, Relaxed);
-            self.books.drop_rows(Drop::QueueFull, rows);
+            self.counters.taken.fetch_add(rows, Relaxed);
+            self.counters.drop_rows(DropReason::QueueFull, rows);
             return;
         };
         state.writing = true;
@@ -130,7 +137,7 @@ impl Queue {
         let written = writer.append(spill, newest.as_ref(), &block);
         let mut state = self.state.lock();
         state.writing = false;
-        self.books.taken.fetch_add(rows, Relaxed);
+        self.counters.taken.fetch_add(rows, Relaxed);
         match written {
             Ok(written) => {
                 let grown = state.segments.back_mut().filter(|last| last.number == written.number);
@@ -141,47 +148,49 @@ impl Queue {
                     state.segments.push_back(written.first(rows));
                     0
                 };
-                self.books.spilled_rows.fetch_add(rows, Relaxed);
-                self.books.spilled_total.fetch_add(rows, Relaxed);
-                self.books.spilled_bytes.fetch_add(written.end - before, Relaxed);
+                self.counters.spilled_rows.fetch_add(rows, Relaxed);
+                self.counters.spilled_total.fetch_add(rows, Relaxed);
+                self.counters.spilled_bytes.fetch_add(written.end - before, Relaxed);
                 self.changed.notify_one();
             }
             Err(error) => {
                 state.disk_rests_until = Some(now + DISK_REST);
-                // The deliverer may have settled all of a segment that was kept for this.
+                // The sender may have settled all of a segment that was kept for this.
                 self.changed.notify_one();
-                self.books.drop_rows(Drop::QueueFull, rows);
-                if self.books.spill_errors.fetch_add(1, Relaxed).is_power_of_two() {
+                self.counters.drop_rows(DropReason::QueueFull, rows);
+                if self.counters.spill_errors.fetch_add(1, Relaxed).is_power_of_two() {
                     log::warn!(
                         "-spill-dir: cannot keep rows of {} on disk: {error}; they are dropped until it works",
-                        self.books.sink
+                        self.counters.sink
                     );
                 }
             }
         }
     }
 
-    fn is_full(&self, state: &State) -> bool {
+    fn is_full(&self, state: &QueueState) -> bool {
         self.limits.is_due(state.bytes, state.rows)
     }
 
-    /// The oldest there is. For the deliverer, which has read `seen` bytes of the oldest segment.
-    pub fn take(&self, seen: Option<(u64, u64)>) -> Next {
+    /// The oldest there is. For the sender, which has read `seen` bytes of the oldest segment.
+    pub fn take(&self, seen: Option<(u64, u64)>) -> NextRows {
         let mut state = self.state.lock();
         if let Some((block, came)) = state.blocks.pop_front() {
             state.bytes -= block.bytes.len();
             state.rows -= block.rows as usize;
-            return Next::Block(block, came);
+            return NextRows::Block(block, came);
         }
         match state.segments.front() {
-            Some(segment) if seen != Some((segment.number, segment.end)) => Next::Segment(*segment),
-            None if state.closed => Next::End,
-            Some(_) | None => Next::Nothing,
+            Some(segment) if seen != Some((segment.number, segment.end)) => {
+                NextRows::Segment(*segment)
+            }
+            None if state.closed => NextRows::End,
+            Some(_) | None => NextRows::Nothing,
         }
     }
 
     /// Notes that the oldest segment's rows are delivered up to `position`; removes it if there are no more.
-    /// Returns whether it did. For the deliverer.
+    /// Returns whether it did. For the sender.
     pub fn delivered(&self, number: u64, position: u64, rows: u64) -> bool {
         let mut state = self.state.lock();
         let only = state.segments.len() == 1;
@@ -198,10 +207,10 @@ impl Queue {
         let gone = state.segments.pop_front();
         drop(state);
         if let (Some(spill), Some(gone)) = (&self.spill, gone) {
-            self.books.spilled_bytes.fetch_sub(gone.end, Relaxed);
+            self.counters.spilled_bytes.fetch_sub(gone.end, Relaxed);
             // Rows that are left could not be read.
-            self.books.spilled_rows.fetch_sub(gone.rows, Relaxed);
-            self.books.drop_rows(Drop::Damaged, gone.rows);
+            self.counters.spilled_rows.fetch_sub(gone.rows, Relaxed);
+            self.counters.drop_rows(DropReason::Damaged, gone.rows);
             let done =
                 if gone.rows == 0 { spill.remove(&gone) } else { spill.set_aside(gone.number) };
             if let Err(error) = done {
@@ -212,7 +221,7 @@ impl Queue {
     }
 
     /// Waits until a batch is due: full, its oldest row as old as the period, or nothing more to come. `open`
-    /// are the bytes, rows and coming of what the deliverer holds already, `seen` as for [`Self::take`].
+    /// are the bytes, rows and coming of what the sender holds already, `seen` as for [`Self::take`].
     pub fn wait(&self, open: Option<(usize, usize, Instant)>, seen: Option<(u64, u64)>) {
         let mut state = self.state.lock();
         loop {
@@ -255,18 +264,18 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// The deliverer is to end by then. For main.
+    /// The sender is to end by then. For main.
     pub fn stop_by(&self, deadline: Instant) {
         self.state.lock().deadline = Some(deadline);
         self.changed.notify_all();
     }
 
-    /// Whether the deliverer has to end.
+    /// Whether the sender has to end.
     pub fn is_over(&self) -> bool {
         self.state.lock().deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    /// Waits until the deliverer has ended; returns whether it has by then. For main.
+    /// Waits until the sender has ended; returns whether it has by then. For main.
     pub fn wait_ended(&self, until: Instant) -> bool {
         let mut state = self.state.lock();
         while !state.ended && !self.changed.wait_until(&mut state, until).timed_out() {}
@@ -274,7 +283,7 @@ impl Queue {
     }
 
     /// Keeps what is left in memory on disk, before all that is there, or drops it. `left` was taken already.
-    /// For the deliverer, at its end: the spooler's last blocks are waited for.
+    /// For the sender, at its end: the spooler's last blocks are waited for.
     pub fn keep(&self, mut left: Vec<Block>) {
         let until = Instant::now() + LAST_BLOCKS;
         let mut state = self.state.lock();
@@ -293,11 +302,11 @@ impl Queue {
         let bytes: usize = left.iter().map(|block| block.bytes.len()).sum();
         let kept = self.spill.as_ref().map_or(0, |spill| {
             let (kept, end, result) = spill.write_before(segments, left);
-            self.books.spilled_rows.fetch_add(rows(&left[..kept]), Relaxed);
-            self.books.spilled_total.fetch_add(rows(&left[..kept]), Relaxed);
-            self.books.spilled_bytes.fetch_add(end, Relaxed);
+            self.counters.spilled_rows.fetch_add(rows(&left[..kept]), Relaxed);
+            self.counters.spilled_total.fetch_add(rows(&left[..kept]), Relaxed);
+            self.counters.spilled_bytes.fetch_add(end, Relaxed);
             if let Err(error) = result {
-                log::error!("-spill-dir: cannot keep rows of {}: {error}", self.books.sink);
+                log::error!("-spill-dir: cannot keep rows of {}: {error}", self.counters.sink);
             }
             kept
         });
@@ -305,11 +314,11 @@ impl Queue {
         if dropped > 0 {
             log::warn!(
                 "{}: {dropped} rows were not delivered and are dropped: -spill-dir would keep them, where it has room",
-                self.books.sink
+                self.counters.sink
             );
-            self.books.drop_rows(Drop::Shutdown, dropped);
+            self.counters.drop_rows(DropReason::Shutdown, dropped);
         }
-        self.books.queued_rows.fetch_sub(rows(left), Relaxed);
-        self.books.queued_bytes.fetch_sub(bytes as u64, Relaxed);
+        self.counters.queued_rows.fetch_sub(rows(left), Relaxed);
+        self.counters.queued_bytes.fetch_sub(bytes as u64, Relaxed);
     }
 }

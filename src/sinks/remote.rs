@@ -13,13 +13,13 @@
 //! one at hand did not go out. So after each error the far end is asked first, with an empty datagram,
 //! before rows go there again.
 //!
-//! Runs on its deliverer.
+//! Runs on its sender.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::sinks::{Limits, Outcome, Reason, Row, Sink, Trigger, Verdict};
+use crate::sinks::{BatchLimits, Outcome, RejectReason, Row, RowResult, Sink, Trigger};
 
 pub(crate) mod errors;
 pub(crate) mod link;
@@ -31,7 +31,7 @@ use link::{FarEnd, Link};
 const DATAGRAM_MAX_BYTES: usize = 65_507;
 
 /// A few milliseconds: at low load a row waits no longer than this, at high load batches fill before.
-const LIMITS: Limits = Limits {
+const LIMITS: BatchLimits = BatchLimits {
     bytes: 32 * 1024,
     rows: 1024,
     period: Duration::from_millis(5),
@@ -84,7 +84,7 @@ impl Remote {
     }
 
     /// Sends all rows, up to the first that cannot be sent now: the error tells why.
-    fn send(&mut self, rows: &[Row<'_>], verdicts: &mut [Verdict]) -> Result<(), String> {
+    fn send(&mut self, rows: &[Row<'_>], results: &mut [RowResult]) -> Result<(), String> {
         let Self { far_end, link, lanes, .. } = self;
         if link.as_mut().is_some_and(|link| link.has_moved(far_end)) {
             *link = None;
@@ -97,14 +97,14 @@ impl Remote {
             self.json.clear();
             row.write_json(&mut self.json);
             if self.json.len() > DATAGRAM_MAX_BYTES {
-                verdicts[index] = Verdict::Rejected(Reason::TooLong);
+                results[index] = RowResult::Rejected(RejectReason::TooLong);
                 continue;
             }
             #[expect(clippy::cast_possible_truncation, reason = "any bits of the hash will do")]
             let number = self.hasher.hash_one(row.series()) as usize % lanes.len();
             let lane = &mut lanes[number];
             if lane.datagram.len() + 1 + self.json.len() > self.datagram_bytes {
-                lane.flush(number, rows, link, &self.errors, verdicts)?;
+                lane.flush(number, rows, link, &self.errors, results)?;
             }
             if !lane.rows.is_empty() {
                 lane.datagram.push(b'\n');
@@ -113,7 +113,7 @@ impl Remote {
             lane.rows.push(index);
         }
         for (number, lane) in lanes.iter_mut().enumerate() {
-            lane.flush(number, rows, link, &self.errors, verdicts)?;
+            lane.flush(number, rows, link, &self.errors, results)?;
         }
         Ok(())
     }
@@ -127,23 +127,23 @@ impl Lane {
         rows: &[Row<'_>],
         link: &Link,
         errors: &SendErrors,
-        verdicts: &mut [Verdict],
+        results: &mut [RowResult],
     ) -> Result<(), String> {
         if self.rows.is_empty() {
             return Ok(());
         }
         match link.send(number, &self.datagram, errors) {
-            Ok(()) => self.rows.iter().for_each(|&row| verdicts[row] = Verdict::Delivered),
-            // A network that takes less than we were told: each by itself, while there is a choice.
+            Ok(()) => self.rows.iter().for_each(|&row| results[row] = RowResult::Delivered),
+            // The network takes shorter datagrams than `-remote-datagram-bytes`: each row gets one of its own.
             Err(error) if is_too_long(&error) && self.rows.len() > 1 => {
                 for &row in &self.rows {
                     self.datagram.clear();
                     rows[row].write_json(&mut self.datagram);
                     let sent = link.send(number, &self.datagram, errors);
-                    verdicts[row] = judge(sent, link)?;
+                    results[row] = judge(sent, link)?;
                 }
             }
-            Err(error) => verdicts[self.rows[0]] = judge(Err(error), link)?,
+            Err(error) => results[self.rows[0]] = judge(Err(error), link)?,
         }
         self.clear();
         Ok(())
@@ -156,29 +156,29 @@ impl Lane {
 }
 
 /// Of a row that had a datagram for itself; the error tells why it, and what follows, goes later.
-fn judge(sent: std::io::Result<()>, link: &Link) -> Result<Verdict, String> {
+fn judge(sent: std::io::Result<()>, link: &Link) -> Result<RowResult, String> {
     match sent {
-        Ok(()) => Ok(Verdict::Delivered),
-        Err(error) if is_too_long(&error) => Ok(Verdict::Rejected(Reason::TooLong)),
+        Ok(()) => Ok(RowResult::Delivered),
+        Err(error) if is_too_long(&error) => Ok(RowResult::Rejected(RejectReason::TooLong)),
         Err(error) => Err(link.complaint(&error)),
     }
 }
 
 impl Sink for Remote {
-    fn limits(&self) -> Limits {
+    fn limits(&self) -> BatchLimits {
         LIMITS
     }
 
-    fn deliver(&mut self, rows: &[Row<'_>], _: Trigger, verdicts: &mut Vec<Verdict>) -> Outcome {
+    fn deliver(&mut self, rows: &[Row<'_>], _: Trigger, results: &mut Vec<RowResult>) -> Outcome {
         if self.stopped.load(Relaxed) {
             return Outcome::Retry { why: "the server stops".to_owned(), after: None };
         }
         self.lanes.iter_mut().for_each(Lane::clear); // also of a batch that a fault has ended
-        verdicts.resize(rows.len(), Verdict::Retry);
-        let Err(why) = self.send(rows, verdicts) else { return Outcome::Rows };
+        results.resize(rows.len(), RowResult::Retry);
+        let Err(why) = self.send(rows, results) else { return Outcome::Rows };
         self.link = None;
-        if verdicts.iter().all(|verdict| *verdict == Verdict::Retry) {
-            verdicts.clear();
+        if results.iter().all(|result| *result == RowResult::Retry) {
+            results.clear();
             return Outcome::Retry { why, after: None };
         }
         Outcome::Rows

@@ -1,6 +1,6 @@
 //! The directory of one sink's rows that wait on disk: segments of 8 MiB, named by rising numbers.
 //!
-//! The spooler writes the newest segment; the deliverer reads the oldest and removes it when its last row
+//! The spooler writes the newest segment; the sender reads the oldest and removes it when its last row
 //! is delivered. Who may touch which is settled by the queue. What was written survives the process at
 //! once, and the machine after the next `fdatasync`, 200 ms later at most.
 
@@ -45,7 +45,7 @@ pub struct Spill {
 
 /// What was found at start.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct Recovered {
     /// Segments with undelivered rows, oldest first.
     pub segments: VecDeque<Segment>,
     /// Bytes cut off behind the last whole frames.
@@ -61,7 +61,7 @@ impl Spill {
     ///
     /// # Errors
     /// It cannot be made, read or written, or another server uses it.
-    pub fn open(folder: &Path, max_bytes: u64) -> anyhow::Result<(Self, Found)> {
+    pub fn open(folder: &Path, max_bytes: u64) -> anyhow::Result<(Self, Recovered)> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let lock = folder.join("lock");
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock);
@@ -70,7 +70,7 @@ impl Spill {
             bail!("{} is locked: another server uses this directory", lock.display());
         }
         let spill = Self { folder: folder.to_owned(), max_bytes, _lock: file };
-        let mut found = Found::default();
+        let mut found = Recovered::default();
         for number in
             spill.numbers().with_context(|| format!("cannot read {}", folder.display()))?
         {
@@ -95,7 +95,7 @@ impl Spill {
         Ok(numbers)
     }
 
-    fn take_in(&self, number: u64, found: &mut Found) -> anyhow::Result<()> {
+    fn take_in(&self, number: u64, found: &mut Recovered) -> anyhow::Result<()> {
         let path = self.path(number);
         let file = OpenOptions::new().read(true).write(true).open(&path)?;
         let length = file.metadata()?.len();
@@ -105,7 +105,7 @@ impl Spill {
             Err(error)
                 if error.kind() == io::ErrorKind::InvalidData && length <= segment::HEAD_BYTES =>
             {
-                segment::Contents::default()
+                segment::SegmentContents::default()
             }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 log::error!("-spill-dir: {}: {error}; it is set aside", path.display());
@@ -139,7 +139,7 @@ impl Spill {
             return Ok(());
         }
         file.set_len(contents.end)?;
-        let segment::Contents { position, end, rows, .. } = contents;
+        let segment::SegmentContents { position, end, rows, .. } = contents;
         found.segments.push_back(Segment { number, position, end, rows });
         Ok(())
     }
@@ -218,7 +218,7 @@ impl Spill {
 #[derive(Debug, Default)]
 pub struct SegmentWriter {
     open: Option<(File, u64, u64)>,
-    /// Numbers below were used: a segment that the deliverer is just removing must not come again.
+    /// Numbers below were used: a segment that the sender is just removing must not come again.
     next: u64,
     dirty: bool,
 }
@@ -298,7 +298,7 @@ impl SegmentWriter {
     }
 }
 
-/// The oldest segment. Owned by the deliverer.
+/// The oldest segment. Owned by the sender.
 #[derive(Debug)]
 pub struct SegmentReader {
     file: File,

@@ -10,7 +10,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError};
 
 use crate::sinks::block::{Block, Stamps};
 use crate::sinks::outbox::BLOCK_OVERHEAD_BYTES;
-use crate::sinks::queue::Queue;
+use crate::sinks::queue::SinkQueue;
 use crate::sinks::spill::SegmentWriter;
 
 /// The longest time that rows on disk are not safe from a failing machine.
@@ -21,8 +21,8 @@ const SYNC_PERIOD: Duration = Duration::from_millis(200);
 pub struct Spooler {
     /// From workers.
     pub blocks: Receiver<Block>,
-    /// To the deliverer.
-    pub queue: Arc<Queue>,
+    /// To the sender.
+    pub queue: Arc<SinkQueue>,
     /// Of this sink.
     pub stamps: Stamps,
 }
@@ -42,7 +42,7 @@ impl Spooler {
             match received {
                 Ok(mut block) => {
                     let bytes = (block.bytes.len() + BLOCK_OVERHEAD_BYTES) as u64;
-                    self.queue.books.on_the_way_bytes.fetch_sub(bytes, Relaxed);
+                    self.queue.counters.on_the_way_bytes.fetch_sub(bytes, Relaxed);
                     block.stamp(&mut self.stamps);
                     self.queue.put(block, &mut writer);
                 }
@@ -62,7 +62,7 @@ impl Spooler {
         if let Err(error) = writer.sync() {
             log::warn!(
                 "-spill-dir: rows of {} may not survive the machine: {error}",
-                self.queue.books.sink
+                self.queue.counters.sink
             );
         }
     }

@@ -13,16 +13,18 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{self, Receiver, Sender};
 use metrics_server::testing::metric::{BucketParams, Op, Sample};
-use metrics_server::testing::sinks::Books;
-use metrics_server::testing::sinks::Deliverer;
+use metrics_server::testing::sinks::BatchSender;
 use metrics_server::testing::sinks::Outbox;
-use metrics_server::testing::sinks::Queue;
+use metrics_server::testing::sinks::SinkCounters;
+use metrics_server::testing::sinks::SinkQueue;
 use metrics_server::testing::sinks::Spooler;
+use metrics_server::testing::sinks::{
+    BatchLimits, DropReason, Outcome, RejectReason, Row, RowResult, Sink, Trigger,
+};
 use metrics_server::testing::sinks::{Block, Stamps};
-use metrics_server::testing::sinks::{Drop, Limits, Outcome, Reason, Row, Sink, Trigger, Verdict};
-use metrics_server::testing::sinks::{Found, Spill};
+use metrics_server::testing::sinks::{Recovered, Spill};
 
-const LIMITS: Limits = Limits {
+const LIMITS: BatchLimits = BatchLimits {
     bytes: 4_000,
     rows: 10,
     period: Duration::from_millis(1),
@@ -38,21 +40,21 @@ type Seen = (u64, u64, u32);
 #[derive(Debug)]
 struct Scripted {
     requests: Sender<Vec<Seen>>,
-    answers: Receiver<(Outcome, Vec<Verdict>)>,
+    answers: Receiver<(Outcome, Vec<RowResult>)>,
 }
 
 impl Sink for Scripted {
-    fn limits(&self) -> Limits {
+    fn limits(&self) -> BatchLimits {
         LIMITS
     }
 
-    fn deliver(&mut self, rows: &[Row<'_>], _: Trigger, verdicts: &mut Vec<Verdict>) -> Outcome {
+    fn deliver(&mut self, rows: &[Row<'_>], _: Trigger, results: &mut Vec<RowResult>) -> Outcome {
         let seen = rows.iter().map(|row| (row.time_ns, row.seq, value(row))).collect();
         if self.requests.send(seen).is_err() {
             return Outcome::Retry { why: "the test is over".to_owned(), after: None };
         }
         let Ok((outcome, told)) = self.answers.recv() else { panic!("a fault") };
-        verdicts.extend(told);
+        results.extend(told);
         outcome
     }
 
@@ -63,10 +65,10 @@ impl Sink for Scripted {
 
 struct Rig {
     outbox: Option<Outbox>,
-    books: Arc<Books>,
-    queue: Arc<Queue>,
+    counters: Arc<SinkCounters>,
+    queue: Arc<SinkQueue>,
     requests: Receiver<Vec<Seen>>,
-    answers: Sender<(Outcome, Vec<Verdict>)>,
+    answers: Sender<(Outcome, Vec<RowResult>)>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -78,20 +80,20 @@ fn rig_that_retries_for(retry_max: Duration, max_bytes: usize, spill: Option<(&P
     rig_on(retry_max, max_bytes, spill.map(|(folder, bytes)| Spill::open(folder, bytes).unwrap()))
 }
 
-fn rig_on(retry_max: Duration, max_bytes: usize, spill: Option<(Spill, Found)>) -> Rig {
-    let books = Arc::new(Books::new("scripted", 1));
+fn rig_on(retry_max: Duration, max_bytes: usize, spill: Option<(Spill, Recovered)>) -> Rig {
+    let counters = Arc::new(SinkCounters::new("scripted", 1));
     let last_ns = spill.as_ref().map_or(0, |(_, found)| found.last_ns);
-    let queue = Arc::new(Queue::new(Arc::clone(&books), LIMITS, max_bytes, spill));
+    let queue = Arc::new(SinkQueue::new(Arc::clone(&counters), LIMITS, max_bytes, spill));
     let (sender, blocks) = channel::unbounded();
-    let outbox = Some(Outbox::new(0, sender, Arc::clone(&books)));
+    let outbox = Some(Outbox::new(0, sender, Arc::clone(&counters)));
     let stamps = Stamps::new(last_ns, 7);
     let spooler = Spooler { blocks, queue: Arc::clone(&queue), stamps };
     let (requests_in, requests) = channel::unbounded();
     let (answers, answers_out) = channel::unbounded();
     let sink = Box::new(Scripted { requests: requests_in, answers: answers_out });
-    let deliverer = Deliverer::new(sink, Arc::clone(&queue), Some(retry_max));
-    let threads = vec![thread::spawn(|| spooler.run()), thread::spawn(|| deliverer.run())];
-    Rig { outbox, books, queue, requests, answers, threads }
+    let batch_sender = BatchSender::new(sink, Arc::clone(&queue), Some(retry_max));
+    let threads = vec![thread::spawn(|| spooler.run()), thread::spawn(|| batch_sender.run())];
+    Rig { outbox, counters, queue, requests, answers, threads }
 }
 
 impl Rig {
@@ -112,12 +114,12 @@ impl Rig {
         self.request().iter().map(|(_, _, value)| *value).collect()
     }
 
-    fn answer(&self, outcome: Outcome, verdicts: &[Verdict]) {
-        self.answers.send((outcome, verdicts.to_vec())).unwrap();
+    fn answer(&self, outcome: Outcome, results: &[RowResult]) {
+        self.answers.send((outcome, results.to_vec())).unwrap();
     }
 
     fn take_all(&self, rows: usize) {
-        self.answer(Outcome::Rows, &vec![Verdict::Delivered; rows]);
+        self.answer(Outcome::Rows, &vec![RowResult::Delivered; rows]);
     }
 
     /// Takes whatever comes until so many rows came.
@@ -134,26 +136,30 @@ impl Rig {
     /// Waits until the spooler has taken all that was sent.
     fn wait_taken(&self, rows: u64) {
         let until = Instant::now() + LONG;
-        while self.books.taken.load(Relaxed) < rows {
+        while self.counters.taken.load(Relaxed) < rows {
             assert!(Instant::now() < until, "rows were not taken");
             thread::sleep(Duration::from_millis(1));
         }
     }
 
-    fn end(mut self) -> Arc<Books> {
+    fn end(mut self) -> Arc<SinkCounters> {
         drop(self.outbox.take());
         self.threads.drain(..).for_each(|thread| thread.join().unwrap());
         self.check();
-        Arc::clone(&self.books)
+        Arc::clone(&self.counters)
     }
 
     fn check(&self) {
-        let books = &self.books;
-        let rejected: u64 = books.rejected.iter().map(|count| count.load(Relaxed)).sum();
-        let dropped: u64 = Drop::ALL.iter().map(|reason| books.dropped(*reason)).sum();
-        let settled = books.delivered.load(Relaxed) + rejected + dropped;
-        let here = books.queued() + books.spilled_rows.load(Relaxed);
-        assert_eq!(books.enqueued() + books.recovered.load(Relaxed), settled + here, "{books:?}");
+        let counters = &self.counters;
+        let rejected: u64 = counters.rejected.iter().map(|count| count.load(Relaxed)).sum();
+        let dropped: u64 = DropReason::ALL.iter().map(|reason| counters.dropped(*reason)).sum();
+        let settled = counters.delivered.load(Relaxed) + rejected + dropped;
+        let here = counters.queued() + counters.spilled_rows.load(Relaxed);
+        assert_eq!(
+            counters.enqueued() + counters.recovered.load(Relaxed),
+            settled + here,
+            "{counters:?}"
+        );
     }
 }
 
@@ -188,17 +194,17 @@ fn rows_arrive_in_order_and_are_repeated_as_they_were() {
     assert_eq!(again, first);
     let times: Vec<u64> = first.iter().map(|row| row.0).collect();
     assert!(times.is_sorted() && times.windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
-    // Of three (or fewer, if the deliverer was quick) the first is asked for again, alone.
-    let mut verdicts = vec![Verdict::Delivered; first.len()];
-    verdicts[0] = Verdict::Retry;
-    rig.answer(Outcome::Rows, &verdicts);
+    // Of three (or fewer, if the sender was quick) the first is asked for again, alone.
+    let mut results = vec![RowResult::Delivered; first.len()];
+    results[0] = RowResult::Retry;
+    rig.answer(Outcome::Rows, &results);
     assert_eq!(rig.request(), first[..1]);
     rig.take_all(1);
     let rest = 3 - first.len();
     assert_eq!(rig.drain(rest).len(), rest);
-    let books = rig.end();
-    assert_eq!(books.delivered.load(Relaxed), 3);
-    assert_eq!(books.queued_bytes.load(Relaxed), 0);
+    let counters = rig.end();
+    assert_eq!(counters.delivered.load(Relaxed), 3);
+    assert_eq!(counters.queued_bytes.load(Relaxed), 0);
 }
 
 #[test]
@@ -210,11 +216,13 @@ fn one_row_that_spoils_a_batch_is_found_and_the_others_arrive() {
     rig.wait_taken(11);
     rig.take_all(1);
     let mut arrived = Vec::new();
-    while arrived.len() < 9 || rig.books.rejected[Reason::Refused as usize].load(Relaxed) == 0 {
+    while arrived.len() < 9
+        || rig.counters.rejected[RejectReason::Refused as usize].load(Relaxed) == 0
+    {
         let values = rig.values();
         if values.contains(&6) {
             let why = "cannot read".to_owned();
-            rig.answer(Outcome::Split { why, reason: Reason::Refused }, &[]);
+            rig.answer(Outcome::Split { why, reason: RejectReason::Refused }, &[]);
             if values.len() == 1 {
                 arrived.extend(rig.drain(9 - arrived.len()));
                 break;
@@ -225,8 +233,8 @@ fn one_row_that_spoils_a_batch_is_found_and_the_others_arrive() {
         }
     }
     assert_eq!(arrived, [0, 1, 2, 3, 4, 5, 7, 8, 9]);
-    let books = rig.end();
-    assert_eq!(books.rejected[Reason::Refused as usize].load(Relaxed), 1);
+    let counters = rig.end();
+    assert_eq!(counters.rejected[RejectReason::Refused as usize].load(Relaxed), 1);
 }
 
 #[test]
@@ -237,8 +245,8 @@ fn a_fault_of_a_sink_costs_only_the_row_that_causes_it() {
     // An answer channel that is gone makes the scripted sink panic.
     let (answers, _) = channel::unbounded();
     drop(std::mem::replace(&mut rig.answers, answers));
-    let books = rig.end();
-    assert_eq!(books.rejected[Reason::Unreadable as usize].load(Relaxed), 1);
+    let counters = rig.end();
+    assert_eq!(counters.rejected[RejectReason::Unreadable as usize].load(Relaxed), 1);
 }
 
 #[test]
@@ -246,13 +254,13 @@ fn rows_that_are_asked_for_again_and_again_grow_too_old() {
     let mut rig = rig_that_retries_for(Duration::from_nanos(1), 1 << 20, None);
     rig.send([1]);
     assert_eq!(rig.values(), [1]);
-    rig.answer(Outcome::Rows, &[Verdict::Retry]);
+    rig.answer(Outcome::Rows, &[RowResult::Retry]);
     rig.send([2]);
     assert_eq!(rig.values(), [2]);
     rig.answer(retry(), &[]);
-    let books = rig.end();
-    assert_eq!(books.dropped(Drop::TooOld), 2);
-    assert_eq!(books.queued_bytes.load(Relaxed), 0);
+    let counters = rig.end();
+    assert_eq!(counters.dropped(DropReason::TooOld), 2);
+    assert_eq!(counters.queued_bytes.load(Relaxed), 0);
 }
 
 #[test]
@@ -263,9 +271,9 @@ fn past_the_bound_rows_are_dropped_and_counted() {
     rig.send(2..5);
     rig.wait_taken(4);
     rig.take_all(1);
-    let books = rig.end();
-    assert_eq!(books.delivered.load(Relaxed), 1);
-    assert_eq!(books.dropped(Drop::QueueFull), 3);
+    let counters = rig.end();
+    assert_eq!(counters.delivered.load(Relaxed), 1);
+    assert_eq!(counters.dropped(DropReason::QueueFull), 3);
 }
 
 #[test]
@@ -274,14 +282,14 @@ fn what_memory_has_no_room_for_goes_through_the_disk_in_order() {
     let mut rig = rig(300, Some((dir.path(), 1 << 20)));
     rig.send(0..50);
     rig.wait_taken(50);
-    assert!(rig.books.spilled_rows.load(Relaxed) > 30);
+    assert!(rig.counters.spilled_rows.load(Relaxed) > 30);
     assert_eq!(rig.drain(50), (0..50).collect::<Vec<_>>());
     // The disk is empty again, so memory takes rows.
     rig.send([50]);
     assert_eq!(rig.drain(1), [50]);
-    let books = rig.end();
-    assert_eq!((books.delivered.load(Relaxed), books.spilled_rows.load(Relaxed)), (51, 0));
-    assert_eq!(books.spilled_bytes.load(Relaxed), 0);
+    let counters = rig.end();
+    assert_eq!((counters.delivered.load(Relaxed), counters.spilled_rows.load(Relaxed)), (51, 0));
+    assert_eq!(counters.spilled_bytes.load(Relaxed), 0);
     assert_eq!(files(dir.path()), 0);
 }
 
@@ -291,7 +299,7 @@ fn a_full_disk_drops_rows_and_nothing_else() {
     let mut rig = rig(1, Some((dir.path(), 1_000)));
     rig.send(0..100);
     rig.wait_taken(100);
-    let dropped = rig.books.dropped(Drop::QueueFull);
+    let dropped = rig.counters.dropped(DropReason::QueueFull);
     assert!(dropped > 80, "{dropped}");
     let kept = 100 - dropped as usize;
     assert_eq!(rig.drain(kept), (0..kept as u32).collect::<Vec<_>>());
@@ -309,7 +317,7 @@ fn rows_that_reached_the_disk_survive_a_kill() {
     let copy = tempfile::tempdir().unwrap();
     copy_files(dir.path(), copy.path());
     let next = self::rig(1, Some((copy.path(), 1 << 20)));
-    assert_eq!(next.books.recovered.load(Relaxed), 29);
+    assert_eq!(next.counters.recovered.load(Relaxed), 29);
     let first = next.request();
     next.take_all(first.len());
     assert_eq!(next.drain(29 - first.len()).len(), 29 - first.len());
@@ -333,8 +341,8 @@ fn a_torn_tail_is_cut_and_counted() {
     let file = std::fs::OpenOptions::new().write(true).open(segment.unwrap()).unwrap();
     file.set_len(file.metadata().unwrap().len() - 1).unwrap();
     let next = self::rig(1, Some((copy.path(), 1 << 20)));
-    assert_eq!(next.books.recovered.load(Relaxed), 8);
-    assert!(next.books.torn_bytes.load(Relaxed) > 0);
+    assert_eq!(next.counters.recovered.load(Relaxed), 8);
+    assert!(next.counters.torn_bytes.load(Relaxed) > 0);
     assert_eq!(next.drain(8), (1..9).collect::<Vec<_>>());
     next.end();
     rig.values();
@@ -349,12 +357,14 @@ fn what_is_left_at_the_end_is_kept_before_what_is_on_disk() {
     let mut rig = rig(500, Some((dir.path(), 1 << 20)));
     rig.send(0..40);
     rig.wait_taken(40);
-    assert!(rig.books.queued_rows.load(Relaxed) > 1 && rig.books.spilled_rows.load(Relaxed) > 1);
+    assert!(
+        rig.counters.queued_rows.load(Relaxed) > 1 && rig.counters.spilled_rows.load(Relaxed) > 1
+    );
     rig.values();
     rig.queue.stop_by(Instant::now());
     rig.answer(retry(), &[]);
-    let books = rig.end();
-    assert_eq!(books.spilled_rows.load(Relaxed), 40);
+    let counters = rig.end();
+    assert_eq!(counters.spilled_rows.load(Relaxed), 40);
     let next = self::rig(500, Some((dir.path(), 1 << 20)));
     assert_eq!(next.drain(40), (0..40).collect::<Vec<_>>());
     next.end();
@@ -368,8 +378,8 @@ fn without_a_disk_what_is_left_at_the_end_is_counted_as_dropped() {
     rig.values();
     rig.queue.stop_by(Instant::now());
     rig.answer(retry(), &[]);
-    let books = rig.end();
-    assert_eq!(books.dropped(Drop::Shutdown), 5);
+    let counters = rig.end();
+    assert_eq!(counters.dropped(DropReason::Shutdown), 5);
 }
 
 #[test]
@@ -404,8 +414,8 @@ fn rows_that_cannot_be_read_back_are_set_aside_and_counted() {
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&segment, bytes).unwrap();
     let rig = rig_on(LONG, 1, Some(found));
-    let books = rig.end();
-    assert_eq!(books.dropped(Drop::Damaged), 1);
+    let counters = rig.end();
+    assert_eq!(counters.dropped(DropReason::Damaged), 1);
     assert!(segment.with_extension("damaged").exists());
 }
 
@@ -417,9 +427,9 @@ fn a_block_that_is_not_all_rows_is_rejected_whole_and_counted() {
     block.push(2, &event(4), &[]);
     block.bytes.pop(); // of the second text; the checksum is that of what was written
     segment_of(dir.path(), &[block]);
-    let books = rig(1, Some((dir.path(), 1 << 20))).end();
-    assert_eq!(books.rejected[Reason::Unreadable as usize].load(Relaxed), 2);
-    assert_eq!((books.delivered.load(Relaxed), books.spilled_rows.load(Relaxed)), (0, 0));
+    let counters = rig(1, Some((dir.path(), 1 << 20))).end();
+    assert_eq!(counters.rejected[RejectReason::Unreadable as usize].load(Relaxed), 2);
+    assert_eq!((counters.delivered.load(Relaxed), counters.spilled_rows.load(Relaxed)), (0, 0));
 }
 
 #[test]
@@ -440,9 +450,9 @@ fn damage_in_the_middle_costs_what_is_behind_it_and_is_counted_once() {
     std::fs::write(&segment, bytes).unwrap();
     let rig = rig_on(LONG, 1, Some(found));
     assert_eq!(rig.drain(2), [0, 1]);
-    let books = rig.end();
-    assert_eq!((books.delivered.load(Relaxed), books.dropped(Drop::Damaged)), (2, 3));
-    assert_eq!(books.spilled_rows.load(Relaxed), 0);
+    let counters = rig.end();
+    assert_eq!((counters.delivered.load(Relaxed), counters.dropped(DropReason::Damaged)), (2, 3));
+    assert_eq!(counters.spilled_rows.load(Relaxed), 0);
 }
 
 #[test]
@@ -479,8 +489,8 @@ fn rows_in_an_earlier_versions_format_are_set_aside_and_counted() {
     assert_eq!(std::fs::read(segment.with_extension("damaged")).unwrap(), bytes);
     rig.send([5]);
     assert_eq!(rig.drain(1), [5]);
-    let books = rig.end();
-    assert_eq!((books.recovered.load(Relaxed), books.dropped(Drop::Damaged)), (4, 4));
+    let counters = rig.end();
+    assert_eq!((counters.recovered.load(Relaxed), counters.dropped(DropReason::Damaged)), (4, 4));
 }
 
 #[test]
@@ -492,10 +502,11 @@ fn at_the_end_as_much_is_kept_as_there_is_room_for() {
     rig.values();
     rig.queue.stop_by(Instant::now());
     rig.answer(retry(), &[]);
-    let books = rig.end();
-    let (kept, dropped) = (books.spilled_rows.load(Relaxed), books.dropped(Drop::Shutdown));
+    let counters = rig.end();
+    let (kept, dropped) =
+        (counters.spilled_rows.load(Relaxed), counters.dropped(DropReason::Shutdown));
     assert!(kept > 1 && dropped > 1 && kept + dropped == 40, "{kept} {dropped}");
-    assert_eq!(books.queued_bytes.load(Relaxed), 0);
+    assert_eq!(counters.queued_bytes.load(Relaxed), 0);
     let next = self::rig(1 << 20, Some((dir.path(), 1 << 20)));
     assert_eq!(next.drain(kept as usize), (0..kept as u32).collect::<Vec<_>>());
     next.end();

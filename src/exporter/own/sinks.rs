@@ -4,42 +4,44 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::OwnPage;
 use crate::clock;
-use crate::sinks::books::{AllBooks, Books, IndexBooks, Sent};
-use crate::sinks::{Drop, Reason};
+use crate::sinks::all_counters::AllSinkCounters;
+use crate::sinks::counters::{RequestOutcome, SinkCounters};
+use crate::sinks::opensearch::BulkCounters;
+use crate::sinks::{DropReason, RejectReason};
 use crate::stats::OwnFamily;
 
 /// A number of one sink.
-type Number = fn(&Books) -> f64;
+type SinkValue = fn(&SinkCounters) -> f64;
 
 fn value(count: &AtomicU64) -> f64 {
     count.load(Relaxed) as f64
 }
 
 /// Families with the sink's name as their only label.
-const PLAIN: [(OwnFamily, Number); 14] = [
-    (OwnFamily::SinkDelivered, |books| value(&books.delivered)),
-    (OwnFamily::SinkEnqueued, |books| books.enqueued() as f64),
-    (OwnFamily::SinkQueueBytes, |books| value(&books.queued_bytes)),
-    (OwnFamily::SinkQueueRows, |books| books.queued() as f64),
-    (OwnFamily::SinkOldest, |books| match books.oldest_unix_ns.load(Relaxed) {
+const PLAIN: [(OwnFamily, SinkValue); 14] = [
+    (OwnFamily::SinkDelivered, |counters| value(&counters.delivered)),
+    (OwnFamily::SinkEnqueued, |counters| counters.enqueued() as f64),
+    (OwnFamily::SinkQueueBytes, |counters| value(&counters.queued_bytes)),
+    (OwnFamily::SinkQueueRows, |counters| counters.queued() as f64),
+    (OwnFamily::SinkOldest, |counters| match counters.oldest_unix_ns.load(Relaxed) {
         0 => 0.0,
         oldest => clock::unix_ns().saturating_sub(oldest) as f64 / 1e9,
     }),
-    (OwnFamily::SinkRecovered, |books| value(&books.recovered)),
-    (OwnFamily::SinkRequestRows, |books| value(&books.request_rows)),
-    (OwnFamily::SinkRequestSeconds, |books| value(&books.request_ns) / 1e9),
-    (OwnFamily::SinkSpillBytes, |books| value(&books.spilled_bytes)),
-    (OwnFamily::SinkSpillErrors, |books| value(&books.spill_errors)),
-    (OwnFamily::SinkSpillRows, |books| value(&books.spilled_rows)),
-    (OwnFamily::SinkSpilled, |books| value(&books.spilled_total)),
-    (OwnFamily::SinkTorn, |books| value(&books.torn_bytes)),
-    (OwnFamily::SinkUp, |books| f64::from(u8::from(books.up.load(Relaxed)))),
+    (OwnFamily::SinkRecovered, |counters| value(&counters.recovered)),
+    (OwnFamily::SinkRequestRows, |counters| value(&counters.request_rows)),
+    (OwnFamily::SinkRequestSeconds, |counters| value(&counters.request_ns) / 1e9),
+    (OwnFamily::SinkSpillBytes, |counters| value(&counters.spilled_bytes)),
+    (OwnFamily::SinkSpillErrors, |counters| value(&counters.spill_errors)),
+    (OwnFamily::SinkSpillRows, |counters| value(&counters.spilled_rows)),
+    (OwnFamily::SinkSpilled, |counters| value(&counters.spilled_total)),
+    (OwnFamily::SinkTorn, |counters| value(&counters.torn_bytes)),
+    (OwnFamily::SinkUp, |counters| f64::from(u8::from(counters.up.load(Relaxed)))),
 ];
 
 /// Adds them all.
-pub(super) fn families(own: &mut OwnPage, all: &AllBooks) {
+pub(super) fn families(own: &mut OwnPage, all: &AllSinkCounters) {
     for (family, number) in PLAIN {
-        own.own(family, all.sinks.iter().map(|books| (books.sink, number(books))));
+        own.own(family, all.sinks.iter().map(|counters| (counters.sink, number(counters))));
     }
     let pushes = [("delivered", &all.pushes.delivered), ("failed", &all.pushes.failed)];
     own.own(OwnFamily::ProfilePushes, pushes.map(|(outcome, count)| (outcome, value(count))));
@@ -48,37 +50,37 @@ pub(super) fn families(own: &mut OwnPage, all: &AllBooks) {
         all.send_errors.counts().map(|(errno, count)| (errno, count as f64)),
     );
     let sinks = || all.sinks.iter();
-    own.one(OwnFamily::IndexConnections, all.index.connections.load(Relaxed));
-    own.one(OwnFamily::ScyllaMoved, all.moves.moved.load(Relaxed));
-    own.one(OwnFamily::ScyllaOverwritten, all.moves.overwritten.load(Relaxed));
-    let bulk = IndexBooks::STATUSES.into_iter().zip(&all.index.bulk);
+    own.one(OwnFamily::IndexConnections, all.bulk.connections.load(Relaxed));
+    own.one(OwnFamily::ScyllaMoved, all.timestamps.moved.load(Relaxed));
+    own.one(OwnFamily::ScyllaOverwritten, all.timestamps.overwritten.load(Relaxed));
+    let bulk = BulkCounters::STATUSES.into_iter().zip(&all.bulk.bulk);
     own.labelled(
         OwnFamily::IndexBulkInsert,
         bulk.flat_map(|(status, counts)| {
-            let counts = IndexBooks::TYPES.into_iter().zip(counts);
+            let counts = BulkCounters::TYPES.into_iter().zip(counts);
             counts.map(move |(by, count)| ([status, by], value(count)))
         }),
     );
     own.labelled(
         OwnFamily::SinkDropped,
-        sinks().flat_map(|books| {
-            Drop::ALL
-                .iter()
-                .map(move |reason| ([books.sink, reason.as_str()], books.dropped(*reason) as f64))
+        sinks().flat_map(|counters| {
+            DropReason::ALL.iter().map(move |reason| {
+                ([counters.sink, reason.as_str()], counters.dropped(*reason) as f64)
+            })
         }),
     );
     own.labelled(
         OwnFamily::SinkRejected,
-        sinks().flat_map(|books| {
-            let counts = Reason::ALL.iter().zip(&books.rejected);
-            counts.map(move |(reason, count)| ([books.sink, reason.as_str()], value(count)))
+        sinks().flat_map(|counters| {
+            let counts = RejectReason::ALL.iter().zip(&counters.rejected);
+            counts.map(move |(reason, count)| ([counters.sink, reason.as_str()], value(count)))
         }),
     );
     own.labelled(
         OwnFamily::SinkRequests,
-        sinks().flat_map(|books| {
-            let counts = Sent::NAMES.into_iter().zip(&books.requests);
-            counts.map(move |(outcome, count)| ([books.sink, outcome], value(count)))
+        sinks().flat_map(|counters| {
+            let counts = RequestOutcome::NAMES.into_iter().zip(&counters.requests);
+            counts.map(move |(outcome, count)| ([counters.sink, outcome], value(count)))
         }),
     );
 }

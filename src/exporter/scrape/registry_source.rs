@@ -13,7 +13,7 @@ use crate::exposition::page_writer::{PIECE_BYTES, PageWriter};
 use crate::http::HttpStats;
 use crate::registry::Registry;
 use crate::registry::directory::Directory;
-use crate::sinks::books::AllBooks;
+use crate::sinks::all_counters::AllSinkCounters;
 use crate::stats::Stats;
 
 /// How often the kernel's counters are read where there is no expiry: long before 32 bits can wrap.
@@ -26,7 +26,7 @@ pub(crate) struct Counters {
     pub(crate) udp_sockets: Arc<UdpSocketStats>,
     pub(crate) http: Arc<HttpStats>,
     pub(crate) scrapes: Arc<ScrapeStats>,
-    pub(crate) sinks: AllBooks,
+    pub(crate) sinks: AllSinkCounters,
     pub(crate) log_suppressed: fn() -> u64,
 }
 

@@ -1,6 +1,6 @@
 //! Certificates from the files that flags name, and the system's authorities.
 //!
-//! Runs at start and again on the deliverer, when files have changed. It must not know what they are for.
+//! Runs at start and again on the sender, when files have changed. It must not know what they are for.
 
 use std::fs;
 

@@ -21,7 +21,7 @@ const NO_LABELS: &[u8] = br#""service_name":"metrics-server""#;
 
 /// Which labels make the stream.
 #[derive(Clone, Debug)]
-pub(super) struct Pick {
+pub(super) struct StreamLabels {
     /// As Loki sees them; empty: all.
     names: Vec<String>,
     /// No metadata: this Loki takes none.
@@ -30,14 +30,14 @@ pub(super) struct Pick {
 
 /// Labels of one entry, as members of JSON objects without the braces.
 #[derive(Debug, Default)]
-pub(super) struct Labels {
+pub(super) struct EntryLabels {
     /// Never empty.
     pub(super) stream: Vec<u8>,
     /// Often empty.
     pub(super) metadata: Vec<u8>,
 }
 
-impl Pick {
+impl StreamLabels {
     /// Of the names in `-loki-labels`.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl Pick {
     }
 
     /// Writes one message's labels, which are sorted by name.
-    pub(super) fn write(&self, labels: RowLabels<'_>, out: &mut Labels) {
+    pub(super) fn write(&self, labels: RowLabels<'_>, out: &mut EntryLabels) {
         out.stream.clear();
         out.metadata.clear();
         let (mut in_stream, mut in_metadata, mut metadata_bytes) = (0, 0, 0);
@@ -134,13 +134,15 @@ mod tests {
     use crate::sinks::block::Block;
     use crate::sinks::block::tests::sample;
 
-    fn written(pick: &[&str], labels: &[(&str, &str)]) -> (String, String) {
-        let pick: Vec<_> = pick.iter().map(|name| (*name).to_owned()).collect();
+    fn written(stream_labels: &[&str], labels: &[(&str, &str)]) -> (String, String) {
+        let stream_labels: Vec<_> = stream_labels.iter().map(|name| (*name).to_owned()).collect();
         let labels: Vec<_> = labels.iter().map(|&(name, value)| Label { name, value }).collect();
         let mut block = Block::default();
         block.push(1, &sample(Op::Event, "e", &labels), &[]);
-        let mut out = Labels::default();
-        Pick::new(&pick).unwrap().write(block.iter().next().unwrap().labels(), &mut out);
+        let mut out = EntryLabels::default();
+        StreamLabels::new(&stream_labels)
+            .unwrap()
+            .write(block.iter().next().unwrap().labels(), &mut out);
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (text(out.stream), text(out.metadata))
     }
@@ -198,7 +200,7 @@ mod tests {
         let (_, metadata) = written(&[], &[("a", &huge), ("b", &long)]);
         assert!(metadata.starts_with(r#""b":"#), "what metadata cannot have is in the line alone");
         let names: Vec<String> = (0..16).map(|number| format!("l{number}")).collect();
-        let error = Pick::new(&names).unwrap_err().to_string();
+        let error = StreamLabels::new(&names).unwrap_err().to_string();
         assert_eq!(error, "-loki-labels names 16 labels: Loki takes 15 for a stream");
     }
 }

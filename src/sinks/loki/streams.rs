@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use crate::sinks::Row;
-use crate::sinks::loki::labels::{Labels, Pick};
+use crate::sinks::loki::labels::{EntryLabels, StreamLabels};
 use crate::text::json::write_utf8;
 
 /// How long the lines of a push are.
@@ -22,25 +22,25 @@ pub(super) struct Lines {
 /// Streams in the order of their first entries.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
-    /// From the labels to the place in `entries`.
-    places: HashMap<Vec<u8>, usize>,
+    /// From a stream's labels to its index in `entries`.
+    indices: HashMap<Vec<u8>, usize>,
     /// By stream: what stands before its values, and they.
     entries: Vec<Vec<u8>>,
     lines: Lines,
     /// Of the row at hand; kept for the next.
-    labels: Labels,
+    labels: EntryLabels,
     line: Vec<u8>,
 }
 
 impl Streams {
     /// Takes a row in.
-    pub(super) fn add(&mut self, row: &Row<'_>, pick: &Pick) {
-        pick.write(row.labels(), &mut self.labels);
+    pub(super) fn add(&mut self, row: &Row<'_>, stream_labels: &StreamLabels) {
+        stream_labels.write(row.labels(), &mut self.labels);
         self.line.clear();
         row.write_json(&mut self.line);
         self.lines.bytes += self.line.len();
         self.lines.longest = self.lines.longest.max(self.line.len());
-        let place = match self.places.entry(std::mem::take(&mut self.labels.stream)) {
+        let index = match self.indices.entry(std::mem::take(&mut self.labels.stream)) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(new) => {
                 let head = [b"{\"stream\":{", new.key().as_slice(), b"},\"values\":["].concat();
@@ -48,7 +48,7 @@ impl Streams {
                 *new.insert(self.entries.len() - 1)
             }
         };
-        let out = &mut self.entries[place];
+        let out = &mut self.entries[index];
         if out.last() == Some(&b']') {
             out.push(b',');
         }
@@ -95,12 +95,12 @@ mod tests {
         block
     }
 
-    fn body(rows: &[(&str, &[(&str, &str)])], pick: &[&str]) -> String {
-        let pick: Vec<_> = pick.iter().map(|name| (*name).to_owned()).collect();
-        let pick = Pick::new(&pick).unwrap();
+    fn body(rows: &[(&str, &[(&str, &str)])], stream_labels: &[&str]) -> String {
+        let stream_labels: Vec<_> = stream_labels.iter().map(|name| (*name).to_owned()).collect();
+        let stream_labels = StreamLabels::new(&stream_labels).unwrap();
         let mut streams = Streams::default();
         for row in &block(rows) {
-            streams.add(&row, &pick);
+            streams.add(&row, &stream_labels);
         }
         String::from_utf8(streams.into_body()).unwrap()
     }
@@ -131,10 +131,10 @@ mod tests {
 
     #[test]
     fn lines_are_measured() {
-        let pick = Pick::new(&[]).unwrap();
+        let stream_labels = StreamLabels::new(&[]).unwrap();
         let mut streams = Streams::default();
         for row in &block(&[("a", &[]), ("<", &[])]) {
-            streams.add(&row, &pick);
+            streams.add(&row, &stream_labels);
         }
         let short = r#"{"name":"a","labels":{},"op":"event","value":1}"#.len();
         assert_eq!(streams.lines(), Lines { bytes: 2 * short + 5, longest: short + 5 });

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use jiff::tz::Offset;
 
 use super::document;
-use crate::sinks::Reason;
+use crate::sinks::RejectReason;
 
 /// Of messages that name none.
 const DEFAULT: &str = "metric-events";
@@ -22,7 +22,7 @@ const CREATION_PERIOD: Duration = Duration::from_secs(10);
 
 /// What is known of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum IndexState {
     /// Nothing.
     Unknown,
     /// It is there.
@@ -40,7 +40,7 @@ pub(super) struct Index {
     template: Box<str>,
     /// With the day.
     pub(super) name: Box<str>,
-    pub(super) state: State,
+    pub(super) state: IndexState,
     /// It was there once.
     known: bool,
     /// It, or its namesake of another day, has taken a document.
@@ -64,7 +64,7 @@ impl Indices {
     }
 
     /// The number of the index that a row of this time goes to; it holds until [`Self::forget_old_days`].
-    pub(super) fn find(&mut self, index: &str, time_ns: u64) -> Result<usize, Reason> {
+    pub(super) fn find(&mut self, index: &str, time_ns: u64) -> Result<usize, RejectReason> {
         let template = if index.is_empty() { DEFAULT } else { index };
         let day = Offset::UTC.to_datetime(document::time(time_ns)).date();
         let of_day = self.days.entry(day).or_default();
@@ -73,17 +73,17 @@ impl Indices {
         }
         let name = format!("{template}-{day}").into_boxed_str();
         if !is_valid(&name) {
-            return Err(Reason::IndexName);
+            return Err(RejectReason::IndexName);
         }
         if of_day.len() >= self.day_max {
-            return Err(Reason::IndicesLimit);
+            return Err(RejectReason::IndicesLimit);
         }
         of_day.insert(template.into(), self.all.len());
         let served = self.all.iter().any(|index| index.served && *index.template == *template);
         self.all.push(Index {
             template: template.into(),
             name,
-            state: State::Unknown,
+            state: IndexState::Unknown,
             known: false,
             served,
         });
@@ -98,7 +98,7 @@ impl Indices {
     /// Notes that an index is there; returns whether it was not before.
     pub(super) fn made(&mut self, number: usize) -> bool {
         let index = &mut self.all[number];
-        index.state = State::Made;
+        index.state = IndexState::Made;
         !std::mem::replace(&mut index.known, true)
     }
 
@@ -114,7 +114,7 @@ impl Indices {
     }
 
     /// Notes what is known now.
-    pub(super) fn set(&mut self, number: usize, state: State) {
+    pub(super) fn set(&mut self, number: usize, state: IndexState) {
         self.all[number].state = state;
     }
 
@@ -128,9 +128,9 @@ impl Indices {
     /// Whether an index is to be created now.
     pub(super) fn is_due(&self, number: usize, now: Instant) -> bool {
         match self.all[number].state {
-            State::Unknown => true,
-            State::Denied(tried) => now.saturating_duration_since(tried) >= CREATION_PERIOD,
-            State::Made | State::NoName => false,
+            IndexState::Unknown => true,
+            IndexState::Denied(tried) => now.saturating_duration_since(tried) >= CREATION_PERIOD,
+            IndexState::Made | IndexState::NoName => false,
         }
     }
 
@@ -211,7 +211,7 @@ mod tests {
             &longer,
         ];
         for name in names {
-            assert_eq!(indices.find(name, 20_000 * DAY_NS), Err(Reason::IndexName), "{name}");
+            assert_eq!(indices.find(name, 20_000 * DAY_NS), Err(RejectReason::IndexName), "{name}");
         }
     }
 
@@ -221,7 +221,7 @@ mod tests {
         for day in [20_000, 20_001] {
             assert!(indices.find("a", day * DAY_NS).is_ok());
             assert!(indices.find("b", day * DAY_NS).is_ok());
-            assert_eq!(indices.find("c", day * DAY_NS), Err(Reason::IndicesLimit));
+            assert_eq!(indices.find("c", day * DAY_NS), Err(RejectReason::IndicesLimit));
             assert!(indices.find("a", day * DAY_NS).is_ok());
         }
     }
@@ -232,7 +232,7 @@ mod tests {
         for day in (0..20).rev() {
             for name in ["a", "b"] {
                 let number = indices.find(name, day * DAY_NS).unwrap();
-                indices.set(number, State::Made);
+                indices.set(number, IndexState::Made);
             }
         }
         indices.forget_old_days();
@@ -241,7 +241,7 @@ mod tests {
             for name in ["a", "b"] {
                 let number = indices.find(name, day * DAY_NS).unwrap();
                 assert_eq!(&*indices.get(number).name, format!("{name}-1970-01-{:02}", day + 1));
-                assert_eq!(indices.get(number).state, State::Made);
+                assert_eq!(indices.get(number).state, IndexState::Made);
             }
         }
         assert_eq!(indices.all.len(), 2 * DAYS_MAX);
@@ -265,12 +265,12 @@ mod tests {
         let mut indices = Indices::new(9);
         let (number, now) = (indices.find("a", 0).unwrap(), Instant::now());
         assert!(indices.is_due(number, now));
-        indices.set(number, State::Denied(now));
+        indices.set(number, IndexState::Denied(now));
         assert!(!indices.is_due(number, now));
         assert!(indices.is_due(number, now + CREATION_PERIOD));
         assert!(indices.made(number));
         assert!(!indices.is_due(number, now + CREATION_PERIOD));
-        indices.set(number, State::Unknown);
+        indices.set(number, IndexState::Unknown);
         assert!(indices.is_due(number, now));
         assert!(!indices.made(number), "it was there before");
     }

@@ -1,9 +1,9 @@
 //! The service behind its URL: a request with who we are, and what it means that there is no good answer.
 //!
-//! Runs on the deliverer. It must not know rows.
+//! Runs on the sender. It must not know rows.
 
-use super::answer;
-use super::target::Target;
+use super::endpoint::Endpoint;
+use super::response;
 use crate::sinks::Outcome;
 use crate::sinks::gzip::gzip;
 use crate::sinks::http::{Client, RequestHead, Response};
@@ -11,7 +11,7 @@ use crate::sinks::http::{Client, RequestHead, Response};
 /// Where requests go.
 #[derive(Debug)]
 pub(super) struct Service {
-    pub(super) target: Target,
+    pub(super) endpoint: Endpoint,
     pub(super) client: Client,
 }
 
@@ -37,9 +37,9 @@ impl Service {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> anyhow::Result<Response> {
-        let url = [&self.target.base, path].concat();
+        let url = [&self.endpoint.base, path].concat();
         let mut headers = headers.to_vec();
-        let authorization = self.target.authorization.as_deref();
+        let authorization = self.endpoint.authorization.as_deref();
         headers.extend(authorization.map(|value| ("authorization", value)));
         self.client.send(RequestHead { method, url: &url, headers: &headers }, body)
     }
@@ -51,7 +51,7 @@ impl Service {
         } else {
             ""
         };
-        let why = format!("{} does not answer: {cause}{hint}", self.target.base);
+        let why = format!("{} does not answer: {cause}{hint}", self.endpoint.base);
         Outcome::Retry { why, after: None }
     }
 
@@ -61,14 +61,14 @@ impl Service {
             401 => {
                 "; METRICS_SERVER_SEARCH_USER and METRICS_SERVER_SEARCH_PASSWORD are not right there"
             }
-            403 if !answer::is_block(&answer.body) => "; this user may not do that",
+            403 if !response::is_block(&answer.body) => "; this user may not do that",
             300..=399 | 404 => {
                 "; METRICS_SERVER_SEARCH_URL, or what stands before it, is not right"
             }
             _ => "",
         };
-        let words = answer::words(&answer.body);
-        let why = format!("{} answers {}: {words}{hint}", self.target.base, answer.status);
+        let words = response::words(&answer.body);
+        let why = format!("{} answers {}: {words}{hint}", self.endpoint.base, answer.status);
         Outcome::Retry { why, after: answer.retry_after }
     }
 }

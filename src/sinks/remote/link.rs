@@ -1,6 +1,6 @@
 //! The way to the far end of `-remote`: its name, its address, and the sockets that are connected to it.
 //!
-//! Runs on the deliverer; once on main, at the start, for [`FarEnd::is_here`].
+//! Runs on the sender; once on main, at the start, for [`FarEnd::is_here`].
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs, UdpSocket};

@@ -1,6 +1,6 @@
 //! Connections to nodes: plain or with TLS, each opened within a bound, and what went wrong kept for the log.
 //!
-//! Called by the driver, on the deliverer's runtime. It must not know what is sent.
+//! Called by the driver, on the sender's runtime. It must not know what is sent.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -28,6 +28,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
 
+use super::error::describe;
 use crate::sinks::http::pem::FlagFile;
 
 /// Until a connection is open and the user known.
@@ -44,30 +45,30 @@ const HEARTBEAT: Duration = Duration::from_hours(24 * 365);
 
 /// How nodes are connected to.
 #[derive(Clone)]
-pub(super) struct Access {
+pub(super) struct NodeAccess {
     /// Empty: none.
     pub(super) user: String,
     pub(super) password: String,
     pub(super) tls: Option<Arc<ClientConfig>>,
     /// The names by which the flag calls nodes, for their certificates; others are called by address.
     pub(super) names: HashMap<SocketAddr, String>,
-    pub(super) failures: Failures,
+    pub(super) failures: ConnectFailures,
 }
 
 /// What went wrong with each address that could not be connected to.
 #[derive(Clone, Debug)]
-pub(super) struct Failures(Arc<watch::Sender<HashMap<SocketAddr, String>>>);
+pub(super) struct ConnectFailures(Arc<watch::Sender<HashMap<SocketAddr, String>>>);
 
-impl Failures {
+impl ConnectFailures {
     pub(super) fn new() -> Self {
         Self(Arc::new(watch::channel(HashMap::new()).0))
     }
 
     /// Waits until so many addresses have failed; what the first of them said.
     pub(super) async fn all(&self, addresses: usize) -> String {
-        let mut told = self.0.subscribe();
+        let mut failed = self.0.subscribe();
         // The sender lives as long as `self`.
-        let failed = told.wait_for(|failed| failed.len() >= addresses).await;
+        let failed = failed.wait_for(|failed| failed.len() >= addresses).await;
         failed.map_or_else(|_| String::new(), |failed| join(&failed))
     }
 
@@ -86,12 +87,12 @@ fn join(failed: &HashMap<SocketAddr, String>) -> String {
 
 /// One connection.
 #[derive(Debug)]
-pub(super) enum Transport {
+pub(super) enum NodeTransport {
     Plain(TransportTcp),
     Tls(TransportRustls),
 }
 
-impl CdrsTransport for Transport {
+impl CdrsTransport for NodeTransport {
     fn write_envelope<'a>(
         &'a self,
         envelope: &'a Envelope,
@@ -119,24 +120,24 @@ impl CdrsTransport for Transport {
 }
 
 /// Opens connections.
-pub(super) struct Manager {
-    access: Access,
+pub(super) struct NodeConnector {
+    access: NodeAccess,
     keyspace: Arc<KeyspaceHolder>,
 }
 
-impl fmt::Debug for Manager {
+impl fmt::Debug for NodeConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Manager")
+        f.write_str("NodeConnector")
     }
 }
 
-impl ConnectionManager<Transport> for Manager {
+impl ConnectionManager<NodeTransport> for NodeConnector {
     fn connection(
         &self,
         events: Option<Sender<Envelope>>,
         errors: Option<Sender<Error>>,
         addr: SocketAddr,
-    ) -> BoxFuture<'_, Result<Transport>> {
+    ) -> BoxFuture<'_, Result<NodeTransport>> {
         Box::pin(async move {
             let opened = tokio::time::timeout(CONNECT_TIMEOUT, self.open(events, errors, addr));
             let opened = match opened.await {
@@ -145,20 +146,20 @@ impl ConnectionManager<Transport> for Manager {
             };
             self.access.failures.0.send_modify(|failed| match &opened {
                 Ok(_) => drop(failed.remove(&addr)),
-                Err(error) => drop(failed.insert(addr, super::session::say(error))),
+                Err(error) => drop(failed.insert(addr, describe(error))),
             });
             opened
         })
     }
 }
 
-impl Manager {
+impl NodeConnector {
     async fn open(
         &self,
         events: Option<Sender<Envelope>>,
         errors: Option<Sender<Error>>,
         addr: SocketAddr,
-    ) -> Result<Transport> {
+    ) -> Result<NodeTransport> {
         let encoding = Box::new(ProtocolFrameEncodingFactory);
         let (user, keyspace) = (self.access.provider(), Arc::clone(&self.keyspace));
         let Some(tls) = &self.access.tls else {
@@ -171,7 +172,7 @@ impl Manager {
                 true,
                 VERSION,
             );
-            return plain.connection(events, errors, addr).await.map(Transport::Plain);
+            return plain.connection(events, errors, addr).await.map(NodeTransport::Plain);
         };
         let tls = RustlsConnectionManager::new(
             self.access.server_name(addr).map_err(Error::General)?,
@@ -184,11 +185,11 @@ impl Manager {
             true,
             VERSION,
         );
-        tls.connection(events, errors, addr).await.map(Transport::Tls)
+        tls.connection(events, errors, addr).await.map(NodeTransport::Tls)
     }
 }
 
-impl Access {
+impl NodeAccess {
     fn provider(&self) -> Arc<dyn SaslAuthenticatorProvider + Send + Sync> {
         if self.user.is_empty() {
             return Arc::new(NoneAuthenticatorProvider);
@@ -203,10 +204,13 @@ impl Access {
     }
 }
 
-impl GenericClusterConfig<Transport, Manager> for Access {
-    fn create_manager(&self, keyspace: Arc<KeyspaceHolder>) -> BoxFuture<'_, Result<Manager>> {
+impl GenericClusterConfig<NodeTransport, NodeConnector> for NodeAccess {
+    fn create_manager(
+        &self,
+        keyspace: Arc<KeyspaceHolder>,
+    ) -> BoxFuture<'_, Result<NodeConnector>> {
         let access = self.clone();
-        Box::pin(async move { Ok(Manager { access, keyspace }) })
+        Box::pin(async move { Ok(NodeConnector { access, keyspace }) })
     }
 
     fn event_channel_capacity(&self) -> usize {

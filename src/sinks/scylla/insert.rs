@@ -1,6 +1,6 @@
-//! Rows become inserts, and answers become verdicts.
+//! Rows become inserts, and answers become results.
 //!
-//! Runs on the deliverer. Pure but for [`all`], which sends.
+//! Runs on the sender. Pure but for [`all`], which sends.
 
 use std::sync::Arc;
 
@@ -9,11 +9,13 @@ use cdrs_tokio::frame::message_error::ErrorType;
 use cdrs_tokio::types::value::Value;
 use tokio::task::JoinSet;
 
-use super::places::{Place, Places, milliseconds};
-use super::schema::Shape;
-use super::session::{REQUEST_TIMEOUT, Ready, say};
+use super::cluster::REQUEST_TIMEOUT;
+use super::error::describe;
+use super::schema::TableShape;
+use super::session::PreparedSession;
+use super::timestamps::{AllottedTimestamp, TimestampAllocator, milliseconds};
 use crate::sinks::row::RowLabels;
-use crate::sinks::{Reason, Row, Verdict};
+use crate::sinks::{RejectReason, Row, RowResult};
 
 /// Inserts that wait for an answer at once.
 const IN_FLIGHT: usize = 256;
@@ -26,23 +28,24 @@ const KEY_PARTS_BYTES: usize = 2 * 3;
 
 /// What became of a row that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Told {
-    Settled(Verdict),
-    /// Never.
-    Refused(Reason, String),
-    /// Not now; the cluster works.
+enum InsertResult {
+    /// It is stored.
+    Stored,
+    /// It will never be stored, for this cause.
+    Refused(RejectReason, String),
+    /// It may be stored later, and the cluster works.
     Later(String),
-    /// Not by this session.
+    /// It may be stored by another session.
     Broken(String),
 }
 
 /// What became of a batch.
 #[derive(Debug, Default)]
-pub(super) struct Round {
+pub(super) struct BatchInserts {
     /// By row; none where nothing is known.
-    pub(super) verdicts: Vec<Option<Verdict>>,
+    pub(super) results: Vec<Option<RowResult>>,
     /// By row, in tables without `seq`.
-    pub(super) places: Vec<Option<Place>>,
+    pub(super) timestamps: Vec<Option<AllottedTimestamp>>,
     /// Why the first row that is to come again is.
     pub(super) why: Option<String>,
     /// Why the first row that the far end will never take is refused.
@@ -51,63 +54,64 @@ pub(super) struct Round {
     pub(super) broken: bool,
 }
 
-/// Sends the rows, a bounded number at once. After a row without an answer no more are begun. What is told
-/// stands in `round` at once, so that nothing is lost if the caller stops waiting.
+/// Sends the rows, a bounded number at once. After a row without an answer no more are begun. What is known
+/// stands in `inserts` at once, so that nothing is lost if the caller stops waiting.
 pub(super) async fn all(
-    ready: &Arc<Ready>,
+    session: &Arc<PreparedSession>,
     rows: &[Row<'_>],
-    places: &mut Places,
-    round: &mut Round,
+    timestamps: &mut TimestampAllocator,
+    inserts: &mut BatchInserts,
 ) {
-    round.verdicts.resize(rows.len(), None);
-    round.places.resize(rows.len(), None);
+    inserts.results.resize(rows.len(), None);
+    inserts.timestamps.resize(rows.len(), None);
     if let Some(first) = rows.first() {
-        places.begin(first.time_ns);
+        timestamps.begin(first.time_ns);
     }
     let mut sent = JoinSet::new();
     for (index, row) in rows.iter().enumerate() {
-        match values(row, ready.shape, places) {
-            Ok((values, place)) => {
-                round.places[index] = place;
-                let (ready, written_us) = (Arc::clone(ready), row.time_ns / 1_000);
+        match values(row, session.shape(), timestamps) {
+            Ok((values, timestamp)) => {
+                inserts.timestamps[index] = timestamp;
+                let session = Arc::clone(session);
+                // Nanoseconds of a u64 are fewer microseconds than an i64 holds.
+                let written_us = (row.time_ns / 1_000).cast_signed();
                 sent.spawn(async move {
-                    let written_us = i64::try_from(written_us).unwrap_or(i64::MAX);
-                    (index, judge(ready.store(values, written_us).await))
+                    (index, InsertResult::of(session.store(values, written_us).await))
                 });
             }
-            Err(reason) => round.verdicts[index] = Some(Verdict::Rejected(reason)),
+            Err(reason) => inserts.results[index] = Some(RowResult::Rejected(reason)),
         }
         while sent.len() >= IN_FLIGHT {
-            round.note(sent.join_next().await);
+            inserts.note(sent.join_next().await);
         }
-        if round.broken {
+        if inserts.broken {
             break;
         }
     }
-    while let Some(told) = sent.join_next().await {
-        round.note(Some(told));
+    while let Some(done) = sent.join_next().await {
+        inserts.note(Some(done));
     }
 }
 
-impl Round {
-    fn note(&mut self, told: Option<Result<(usize, Told), tokio::task::JoinError>>) {
-        let (index, told) = match told {
+impl BatchInserts {
+    fn note(&mut self, done: Option<Result<(usize, InsertResult), tokio::task::JoinError>>) {
+        let (index, result) = match done {
             None => return,
-            Some(Ok(told)) => told,
+            Some(Ok(done)) => done,
             Some(Err(error)) => {
                 self.broken = true;
                 self.why.get_or_insert_with(|| format!("a fault of the driver: {error}"));
                 return;
             }
         };
-        match told {
-            Told::Settled(verdict) => self.verdicts[index] = Some(verdict),
-            Told::Refused(reason, why) => {
-                self.verdicts[index] = Some(Verdict::Rejected(reason));
+        match result {
+            InsertResult::Stored => self.results[index] = Some(RowResult::Delivered),
+            InsertResult::Refused(reason, why) => {
+                self.results[index] = Some(RowResult::Rejected(reason));
                 self.refused.get_or_insert(why);
             }
-            Told::Later(why) => drop(self.why.get_or_insert(why)),
-            Told::Broken(why) => {
+            InsertResult::Later(why) => drop(self.why.get_or_insert(why)),
+            InsertResult::Broken(why) => {
                 self.broken = true;
                 self.why.get_or_insert(why);
             }
@@ -115,29 +119,29 @@ impl Round {
     }
 }
 
-/// The values of an insert, and the row's place in a table without `seq`.
+/// The values of an insert, and the row's timestamp in a table without `seq`.
 fn values(
     row: &Row<'_>,
-    shape: Shape,
-    places: &mut Places,
-) -> Result<(Vec<Value>, Option<Place>), Reason> {
+    shape: TableShape,
+    timestamps: &mut TimestampAllocator,
+) -> Result<(Vec<Value>, Option<AllottedTimestamp>), RejectReason> {
     let labels = map(row.labels());
     let by_labels = if shape.by_labels { labels.len() } else { 0 };
     let key = row.name.len() + by_labels + KEY_PARTS_BYTES;
     if key > KEY_MAX_BYTES || labels.len() > LABELS_MAX_BYTES {
-        return Err(Reason::TooLong);
+        return Err(RejectReason::TooLong);
     }
-    let place = (!shape.has_seq).then(|| {
+    let timestamp = (!shape.has_seq).then(|| {
         let partition = (row.name, if shape.by_labels { &labels[..] } else { &[] });
-        places.of(row.time_ns, partition)
+        timestamps.of(row.time_ns, partition)
     });
-    let ms = place.map_or_else(|| milliseconds(row.time_ns), |place| place.ms);
+    let ms = timestamp.map_or_else(|| milliseconds(row.time_ns), |timestamp| timestamp.ms);
     let mut values =
         vec![Value::new(row.name), Value::Some(labels), Value::new(ms), Value::new(row.value)];
     if shape.has_seq {
         values.push(Value::new(row.seq.cast_signed()));
     }
-    Ok((values, place))
+    Ok((values, timestamp))
 }
 
 /// A map as the protocol has it: how many, then each name and value with its length. Labels come sorted: the
@@ -159,30 +163,34 @@ fn length(length: usize) -> [u8; 4] {
     (length as u32).to_be_bytes()
 }
 
-/// What an answer, or none, means.
-fn judge(answer: Option<Result<(), Box<Error>>>) -> Told {
-    let error = match answer {
-        Some(Ok(())) => return Told::Settled(Verdict::Delivered),
-        Some(Err(error)) => error,
-        None => return Told::Broken(format!("no answer within {REQUEST_TIMEOUT:?}")),
-    };
-    let why = say(&error);
-    let Error::Server { body, .. } = &*error else { return Told::Broken(why) };
-    match &body.ty {
-        ErrorType::Invalid if is_gone(&body.message) => Told::Broken(why),
-        ErrorType::Invalid if is_too_long(&body.message) => Told::Refused(Reason::TooLong, why),
-        ErrorType::Invalid => Told::Refused(Reason::Refused, why),
-        ErrorType::Server
-        | ErrorType::Unavailable(_)
-        | ErrorType::Overloaded
-        | ErrorType::IsBootstrapping
-        | ErrorType::Truncate
-        | ErrorType::WriteTimeout(_)
-        | ErrorType::WriteFailure(_)
-        | ErrorType::ReadTimeout(_)
-        | ErrorType::ReadFailure(_) => Told::Later(why),
-        // Rights, the schema, or what was prepared have changed.
-        _ => Told::Broken(why),
+impl InsertResult {
+    /// What an answer, or none, means.
+    fn of(answer: Option<Result<(), Box<Error>>>) -> Self {
+        let error = match answer {
+            Some(Ok(())) => return InsertResult::Stored,
+            Some(Err(error)) => error,
+            None => return InsertResult::Broken(format!("no answer within {REQUEST_TIMEOUT:?}")),
+        };
+        let why = describe(&error);
+        let Error::Server { body, .. } = &*error else { return InsertResult::Broken(why) };
+        match &body.ty {
+            ErrorType::Invalid if is_gone(&body.message) => InsertResult::Broken(why),
+            ErrorType::Invalid if is_too_long(&body.message) => {
+                InsertResult::Refused(RejectReason::TooLong, why)
+            }
+            ErrorType::Invalid => InsertResult::Refused(RejectReason::Refused, why),
+            ErrorType::Server
+            | ErrorType::Unavailable(_)
+            | ErrorType::Overloaded
+            | ErrorType::IsBootstrapping
+            | ErrorType::Truncate
+            | ErrorType::WriteTimeout(_)
+            | ErrorType::WriteFailure(_)
+            | ErrorType::ReadTimeout(_)
+            | ErrorType::ReadFailure(_) => InsertResult::Later(why),
+            // Rights, the schema, or what was prepared have changed.
+            _ => InsertResult::Broken(why),
+        }
     }
 }
 
@@ -208,8 +216,8 @@ mod tests {
     use crate::sinks::block::tests::sample;
     use crate::sinks::block::{Block, Stamps};
 
-    const OURS: Shape = Shape { by_labels: true, has_seq: true };
-    const OLD: Shape = Shape { by_labels: true, has_seq: false };
+    const OURS: TableShape = TableShape { by_labels: true, has_seq: true };
+    const OLD: TableShape = TableShape { by_labels: true, has_seq: false };
 
     /// A block with one row.
     fn block(labels: &[(&str, &str)], value: f64) -> Block {
@@ -232,7 +240,8 @@ mod tests {
     #[test]
     fn a_row_has_the_time_of_its_coming_and_its_labels() {
         let block = block(&[("a", "1"), ("b", "<")], 1e21);
-        let (values, place) = values(&row(&block), OURS, &mut Places::default()).unwrap();
+        let (values, timestamp) =
+            values(&row(&block), OURS, &mut TimestampAllocator::default()).unwrap();
         let labels = b"\0\0\0\x02\0\0\0\x01a\0\0\0\x011\0\0\0\x01b\0\0\0\x01<";
         let expected = [
             Value::new("m"),
@@ -241,48 +250,56 @@ mod tests {
             Value::new(1e21),
             Value::new(-1_i64),
         ];
-        assert_eq!((values.as_slice(), place), (&expected[..], None));
+        assert_eq!((values.as_slice(), timestamp), (&expected[..], None));
     }
 
     #[test]
-    fn an_old_table_has_four_columns_and_places() {
-        let mut places = Places::default();
-        let (first, place) = values(&row(&block(&[], 0.1)), OLD, &mut places).unwrap();
-        assert_eq!((first.len(), place.map(|place| place.moved)), (4, Some(false)));
+    fn an_old_table_has_four_columns_and_allotted_timestamps() {
+        let mut timestamps = TimestampAllocator::default();
+        let (first, timestamp) = values(&row(&block(&[], 0.1)), OLD, &mut timestamps).unwrap();
+        assert_eq!((first.len(), timestamp.map(|timestamp| timestamp.moved)), (4, Some(false)));
     }
 
     #[test]
     fn keys_that_are_too_long_are_not_sent() {
         let judged = |len, shape| {
             let block = block(&[("a", &"x".repeat(len))], 1.0);
-            values(&row(&block), shape, &mut Places::default()).map(|_| ())
+            values(&row(&block), shape, &mut TimestampAllocator::default()).map(|_| ())
         };
         // 65,533 less the name, 4 lengths of 4, 1, and 3 each for two parts.
         let fits = 65_533 - 1 - (4 + 4 + 1 + 4) - 6;
         assert_eq!(judged(fits, OURS), Ok(()));
-        assert_eq!(judged(fits + 1, OURS), Err(Reason::TooLong));
-        assert_eq!(judged(fits + 1, Shape { by_labels: false, has_seq: false }), Ok(()));
+        assert_eq!(judged(fits + 1, OURS), Err(RejectReason::TooLong));
+        assert_eq!(judged(fits + 1, TableShape { by_labels: false, has_seq: false }), Ok(()));
     }
 
     #[test]
-    fn answers_become_verdicts() {
+    fn answers_become_results() {
         let server = |ty, message: &str| {
             let body = ErrorBody { ty, message: message.to_owned() };
             let addr = "127.0.0.1:1".parse().unwrap();
-            judge(Some(Err(Box::new(Error::Server { body, addr }))))
+            InsertResult::of(Some(Err(Box::new(Error::Server { body, addr }))))
         };
-        let reason = |told| if let Told::Refused(reason, _) = told { Some(reason) } else { None };
-        assert_eq!(judge(Some(Ok(()))), Told::Settled(Verdict::Delivered));
-        assert!(matches!(judge(None), Told::Broken(_)));
+        let reason = |result| {
+            if let InsertResult::Refused(reason, _) = result { Some(reason) } else { None }
+        };
+        assert_eq!(InsertResult::of(Some(Ok(()))), InsertResult::Stored);
+        assert!(matches!(InsertResult::of(None), InsertResult::Broken(_)));
         assert!(matches!(
-            judge(Some(Err(Box::new(Error::General(String::new()))))),
-            Told::Broken(_)
+            InsertResult::of(Some(Err(Box::new(Error::General(String::new()))))),
+            InsertResult::Broken(_)
         ));
-        assert_eq!(reason(server(ErrorType::Invalid, "expected 8 bytes")), Some(Reason::Refused));
+        assert_eq!(
+            reason(server(ErrorType::Invalid, "expected 8 bytes")),
+            Some(RejectReason::Refused)
+        );
         let long = "Key length of 65536 is longer than maximum of 65535";
-        assert_eq!(reason(server(ErrorType::Invalid, long)), Some(Reason::TooLong));
-        assert!(matches!(server(ErrorType::Invalid, "unconfigured table x"), Told::Broken(_)));
-        assert!(matches!(server(ErrorType::Overloaded, ""), Told::Later(_)));
-        assert!(matches!(server(ErrorType::Unauthorized, ""), Told::Broken(_)));
+        assert_eq!(reason(server(ErrorType::Invalid, long)), Some(RejectReason::TooLong));
+        assert!(matches!(
+            server(ErrorType::Invalid, "unconfigured table x"),
+            InsertResult::Broken(_)
+        ));
+        assert!(matches!(server(ErrorType::Overloaded, ""), InsertResult::Later(_)));
+        assert!(matches!(server(ErrorType::Unauthorized, ""), InsertResult::Broken(_)));
     }
 }

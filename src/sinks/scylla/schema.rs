@@ -1,17 +1,18 @@
 //! Keyspace and table: made where they are absent, and read as they are where they stand.
 //!
-//! Runs on the deliverer, once per session. Three shapes of table are known: our own, whose key has `seq`, so
+//! Runs on the sender, once per session. Three shapes of table are known: our own, whose key has `seq`, so
 //! that no two rows share it, and the two without it that the original's README and code create.
 
 use cdrs_tokio::types::ByName;
 use cdrs_tokio::types::rows::Row;
 
-use super::session::{Live, Trouble};
+use super::cluster::ClusterSession;
+use super::error::SessionError;
 use crate::config::CqlTable;
 
 /// What a table's key is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shape {
+pub(super) struct TableShape {
     /// Rows of one name and one set of labels make a partition; otherwise all those of one name do.
     pub(super) by_labels: bool,
     /// Rows of one partition and one millisecond differ by `seq`.
@@ -26,7 +27,7 @@ struct Column {
     kind_of_value: String,
 }
 
-impl Shape {
+impl TableShape {
     /// The statement that stores a row: `name`, `labels`, `timestamp`, `value`, and `seq` if there is one.
     pub(super) fn insert(self, table: &CqlTable) -> String {
         if self.has_seq {
@@ -38,34 +39,38 @@ impl Shape {
 }
 
 /// The table's shape. If it is absent it is made first, with its keyspace, unless `create` is false.
-pub(super) async fn ready(live: &Live, table: &CqlTable, create: bool) -> Result<Shape, Trouble> {
-    if let Some(shape) = read(live, table).await? {
+pub(super) async fn ready(
+    cluster: &ClusterSession,
+    table: &CqlTable,
+    create: bool,
+) -> Result<TableShape, SessionError> {
+    if let Some(shape) = read(cluster, table).await? {
         return Ok(shape);
     }
     if !create {
-        return Err(Trouble::new(format!(
+        return Err(SessionError::new(format!(
             "table {table} does not exist; create it (docs/sinks.md has the statements), or do without -scylladb-create-schema=false"
         )));
     }
-    make(live, table).await?;
-    let made = read(live, table).await?;
-    made.ok_or_else(|| Trouble::new(format!("table {table} was created and is not seen yet")))
+    make(cluster, table).await?;
+    let made = read(cluster, table).await?;
+    made.ok_or_else(|| SessionError::new(format!("table {table} was created and is not seen yet")))
 }
 
-async fn make(live: &Live, table: &CqlTable) -> Result<(), Trouble> {
+async fn make(cluster: &ClusterSession, table: &CqlTable) -> Result<(), SessionError> {
     // A user with rights on the keyspace alone may not even ask for one that exists.
     let ask = format!(
         "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = '{}'",
         table.keyspace
     );
-    if live.rows(&ask).await?.is_empty() {
-        live.query(&create_keyspace(table)).await?;
+    if cluster.rows(&ask).await?.is_empty() {
+        cluster.query(&create_keyspace(table)).await?;
     }
-    live.query(&create_table(table)).await?;
+    cluster.query(&create_table(table)).await?;
     log::info!("-scylladb-table: created {table}");
     // It serves queries that name labels alone. ScyllaDB may refuse it (keyspaces with tablets).
-    if let Err(trouble) = live.query(&create_index(table)).await {
-        log::warn!("-scylladb-table: {table} has no index on labels: {trouble}");
+    if let Err(error) = cluster.query(&create_index(table)).await {
+        log::warn!("-scylladb-table: {table} has no index on labels: {error}");
     }
     Ok(())
 }
@@ -93,26 +98,29 @@ fn create_index(table: &CqlTable) -> String {
     format!("CREATE INDEX IF NOT EXISTS ON {table} (FULL(labels))")
 }
 
-async fn read(live: &Live, table: &CqlTable) -> Result<Option<Shape>, Trouble> {
+async fn read(
+    cluster: &ClusterSession,
+    table: &CqlTable,
+) -> Result<Option<TableShape>, SessionError> {
     let ask = format!(
         "SELECT column_name, kind, type FROM system_schema.columns WHERE keyspace_name = '{}' AND table_name = '{}'",
         table.keyspace, table.table
     );
-    let columns = live.rows(&ask).await?.iter().map(column).collect::<Result<Vec<_>, _>>()?;
+    let columns = cluster.rows(&ask).await?.iter().map(column).collect::<Result<Vec<_>, _>>()?;
     if columns.is_empty() {
         return Ok(None);
     }
     shape(&columns).map(Some).map_err(|cause| {
-        Trouble::new(format!(
+        SessionError::new(format!(
             "table {table} cannot take rows: {cause}; docs/sinks.md says which tables can"
         ))
     })
 }
 
-fn column(row: &Row) -> Result<Column, Trouble> {
+fn column(row: &Row) -> Result<Column, SessionError> {
     let text = |name: &str| {
         let value: Result<Option<String>, _> = row.by_name(name);
-        value.map_err(|error| Trouble::new(format!("system_schema.columns: {error}")))
+        value.map_err(|error| SessionError::new(format!("system_schema.columns: {error}")))
     };
     Ok(Column {
         name: text("column_name")?.unwrap_or_default(),
@@ -122,7 +130,7 @@ fn column(row: &Row) -> Result<Column, Trouble> {
 }
 
 /// The shape that these columns make; an error is the cause in words.
-fn shape(columns: &[Column]) -> Result<Shape, String> {
+fn shape(columns: &[Column]) -> Result<TableShape, String> {
     let find = |name: &str| columns.iter().find(|column| column.name == name);
     let is = |name: &str, types: &[&str], kinds: &[&str]| {
         let column = find(name).ok_or_else(|| format!("it has no column {name}"))?;
@@ -152,7 +160,7 @@ fn shape(columns: &[Column]) -> Result<Shape, String> {
     if let Some(other) = columns.iter().find(is_other) {
         return Err(format!("nothing is known to go into its key column {}", other.name));
     }
-    Ok(Shape { by_labels: labels == "partition_key", has_seq })
+    Ok(TableShape { by_labels: labels == "partition_key", has_seq })
 }
 
 #[cfg(test)]
@@ -162,7 +170,7 @@ mod tests {
     const OURS: &str = "name partition_key text, labels partition_key frozen<map<text; text>>, \
         timestamp clustering timestamp, seq clustering bigint, value regular double";
 
-    fn judged(text: &str) -> Result<Shape, String> {
+    fn judged(text: &str) -> Result<TableShape, String> {
         let columns: Vec<_> = text
             .split(", ")
             .map(|column| {
@@ -176,11 +184,11 @@ mod tests {
 
     #[test]
     fn three_shapes_are_known() {
-        assert_eq!(judged(OURS), Ok(Shape { by_labels: true, has_seq: true }));
+        assert_eq!(judged(OURS), Ok(TableShape { by_labels: true, has_seq: true }));
         let code = OURS.replace("seq clustering bigint, ", "");
-        assert_eq!(judged(&code), Ok(Shape { by_labels: true, has_seq: false }));
+        assert_eq!(judged(&code), Ok(TableShape { by_labels: true, has_seq: false }));
         let readme = code.replace("labels partition_key", "labels regular");
-        assert_eq!(judged(&readme), Ok(Shape { by_labels: false, has_seq: false }));
+        assert_eq!(judged(&readme), Ok(TableShape { by_labels: false, has_seq: false }));
         let more = format!("{OURS}, note regular text");
         assert_eq!(judged(&more), judged(OURS));
     }
@@ -211,7 +219,7 @@ mod tests {
         let table = CqlTable { keyspace: "Up".to_owned(), table: "t".to_owned() };
         assert!(create_keyspace(&table).contains(" \"Up\" WITH"));
         assert!(create_table(&table).contains(" \"Up\".t ("));
-        let old = Shape { by_labels: true, has_seq: false };
+        let old = TableShape { by_labels: true, has_seq: false };
         assert_eq!(
             old.insert(&table),
             "INSERT INTO \"Up\".t (name, labels, timestamp, value) VALUES (?,?,?,?)"

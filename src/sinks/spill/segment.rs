@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Before `MSROWS02` rows were JSON texts, in frames as they are now. A frame holds one block. Files are only appended to, but for the position. The spooler writes, the
-//! deliverer reads what the spooler has said to be whole; nothing here knows of either.
+//! sender reads what the spooler has said to be whole; nothing here knows of either.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -27,7 +27,7 @@ const FRAME_MAX_BYTES: u32 = 1 << 30;
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Contents {
+pub(super) struct SegmentContents {
     /// Up to where its rows are delivered.
     pub(super) position: u64,
     /// The end of the last whole frame.
@@ -103,7 +103,7 @@ pub(super) fn set_position(file: &File, position: u64) -> io::Result<()> {
 ///
 /// # Errors
 /// Of reading; `InvalidData` if it is no file of ours.
-pub(super) fn contents(file: &File) -> io::Result<Contents> {
+pub(super) fn contents(file: &File) -> io::Result<SegmentContents> {
     let mut head = [0; HEAD];
     file.read_exact_at(&mut head, 0)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is shorter than a head"))?;
@@ -115,7 +115,7 @@ pub(super) fn contents(file: &File) -> io::Result<Contents> {
     let mut number = [0; 8];
     number.copy_from_slice(position);
     let position = u64::from_le_bytes(number).max(HEAD_BYTES);
-    let mut contents = Contents { position, end: HEAD_BYTES, rows: 0, last_ns: 0, is_old };
+    let mut contents = SegmentContents { position, end: HEAD_BYTES, rows: 0, last_ns: 0, is_old };
     loop {
         match frame(file, contents.end) {
             Ok((block, next)) => {
@@ -175,11 +175,16 @@ mod tests {
         block.push(7, &sample(Op::Raw, "one", &[]), &[]);
         let first = append(&file, HEAD_BYTES, &block).unwrap();
         let second = append(&file, first, &block).unwrap();
-        let both =
-            Contents { position: HEAD_BYTES, end: second, rows: 2, last_ns: 7, is_old: false };
+        let both = SegmentContents {
+            position: HEAD_BYTES,
+            end: second,
+            rows: 2,
+            last_ns: 7,
+            is_old: false,
+        };
         assert_eq!(contents(&file).unwrap(), both);
         let bytes = std::fs::read(&path).unwrap();
-        let one = Contents { end: first, rows: 1, ..both };
+        let one = SegmentContents { end: first, rows: 1, ..both };
         for cut in first..second {
             file.set_len(cut).unwrap();
             assert_eq!(contents(&file).unwrap(), one, "{cut}");
@@ -203,7 +208,7 @@ mod tests {
         set_position(&file, first).unwrap();
         assert_eq!(
             contents(&file).unwrap(),
-            Contents { position: first, end, rows: 1, last_ns: 7, is_old: false }
+            SegmentContents { position: first, end, rows: 1, last_ns: 7, is_old: false }
         );
     }
 }

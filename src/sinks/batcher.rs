@@ -1,6 +1,6 @@
 //! Batches: blocks, cut and joined to what one request may hold.
 //!
-//! Runs on the deliverer. A batch comes from memory or from one segment, never from both.
+//! Runs on the sender. A batch comes from memory or from one segment, never from both.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use crate::sinks::block::Block;
-use crate::sinks::queue::{Next, Queue};
+use crate::sinks::queue::{NextRows, SinkQueue};
 use crate::sinks::spill::{Segment, SegmentReader};
-use crate::sinks::{Limits, Trigger};
+use crate::sinks::{BatchLimits, Trigger};
 
 /// The pause after an error of the disk that may pass.
 const READ_AGAIN: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ pub(crate) struct Batch {
 
 /// A block that is being cut.
 #[derive(Debug)]
-struct Open {
+struct OpenBlock {
     block: Block,
     /// Bytes and rows of it that are in batches.
     cut: (usize, u32),
@@ -49,29 +49,29 @@ struct Open {
 
 /// Takes batches from a queue.
 #[derive(Debug)]
-pub(crate) struct Taker {
-    queue: Arc<Queue>,
-    limits: Limits,
-    open: Option<Open>,
+pub(crate) struct Batcher {
+    queue: Arc<SinkQueue>,
+    limits: BatchLimits,
+    open: Option<OpenBlock>,
     segment: Option<SegmentReader>,
     /// Rows of the batch at hand, if it came from the segment.
     from_disk: u64,
 }
 
 /// Whether there is a block to cut from.
-enum Have {
+enum Refill {
     Rows,
     Nothing,
     End,
 }
 
-impl Taker {
+impl Batcher {
     /// From this queue, batches within these limits.
-    pub(crate) fn new(queue: Arc<Queue>, limits: Limits) -> Self {
+    pub(crate) fn new(queue: Arc<SinkQueue>, limits: BatchLimits) -> Self {
         Self { queue, limits, open: None, segment: None, from_disk: 0 }
     }
 
-    /// The next batch; waits until one is due. `None` at the end: nothing more comes, or the deliverer has
+    /// The next batch; waits until one is due. `None` at the end: nothing more comes, or the sender has
     /// to end.
     pub(crate) fn collect(&mut self) -> Option<Batch> {
         loop {
@@ -89,22 +89,22 @@ impl Taker {
             match self.gather() {
                 (Some(batch), _) => {
                     let oldest = batch.rows.iter().next().map_or(0, |row| row.time_ns);
-                    self.queue.books.oldest_unix_ns.store(oldest, Relaxed);
+                    self.queue.counters.oldest_unix_ns.store(oldest, Relaxed);
                     return Some(batch);
                 }
-                (None, Have::End) => return None,
-                (None, _) => self.queue.books.oldest_unix_ns.store(0, Relaxed),
+                (None, Refill::End) => return None,
+                (None, _) => self.queue.counters.oldest_unix_ns.store(0, Relaxed),
             }
         }
     }
 
     /// A batch of what there is now.
-    fn gather(&mut self) -> (Option<Batch>, Have) {
+    fn gather(&mut self) -> (Option<Batch>, Refill) {
         let mut batch: Option<Batch> = None;
         self.from_disk = 0;
         loop {
             let have = self.refill();
-            let (Have::Rows, Some(open)) = (&have, &mut self.open) else { return (batch, have) };
+            let (Refill::Rows, Some(open)) = (&have, &mut self.open) else { return (batch, have) };
             let origin = open.origin;
             let batch_now = batch.get_or_insert_with(|| Batch {
                 rows: Block::default(),
@@ -112,7 +112,7 @@ impl Taker {
                 trigger: Trigger::Time,
             });
             if batch_now.origin != origin {
-                return (batch, Have::Rows);
+                return (batch, Refill::Rows);
             }
             let before = batch_now.rows.rows;
             let full = open.cut(&mut batch_now.rows, self.limits);
@@ -126,31 +126,31 @@ impl Taker {
                 self.open = None;
             }
             if full {
-                return (batch, Have::Rows);
+                return (batch, Refill::Rows);
             }
         }
     }
 
     /// Opens the next block if none is open.
-    fn refill(&mut self) -> Have {
+    fn refill(&mut self) -> Refill {
         if self.open.is_some() {
-            return Have::Rows;
+            return Refill::Rows;
         }
         match self.queue.take(self.seen()) {
-            Next::Block(block, came) => {
+            NextRows::Block(block, came) => {
                 self.open =
-                    Some(Open { block, cut: (0, 0), origin: Origin::Memory, came, frame: 0 });
-                Have::Rows
+                    Some(OpenBlock { block, cut: (0, 0), origin: Origin::Memory, came, frame: 0 });
+                Refill::Rows
             }
-            Next::Segment(segment) => self.read(&segment),
-            Next::Nothing => Have::Nothing,
-            Next::End => Have::End,
+            NextRows::Segment(segment) => self.read(&segment),
+            NextRows::Nothing => Refill::Nothing,
+            NextRows::End => Refill::End,
         }
     }
 
     /// Opens the next block of the oldest segment.
-    fn read(&mut self, oldest: &Segment) -> Have {
-        let Some(spill) = &self.queue.spill else { return Have::Nothing };
+    fn read(&mut self, oldest: &Segment) -> Refill {
+        let Some(spill) = &self.queue.spill else { return Refill::Nothing };
         let opened = match self.segment.take().filter(|open| open.number == oldest.number) {
             Some(open) => Ok(open),
             None => spill.read(oldest),
@@ -163,12 +163,12 @@ impl Taker {
         match read {
             Ok((frame, block)) => {
                 let (origin, came) = (Origin::Disk, Instant::now());
-                self.open = Some(Open { block, cut: (0, 0), origin, came, frame });
-                Have::Rows
+                self.open = Some(OpenBlock { block, cut: (0, 0), origin, came, frame });
+                Refill::Rows
             }
             Err(error) => {
                 self.cannot_read(oldest, &error);
-                Have::Nothing
+                Refill::Nothing
             }
         }
     }
@@ -179,7 +179,7 @@ impl Taker {
         if self.from_disk > 0 {
             return; // met again with the next batch
         }
-        let sink = self.queue.books.sink;
+        let sink = self.queue.counters.sink;
         if matches!(
             error.kind(),
             ErrorKind::InvalidData | ErrorKind::UnexpectedEof | ErrorKind::NotFound
@@ -230,7 +230,7 @@ impl Taker {
     }
 }
 
-impl Open {
+impl OpenBlock {
     fn bytes_left(&self) -> usize {
         self.block.bytes.len() - self.cut.0
     }
@@ -240,7 +240,7 @@ impl Open {
     }
 
     /// Moves rows to the batch; returns whether that is full.
-    fn cut(&mut self, batch: &mut Block, limits: Limits) -> bool {
+    fn cut(&mut self, batch: &mut Block, limits: BatchLimits) -> bool {
         let fits = batch.bytes.len() + self.bytes_left() <= limits.max_bytes
             && batch.rows as usize + self.rows_left() <= limits.max_rows;
         if fits {

@@ -14,20 +14,20 @@ const VARIABLE: &str = "METRICS_SERVER_SEARCH_URL";
 
 /// The address of the service and the header that it wants.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Target {
+pub(super) struct Endpoint {
     /// With scheme and path, without user and without a slash at the end.
     pub(super) base: String,
     /// The value of `Authorization`.
     pub(super) authorization: Option<String>,
 }
 
-impl fmt::Debug for Target {
+impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Target").field("base", &self.base).finish_non_exhaustive()
+        f.debug_struct("Endpoint").field("base", &self.base).finish_non_exhaustive()
     }
 }
 
-impl Target {
+impl Endpoint {
     /// `user` and `password` count if both are given and the URL holds none.
     ///
     /// # Errors
@@ -72,8 +72,11 @@ mod tests {
 
     #[track_caller]
     fn is(url: &str, base: &str, authorization: Option<&str>) {
-        let target = Target::new(url, "", "").unwrap();
-        assert_eq!((target.base.as_str(), target.authorization.as_deref()), (base, authorization));
+        let endpoint = Endpoint::new(url, "", "").unwrap();
+        assert_eq!(
+            (endpoint.base.as_str(), endpoint.authorization.as_deref()),
+            (base, authorization)
+        );
     }
 
     #[test]
@@ -91,7 +94,7 @@ mod tests {
         is("http://u:p@h", "http://h", basic("u:p").as_deref());
         is("http://u@h", "http://h", basic("u:").as_deref());
         is("http://a%40b:c%3Ad%2F@h/x", "http://h/x", basic("a@b:c:d/").as_deref());
-        let from = |url, user, password| Target::new(url, user, password).unwrap().authorization;
+        let from = |url, user, password| Endpoint::new(url, user, password).unwrap().authorization;
         assert_eq!(from("http://u:p@h", "admin", "x"), basic("u:p"));
         assert_eq!(
             from("http://h", "admin", "se:cret").as_deref(),
@@ -116,9 +119,9 @@ mod tests {
             "http://u:%ffsecret@h",
         ];
         for url in urls {
-            let error = Target::new(url, "", "").unwrap_err().to_string();
+            let error = Endpoint::new(url, "", "").unwrap_err().to_string();
             assert!(error.starts_with(VARIABLE) && !error.contains("secret"), "{url}: {error}");
         }
-        assert!(!format!("{:?}", Target::new("http://u:secret@h", "", "")).contains("secret"));
+        assert!(!format!("{:?}", Endpoint::new("http://u:secret@h", "", "")).contains("secret"));
     }
 }

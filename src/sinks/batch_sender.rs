@@ -1,5 +1,5 @@
-//! The deliverer: takes rows in their order, hands them to the sink batch by batch, repeats what was not
-//! taken, and keeps the books.
+//! The sender: takes rows in their order, hands them to the sink batch by batch, repeats what was not
+//! taken, and counts what became of them.
 //!
 //! Runs on its own thread, one per sink. A batch is settled before the next is taken, so rows arrive in
 //! order; only rows that the far end asks for again come behind others of their own batch.
@@ -13,17 +13,17 @@ use std::time::{Duration, Instant};
 use crate::clock;
 use crate::logger::throttle::Throttle;
 use crate::sinks::backoff::Backoff;
-use crate::sinks::batch::{Batch, Origin, Taker};
+use crate::sinks::batcher::{Batch, Batcher, Origin};
 use crate::sinks::block::Block;
-use crate::sinks::books::Sent;
-use crate::sinks::queue::Queue;
-use crate::sinks::{Drop, Outcome, Reason, Row, Sink, Trigger, Verdict};
+use crate::sinks::counters::RequestOutcome;
+use crate::sinks::queue::SinkQueue;
+use crate::sinks::{DropReason, Outcome, RejectReason, Row, RowResult, Sink, Trigger};
 
-/// One sink's deliverer.
+/// One sink's sender.
 #[derive(Debug)]
-pub struct Deliverer {
+pub struct BatchSender {
     sink: Box<dyn Sink>,
-    queue: Arc<Queue>,
+    queue: Arc<SinkQueue>,
     /// How old a row may become before it is given up; `None`: as old as need be.
     retry_max: Option<Duration>,
     chance: ahash::RandomState,
@@ -32,9 +32,9 @@ pub struct Deliverer {
     throttle: Throttle,
 }
 
-impl Deliverer {
+impl BatchSender {
     /// For this sink and its queue.
-    pub fn new(sink: Box<dyn Sink>, queue: Arc<Queue>, retry_max: Option<Duration>) -> Self {
+    pub fn new(sink: Box<dyn Sink>, queue: Arc<SinkQueue>, retry_max: Option<Duration>) -> Self {
         let chance = ahash::RandomState::new();
         Self { sink, queue, retry_max, chance, tries: 0, throttle: Throttle::default() }
     }
@@ -42,20 +42,20 @@ impl Deliverer {
     /// Runs until everything is delivered and nothing more comes, or until the end that main has set.
     pub fn run(mut self) {
         let limits = self.sink.limits();
-        let mut taker = Taker::new(Arc::clone(&self.queue), limits);
-        while let Some(batch) = taker.collect() {
+        let mut batcher = Batcher::new(Arc::clone(&self.queue), limits);
+        while let Some(batch) = batcher.collect() {
             let origin = batch.origin;
             let left = self.settle(batch);
             if left.is_empty() {
-                taker.settled();
+                batcher.settled();
                 continue;
             }
             // What came from disk is still there.
             let left = if origin == Origin::Memory { left } else { Vec::new() };
-            self.queue.keep(taker.into_left(left));
+            self.queue.keep(batcher.into_left(left));
             return;
         }
-        self.queue.keep(taker.into_left(Vec::new()));
+        self.queue.keep(batcher.into_left(Vec::new()));
     }
 
     /// Repeats until each row is settled. What is left at the end of the server comes back.
@@ -72,11 +72,11 @@ impl Deliverer {
                 self.reject_unreadable(&part, origin);
                 continue;
             }
-            let (outcome, verdicts) = self.send(&part, batch.trigger);
+            let (outcome, results) = self.send(&part, batch.trigger);
             match outcome {
                 Outcome::Rows => {
                     let before = part.rows;
-                    part = self.book(&part, &verdicts, origin);
+                    part = self.count_results(&part, &results, origin);
                     if part.rows < before {
                         backoff.reset();
                     }
@@ -91,7 +91,7 @@ impl Deliverer {
                 }
                 Outcome::Split { why, reason } if part.rows <= 1 => {
                     self.complain(&format!("{why}; the row is rejected"));
-                    self.book(&part, &[Verdict::Rejected(reason)], origin);
+                    self.count_results(&part, &[RowResult::Rejected(reason)], origin);
                     part = Block::default();
                 }
                 Outcome::Split { .. } => {
@@ -108,50 +108,50 @@ impl Deliverer {
     }
 
     /// One request.
-    fn send(&mut self, part: &Block, trigger: Trigger) -> (Outcome, Vec<Verdict>) {
+    fn send(&mut self, part: &Block, trigger: Trigger) -> (Outcome, Vec<RowResult>) {
         let rows: Vec<Row<'_>> = part.iter().collect();
-        let mut verdicts = Vec::with_capacity(rows.len());
+        let mut results = Vec::with_capacity(rows.len());
         let began = Instant::now();
         let sink = &mut self.sink;
-        let deliver = AssertUnwindSafe(|| sink.deliver(&rows, trigger, &mut verdicts));
+        let deliver = AssertUnwindSafe(|| sink.deliver(&rows, trigger, &mut results));
         let mut outcome = catch_unwind(deliver).unwrap_or_else(|_| Outcome::Split {
             why: "a fault of the server; the line before names the place".to_owned(),
-            reason: Reason::Unreadable,
+            reason: RejectReason::Unreadable,
         });
-        if outcome == Outcome::Rows && verdicts.len() != rows.len() {
-            let why = format!("{} verdicts for {} rows", verdicts.len(), rows.len());
+        if outcome == Outcome::Rows && results.len() != rows.len() {
+            let why = format!("{} results for {} rows", results.len(), rows.len());
             outcome = Outcome::Retry { why, after: None };
         }
-        let books = &self.queue.books;
+        let counters = &self.queue.counters;
         let sent = match &outcome {
-            Outcome::Rows => Sent::Done,
-            Outcome::Retry { .. } => Sent::Retried,
-            Outcome::Split { .. } => Sent::Split,
+            Outcome::Rows => RequestOutcome::Done,
+            Outcome::Retry { .. } => RequestOutcome::Retried,
+            Outcome::Split { .. } => RequestOutcome::Split,
         };
-        books.requests[sent as usize].fetch_add(1, Relaxed);
-        books.request_rows.fetch_add(rows.len() as u64, Relaxed);
-        books
+        counters.requests[sent as usize].fetch_add(1, Relaxed);
+        counters.request_rows.fetch_add(rows.len() as u64, Relaxed);
+        counters
             .request_ns
             .fetch_add(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX), Relaxed);
         let up = !matches!(outcome, Outcome::Retry { .. });
-        if books.up.swap(up, Relaxed) != up && up {
-            log::info!("{} takes rows again", books.sink);
+        if counters.up.swap(up, Relaxed) != up && up {
+            log::info!("{} takes rows again", counters.sink);
         }
-        (outcome, verdicts)
+        (outcome, results)
     }
 
-    /// Books what is settled and returns the rest.
-    fn book(&self, part: &Block, verdicts: &[Verdict], origin: Origin) -> Block {
-        let books = &self.queue.books;
+    /// Counts the rows that are settled and returns the others.
+    fn count_results(&self, part: &Block, results: &[RowResult], origin: Origin) -> Block {
+        let counters = &self.queue.counters;
         let mut rest = Block::default();
         let (mut delivered, mut settled) = (0, 0);
-        for (row, verdict) in part.iter().zip(verdicts) {
-            match verdict {
-                Verdict::Delivered => delivered += 1,
-                Verdict::Rejected(reason) => {
-                    books.rejected[*reason as usize].fetch_add(1, Relaxed);
+        for (row, result) in part.iter().zip(results) {
+            match result {
+                RowResult::Delivered => delivered += 1,
+                RowResult::Rejected(reason) => {
+                    counters.rejected[*reason as usize].fetch_add(1, Relaxed);
                 }
-                Verdict::Retry => {
+                RowResult::Retry => {
                     rest.push_row(&row);
                     continue;
                 }
@@ -159,7 +159,7 @@ impl Deliverer {
             settled += 1;
         }
         let bytes = part.bytes.len() - rest.bytes.len();
-        books.delivered.fetch_add(delivered, Relaxed);
+        counters.delivered.fetch_add(delivered, Relaxed);
         self.release(origin, settled, bytes);
         rest
     }
@@ -168,7 +168,7 @@ impl Deliverer {
     fn reject_unreadable(&mut self, part: &Block, origin: Origin) {
         let rows = u64::from(part.rows);
         self.complain(&format!("{rows} rows cannot be read back and are rejected"));
-        self.queue.books.rejected[Reason::Unreadable as usize].fetch_add(rows, Relaxed);
+        self.queue.counters.rejected[RejectReason::Unreadable as usize].fetch_add(rows, Relaxed);
         self.release(origin, rows, part.bytes.len());
     }
 
@@ -183,21 +183,21 @@ impl Deliverer {
         let mut rest = Block::default();
         part.iter().filter(|row| row.time_ns >= oldest_ns).for_each(|row| rest.push_row(&row));
         let gone = u64::from(part.rows - rest.rows);
-        self.queue.books.drop_rows(Drop::TooOld, gone);
+        self.queue.counters.drop_rows(DropReason::TooOld, gone);
         self.release(origin, gone, part.bytes.len() - rest.bytes.len());
         rest
     }
 
     /// Rows are settled: they leave the gauge of the place they came from.
     fn release(&self, origin: Origin, rows: u64, bytes: usize) {
-        let books = &self.queue.books;
+        let counters = &self.queue.counters;
         match origin {
             Origin::Memory => {
-                books.queued_rows.fetch_sub(rows, Relaxed);
-                books.queued_bytes.fetch_sub(bytes as u64, Relaxed);
+                counters.queued_rows.fetch_sub(rows, Relaxed);
+                counters.queued_bytes.fetch_sub(bytes as u64, Relaxed);
             }
             Origin::Disk => {
-                books.spilled_rows.fetch_sub(rows, Relaxed);
+                counters.spilled_rows.fetch_sub(rows, Relaxed);
             }
         }
     }
@@ -214,7 +214,7 @@ impl Deliverer {
 
     fn complain(&mut self, what: &str) {
         if self.throttle.allows() {
-            log::warn!("{}: {what}", self.queue.books.sink);
+            log::warn!("{}: {what}", self.queue.counters.sink);
         }
     }
 }

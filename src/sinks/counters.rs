@@ -1,26 +1,22 @@
-//! The books of one sink: what came, and what became of it.
+//! The counters of one sink: rows that came, and what became of them.
 //!
 //! ```text
 //! enqueued + recovered = delivered + rejected + dropped + queued + spilled
 //! ```
 //!
-//! Workers count on lines of their own; spooler and deliverer on shared ones, a few times per batch.
+//! Workers count on lines of their own; spooler and sender on shared ones, a few times per batch.
 //! Read by the exporter. It must not know how rows are kept or sent.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crossbeam::utils::CachePadded;
 
-use crate::sinks::pyroscope::Pushes;
-use crate::sinks::remote::errors::SendErrors;
-use crate::sinks::scylla::Moves;
-use crate::sinks::{Drop, Reason, Trigger};
+use crate::sinks::{DropReason, RejectReason};
 use crate::stats::Counter;
 
 /// How a request to the far end went; the `outcome` label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sent {
+pub(crate) enum RequestOutcome {
     /// It took the batch, or judged each row.
     Done,
     /// It did not, or gave no answer: sent again later.
@@ -29,14 +25,14 @@ pub(crate) enum Sent {
     Split,
 }
 
-impl Sent {
+impl RequestOutcome {
     /// Label values, in the order of their index.
     pub(crate) const NAMES: [&'static str; 3] = ["done", "retried", "split"];
 }
 
 /// A worker's part.
 #[derive(Debug, Default)]
-pub struct WorkerBooks {
+pub struct WorkerRowCounters {
     /// Rows that messages became.
     pub enqueued: Counter,
     /// Of those, rows that could not be handed over.
@@ -45,11 +41,11 @@ pub struct WorkerBooks {
 
 /// Counters of one sink.
 #[derive(Debug)]
-pub struct Books {
+pub struct SinkCounters {
     /// The `sink` label.
     pub sink: &'static str,
     /// By worker.
-    pub workers: Box<[CachePadded<WorkerBooks>]>,
+    pub workers: Box<[CachePadded<WorkerRowCounters>]>,
     /// Bytes between workers and spooler.
     pub on_the_way_bytes: AtomicU64,
     /// Rows that the spooler has taken from workers.
@@ -59,10 +55,10 @@ pub struct Books {
     /// Rows that the far end has.
     pub delivered: AtomicU64,
     /// By reason.
-    pub rejected: [AtomicU64; Reason::COUNT],
+    pub rejected: [AtomicU64; RejectReason::COUNT],
     /// By reason, without those that workers could not hand over.
-    pub dropped: [AtomicU64; Drop::COUNT],
-    /// Rows in memory, with those in the deliverer's hands.
+    pub dropped: [AtomicU64; DropReason::COUNT],
+    /// Rows in memory, with those in the sender's hands.
     pub queued_rows: AtomicU64,
     /// Their bytes.
     pub queued_bytes: AtomicU64,
@@ -79,7 +75,7 @@ pub struct Books {
     /// When the oldest row that is not delivered was received, on the wall clock; 0 for none.
     pub oldest_unix_ns: AtomicU64,
     /// Requests, by how they went.
-    pub requests: [AtomicU64; Sent::NAMES.len()],
+    pub requests: [AtomicU64; RequestOutcome::NAMES.len()],
     /// Time spent in them.
     pub request_ns: AtomicU64,
     /// Rows in them, again in each repeated one.
@@ -88,8 +84,8 @@ pub struct Books {
     pub up: AtomicBool,
 }
 
-impl Books {
-    /// Empty books of the sink with this name, for so many workers.
+impl SinkCounters {
+    /// Counters at 0 of the sink with this name, for so many workers.
     pub fn new(sink: &'static str, workers: usize) -> Self {
         Self {
             sink,
@@ -98,8 +94,8 @@ impl Books {
             taken: AtomicU64::new(0),
             recovered: AtomicU64::new(0),
             delivered: AtomicU64::new(0),
-            rejected: [const { AtomicU64::new(0) }; Reason::COUNT],
-            dropped: [const { AtomicU64::new(0) }; Drop::COUNT],
+            rejected: [const { AtomicU64::new(0) }; RejectReason::COUNT],
+            dropped: [const { AtomicU64::new(0) }; DropReason::COUNT],
             queued_rows: AtomicU64::new(0),
             queued_bytes: AtomicU64::new(0),
             spilled_rows: AtomicU64::new(0),
@@ -108,21 +104,22 @@ impl Books {
             spill_errors: AtomicU64::new(0),
             torn_bytes: AtomicU64::new(0),
             oldest_unix_ns: AtomicU64::new(0),
-            requests: [const { AtomicU64::new(0) }; Sent::NAMES.len()],
+            requests: [const { AtomicU64::new(0) }; RequestOutcome::NAMES.len()],
             request_ns: AtomicU64::new(0),
             request_rows: AtomicU64::new(0),
             up: AtomicBool::new(true),
         }
     }
 
-    /// Books rows that are given up.
-    pub fn drop_rows(&self, reason: Drop, rows: u64) {
+    /// Counts rows that are given up.
+    pub fn drop_rows(&self, reason: DropReason, rows: u64) {
         self.dropped[reason as usize].fetch_add(rows, Relaxed);
     }
 
     /// Rows given up, by reason, with those that workers could not hand over.
-    pub fn dropped(&self, reason: Drop) -> u64 {
-        let lost = if reason == Drop::QueueFull { self.sum(|worker| &worker.lost) } else { 0 };
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        let lost =
+            if reason == DropReason::QueueFull { self.sum(|worker| &worker.lost) } else { 0 };
         self.dropped[reason as usize].load(Relaxed) + lost
     }
 
@@ -138,46 +135,7 @@ impl Books {
         self.enqueued().saturating_sub(taken + lost) + self.queued_rows.load(Relaxed)
     }
 
-    fn sum(&self, count: fn(&WorkerBooks) -> &Counter) -> u64 {
+    fn sum(&self, count: fn(&WorkerRowCounters) -> &Counter) -> u64 {
         self.workers.iter().map(|worker| count(worker).get()).sum()
     }
-}
-
-/// What the original counts of OpenSearch, under its names.
-#[derive(Debug, Default)]
-pub(crate) struct IndexBooks {
-    /// Indices that were created or found, each once.
-    pub connections: AtomicU64,
-    /// Bulk requests by [`Self::STATUSES`] and [`Self::TYPES`].
-    pub bulk: [[AtomicU64; 2]; 2],
-}
-
-impl IndexBooks {
-    /// The `status` label: a document of the request was not stored, or all were.
-    pub(crate) const STATUSES: [&'static str; 2] = ["failed", "success"];
-    /// The `type` label: the batch was full, or its time had come.
-    pub(crate) const TYPES: [&'static str; 2] = ["size", "time"];
-
-    /// Books a bulk request.
-    pub(crate) fn book(&self, success: bool, trigger: Trigger) {
-        let by = usize::from(trigger == Trigger::Time);
-        self.bulk[usize::from(success)][by].fetch_add(1, Relaxed);
-    }
-}
-
-/// The books of all sinks.
-#[derive(Debug, Default)]
-pub(crate) struct AllBooks {
-    /// Of each sink that is configured.
-    pub sinks: Vec<Arc<Books>>,
-    /// Of OpenSearch, whether it is configured or not.
-    pub index: Arc<IndexBooks>,
-    /// Messages are forwarded to another server.
-    pub forwards: bool,
-    /// What went wrong while they were.
-    pub send_errors: Arc<SendErrors>,
-    /// Profiles of this server.
-    pub pushes: Arc<Pushes>,
-    /// What became of rows' times in ScyllaDB.
-    pub moves: Arc<Moves>,
 }

@@ -46,7 +46,7 @@ pub(super) struct Cause<'a> {
 
 /// What a document's status means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum DocumentResult {
     /// It is there, by this request or by one before it whose answer did not arrive.
     Stored,
     /// To be sent again.
@@ -63,17 +63,17 @@ pub(super) enum Fate {
 
 impl Created<'_> {
     /// What this means for the document.
-    pub(super) fn fate(&self) -> Fate {
+    pub(super) fn result(&self) -> DocumentResult {
         let kind = self.error.as_ref().and_then(|cause| cause.kind.as_deref());
         match self.status {
             // The index was to be created for the document, and the cluster has no room for one more.
-            400 if kind == Some("validation_exception") => Fate::Denied,
-            status => Fate::of(status),
+            400 if kind == Some("validation_exception") => DocumentResult::Denied,
+            status => DocumentResult::of(status),
         }
     }
 }
 
-impl Fate {
+impl DocumentResult {
     /// Of a status.
     fn of(status: u16) -> Self {
         match status {
@@ -157,22 +157,22 @@ mod tests {
     #[test]
     fn statuses_decide() {
         let cases = [
-            (200, Fate::Stored),
-            (201, Fate::Stored),
-            (409, Fate::Stored),
-            (400, Fate::Refused),
-            (401, Fate::Denied),
-            (403, Fate::Denied),
-            (404, Fate::NoIndex),
-            (408, Fate::Again),
-            (413, Fate::TooLong),
-            (429, Fate::Again),
-            (500, Fate::Again),
-            (503, Fate::Again),
-            (0, Fate::Again),
+            (200, DocumentResult::Stored),
+            (201, DocumentResult::Stored),
+            (409, DocumentResult::Stored),
+            (400, DocumentResult::Refused),
+            (401, DocumentResult::Denied),
+            (403, DocumentResult::Denied),
+            (404, DocumentResult::NoIndex),
+            (408, DocumentResult::Again),
+            (413, DocumentResult::TooLong),
+            (429, DocumentResult::Again),
+            (500, DocumentResult::Again),
+            (503, DocumentResult::Again),
+            (0, DocumentResult::Again),
         ];
-        for (status, fate) in cases {
-            assert_eq!(Fate::of(status), fate, "{status}");
+        for (status, result) in cases {
+            assert_eq!(DocumentResult::of(status), result, "{status}");
         }
     }
 

@@ -1,0 +1,136 @@
+//! What Loki's answer says about the rows of a push.
+//!
+//! Pure. A 400 does not say which entries were refused: it names a few, or the last stream, while all
+//! others are stored. So a batch with a 400 is sent again in halves until the refused ones are alone. That
+//! doubles nothing, since Loki takes an entry of the same stream, time and line for the one that it holds.
+
+use std::time::Duration;
+
+use crate::sinks::http::Response;
+use crate::sinks::{Outcome, RejectReason};
+use crate::text::excerpt::excerpt;
+
+/// Loki's default bound for a line.
+const LINE_MAX_BYTES: usize = 256 * 1024;
+
+/// Loki's own setting, which it names when it refuses metadata.
+const NO_METADATA: &str = "allow_structured_metadata";
+
+/// What becomes of the rows.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum PushResult {
+    /// Loki has all of them.
+    Delivered,
+    /// It takes nothing now, and has thrown them away on purpose.
+    Blocked,
+    /// It takes no structured metadata, as its operator or its older schema has it.
+    Bare,
+    /// None of these: what the sender is to do with the batch.
+    Batch(Outcome),
+}
+
+/// Reads the answer to a push to the Loki at `address`, whose longest line has so many bytes.
+pub(super) fn result(address: &str, answer: &Response, longest: usize) -> PushResult {
+    let said = shown(&answer.body);
+    let retry = |why: String| PushResult::Batch(Outcome::Retry { why, after: answer.retry_after });
+    let split = |why: String, reason| PushResult::Batch(Outcome::Split { why, reason });
+    match answer.status {
+        200 | 204 => PushResult::Delivered,
+        260 => PushResult::Blocked,
+        // As nginx says that it wants another certificate: no word of Loki's on these rows.
+        400 if answer.body.trim_start().starts_with('<') => {
+            retry(format!("{address}: something before Loki answers 400: {said}"))
+        }
+        400 if answer.body.contains(NO_METADATA) => PushResult::Bare,
+        400 if longest > LINE_MAX_BYTES => split(
+            format!("{address} refuses a line of {longest} bytes: {said}"),
+            RejectReason::TooLong,
+        ),
+        400 => PushResult::Batch(refused(address, &said)),
+        413 => split(format!("{address} says that it is too much: {said}"), RejectReason::TooLong),
+        401 | 403 => retry(format!(
+            "{address} answers {}: {said}; see -loki-cert-path, -loki-tenant and the user in -loki-address",
+            answer.status
+        )),
+        404 | 405 => retry(format!(
+            "{address} answers {}: -loki-address must name all of the path, as in http://host:3100/loki/api/v1/push",
+            answer.status
+        )),
+        429 => retry(format!("{address} asks for less: {said}")),
+        status => retry(format!("{address} answers {status}: {said}")),
+    }
+}
+
+/// Of a push with lines that Loki will never take.
+pub(super) fn refused(address: &str, said: &str) -> Outcome {
+    Outcome::Split {
+        why: format!("{address} refuses a line: {said}"),
+        reason: RejectReason::Refused,
+    }
+}
+
+/// Of rows whose lines are more than Loki takes at once.
+pub(super) fn too_much(address: &str, bytes: usize) -> Outcome {
+    let why = format!("{address} would not take {bytes} bytes of lines at once");
+    Outcome::Split { why, reason: RejectReason::TooLong }
+}
+
+/// Of a push without an answer.
+pub(super) fn none(address: &str, error: &anyhow::Error) -> Outcome {
+    Outcome::Retry { why: format!("{address}: {error:#}"), after: None::<Duration> }
+}
+
+/// The start of a text, on one line.
+fn shown(text: &str) -> String {
+    let shown = excerpt(text);
+    if shown.is_empty() { "no more is said".to_owned() } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_status(status: u16, longest: usize) -> PushResult {
+        let retry_after = Some(Duration::from_secs(7));
+        result("loki", &Response { status, retry_after, body: "no\n such".to_owned() }, longest)
+    }
+
+    #[test]
+    fn only_200_and_204_are_success() {
+        assert_eq!(
+            (of_status(200, 1), of_status(204, 1), of_status(260, 1)),
+            (PushResult::Delivered, PushResult::Delivered, PushResult::Blocked)
+        );
+        for status in [100, 201, 202, 206, 301, 401, 403, 404, 405, 408, 418, 429, 500, 503] {
+            let PushResult::Batch(Outcome::Retry { why, after }) = of_status(status, 1) else {
+                panic!("{status}")
+            };
+            assert!(why.starts_with("loki "), "{why}");
+            assert_eq!(after, Some(Duration::from_secs(7)));
+        }
+    }
+
+    #[test]
+    fn refusals_are_halved() {
+        let reason = |status, longest| match of_status(status, longest) {
+            PushResult::Batch(Outcome::Split { reason, .. }) => Some(reason),
+            _ => None,
+        };
+        assert_eq!(reason(400, 1), Some(RejectReason::Refused));
+        assert_eq!(reason(400, 262_145), Some(RejectReason::TooLong));
+        assert_eq!(reason(413, 1), Some(RejectReason::TooLong));
+    }
+
+    #[test]
+    fn a_page_is_no_answer_of_loki() {
+        let body = "<html>\n<head><title>400 No required SSL certificate was sent".to_owned();
+        let result = result("loki", &Response { status: 400, retry_after: None, body }, 1);
+        assert!(matches!(result, PushResult::Batch(Outcome::Retry { .. })), "{result:?}");
+    }
+
+    #[test]
+    fn an_empty_answer_is_called_so() {
+        assert_eq!(shown(" a\n b\t"), "a b");
+        assert_eq!(shown(" \n"), "no more is said");
+    }
+}

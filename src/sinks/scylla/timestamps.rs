@@ -1,0 +1,167 @@
+//! Timestamps of rows in a table whose key has no `seq`: each row of a partition gets a millisecond of its
+//! own, as far as there is one.
+//!
+//! Two rows of one partition and one millisecond would be one row: the later one is moved to the next free
+//! millisecond, by up to a second. Past that it overwrites the last row. Runs on the thread that sends;
+//! pure, time comes with the rows.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// How far a row's time is moved at most.
+pub(super) const BOUND_MS: i64 = 1_000;
+/// Partitions that are remembered at once: those of the last second. With more, the oldest are looked for.
+const PARTITIONS_MAX: usize = 1 << 20;
+/// How many are remembered before those that no longer matter are looked for.
+const PRUNE_AT: usize = 1 << 16;
+
+/// What became of rows' times; for the page.
+#[derive(Debug, Default)]
+pub(crate) struct TimestampCounters {
+    /// Rows stored under a later millisecond than that of their coming.
+    pub moved: AtomicU64,
+    /// Rows stored in timestamp of another.
+    pub overwritten: AtomicU64,
+}
+
+impl TimestampCounters {
+    /// Counts a row that was stored with this timestamp.
+    pub(super) fn count(&self, timestamp: AllottedTimestamp) {
+        self.moved.fetch_add(u64::from(timestamp.moved), Relaxed);
+        self.overwritten.fetch_add(u64::from(timestamp.overwrites), Relaxed);
+    }
+}
+
+/// A row's time in its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AllottedTimestamp {
+    /// In milliseconds since 1970.
+    pub(super) ms: i64,
+    /// Later than the row came.
+    pub(super) moved: bool,
+    /// Another row has it.
+    pub(super) overwrites: bool,
+}
+
+/// Allots timestamps, and remembers those that rows may ask for again.
+#[derive(Debug, Default)]
+pub(super) struct TimestampAllocator {
+    /// By a hash of the partition: the last millisecond taken.
+    last_ms: HashMap<u64, i64>,
+    /// Looked through again at this size.
+    prune_at: usize,
+    /// Of rows that may come again, by their time, which is theirs alone.
+    given: HashMap<u64, AllottedTimestamp>,
+    /// Rows up to this time have timestamps.
+    until_ns: u64,
+    keys: ahash::RandomState,
+}
+
+impl TimestampAllocator {
+    /// A batch begins with a row of this time.
+    pub(super) fn begin(&mut self, first_ns: u64) {
+        if first_ns > self.until_ns {
+            self.given.clear(); // what comes no more is settled
+        }
+    }
+
+    /// The timestamp of the row that came at `time_ns`; the same one whenever it is asked for.
+    pub(super) fn of(&mut self, time_ns: u64, partition: impl Hash) -> AllottedTimestamp {
+        if let Some(timestamp) = self.given.get(&time_ns) {
+            return *timestamp;
+        }
+        let timestamp = self.next(milliseconds(time_ns), self.keys.hash_one(partition));
+        self.given.insert(time_ns, timestamp);
+        self.until_ns = self.until_ns.max(time_ns);
+        timestamp
+    }
+
+    fn next(&mut self, now_ms: i64, partition: u64) -> AllottedTimestamp {
+        let last = self.last_ms.get(&partition).copied();
+        let wanted = last.map_or(now_ms, |last| now_ms.max(last + 1));
+        let ms = wanted.min(now_ms + BOUND_MS);
+        let overwrites = ms < wanted;
+        self.last_ms.insert(partition, last.map_or(ms, |last| ms.max(last)));
+        self.prune(now_ms);
+        AllottedTimestamp { ms, moved: ms > now_ms, overwrites }
+    }
+
+    /// Forgets partitions whose last timestamp lies behind all that come.
+    fn prune(&mut self, now_ms: i64) {
+        if self.last_ms.len() < self.prune_at.max(PRUNE_AT) {
+            return;
+        }
+        self.last_ms.retain(|_, last| *last >= now_ms);
+        if self.last_ms.len() >= PARTITIONS_MAX {
+            self.last_ms.clear(); // a million partitions in a second: no far end takes that
+        }
+        self.prune_at = self.last_ms.len() * 2;
+    }
+}
+
+/// A row's time as the table has it.
+pub(super) fn milliseconds(time_ns: u64) -> i64 {
+    // Nanoseconds of a u64 are fewer milliseconds than an i64 holds.
+    (time_ns / 1_000_000).cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn timestamps(rows: &[(u64, &str)]) -> Vec<(i64, bool, bool)> {
+        let mut timestamps = TimestampAllocator::default();
+        let timestamp = |(time_ns, partition): &(u64, &str)| {
+            let AllottedTimestamp { ms, moved, overwrites } = timestamps.of(*time_ns, partition);
+            (ms, moved, overwrites)
+        };
+        rows.iter().map(timestamp).collect()
+    }
+
+    #[test]
+    fn rows_of_one_millisecond_and_partition_get_the_next_ones() {
+        let rows = [(MS, "a"), (MS + 1, "a"), (MS + 2, "b"), (MS + 3, "a"), (9 * MS, "a")];
+        let expected = [
+            (1, false, false),
+            (2, true, false),
+            (1, false, false),
+            (3, true, false),
+            (9, false, false),
+        ];
+        assert_eq!(timestamps(&rows), expected);
+    }
+
+    #[test]
+    fn past_a_second_rows_overwrite_and_are_told() {
+        let rows: Vec<_> = (0..1_005).map(|n| (5 * MS + n, "a")).collect();
+        let timestamps = timestamps(&rows);
+        assert_eq!(timestamps[1_000], (1_005, true, false));
+        assert!(timestamps[1_001..].iter().all(|timestamp| *timestamp == (1_005, true, true)));
+        assert_eq!(timestamps.iter().filter(|timestamp| timestamp.2).count(), 4);
+    }
+
+    #[test]
+    fn a_row_that_comes_again_has_its_place() {
+        let mut timestamps = TimestampAllocator::default();
+        timestamps.begin(MS);
+        let first: Vec<_> = (0..3).map(|n| timestamps.of(MS + n, "a")).collect();
+        timestamps.begin(MS + 1); // the rest of the batch
+        assert_eq!((timestamps.of(MS + 1, "a"), timestamps.of(MS + 2, "a")), (first[1], first[2]));
+        timestamps.begin(MS + 3);
+        assert_eq!(timestamps.given.len(), 0);
+        assert_eq!(timestamps.of(MS + 3, "a").ms, 4);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut timestamps = TimestampAllocator::default();
+        for n in 0..3 * PRUNE_AT as u64 {
+            timestamps.begin(n * MS);
+            timestamps.of(n * MS, n);
+        }
+        assert!(timestamps.last_ms.len() <= PRUNE_AT && timestamps.given.len() <= 1);
+    }
+}
