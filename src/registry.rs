@@ -1,25 +1,117 @@
 //! The registry: cells that workers count in, and the directory that the exporter reads.
 //!
 //! ```text
-//!  worker 0                 worker N               exporter
+//!  worker 0                 worker N                    exporter
 //!  LocalRegistry ─▶ cells   LocalRegistry ─▶ cells ···▶ Directory ─▶ sums
-//!     │ series not known      │                          ▲
-//!     ├──▶ Registry (one lock, rarely taken) ─ new cells ┘
-//!     └──▶ Mailboxes (give up a cell, reuse its place) ◀── Expiry
+//!     │ series not known      │                           ▲
+//!     ├──▶ Registry (one lock, rarely taken) ─ new cells ─┘
+//!     └──▶ Mailboxes (give up a cell, reuse its place) ◀──▶ Expiry
 //! ```
 //!
 //! A cell has one writer, so counting is a plain load, add, store. What all workers must agree on (a
-//! family's name, type, label names and buckets) is agreed once, when a series is created. The registry
-//! knows nothing of bytes on the wire, of sockets, or of where the time comes from.
+//! family's name, type, label names and buckets) is agreed once, when its first series is created, and
+//! holds until its last series is removed. Names are taken by several families' rules at once (a histogram
+//! `h` also takes `h_bucket`, `h_sum` and `h_count`), so one lock covers all creations and removals.
+//!
+//! The registry knows nothing of bytes on the wire, of sockets, or of where the time comes from.
 
-pub(crate) mod birth;
 pub(crate) mod buckets;
 pub(crate) mod cell;
+mod create;
 pub(crate) mod directory;
 pub(crate) mod expiry;
-pub(crate) mod label_text;
+mod label_text;
+mod limits;
 pub(crate) mod local;
 pub(crate) mod mailbox;
+mod names;
+mod remove;
+pub(crate) mod series;
 pub(crate) mod slab;
 
-pub use self::birth::{Registry, SeriesLimits};
+use ahash::RandomState;
+
+pub use self::limits::SeriesLimits;
+
+use self::limits::Usage;
+use self::names::Names;
+use self::series::{Family, HashedSeries, NewCell};
+use crate::metric::Rejection;
+use crate::segmented_table::SegmentedTable;
+use crate::sync::Mutex;
+
+/// All series of all workers. Workers create series (`create`), the exporter removes them (`remove`).
+#[derive(Debug)]
+pub struct Registry {
+    limits: SeriesLimits,
+    hasher: RandomState,
+    /// All series by name and label text. Its lock is the registry's lock.
+    index: Mutex<SegmentedTable<HashedSeries>>,
+    names: Names,
+    usage: Usage,
+    /// Cells that the exporter has not taken yet.
+    new_cells: Mutex<Vec<NewCell>>,
+}
+
+impl Registry {
+    /// An empty registry. `is_reserved` tells names that no user's family may have.
+    pub fn new(limits: SeriesLimits, is_reserved: fn(&str) -> bool) -> Self {
+        Self {
+            limits,
+            hasher: RandomState::new(),
+            index: Mutex::new(SegmentedTable::default()),
+            names: Names::new(is_reserved, limits.mixed_label_sets),
+            usage: Usage::new(),
+            new_cells: Mutex::default(),
+        }
+    }
+
+    /// The hash of a series, with a random key: senders cannot choose names that collide. All tables of
+    /// series use it.
+    pub fn hash(&self, name: &str, text: &[u8]) -> u64 {
+        self.hasher.hash_one((name.as_bytes(), text))
+    }
+
+    /// Whether a family takes a series with these label names (sorted, separated by commas).
+    ///
+    /// # Errors
+    /// [`Rejection::LabelSetConflict`] if they differ from the family's and that is not allowed.
+    pub fn check_label_names(&self, family: &Family, names: &str) -> Result<(), Rejection> {
+        self.names.check_label_names(family, names)
+    }
+
+    /// Shows a cell to the exporter. Called by its owner, after the first sample.
+    pub fn publish(&self, new_cell: NewCell) {
+        self.new_cells.lock().push(new_cell);
+    }
+
+    /// Takes all cells that were published since the last call. Called by the exporter.
+    pub fn take_new_cells(&self) -> Vec<NewCell> {
+        std::mem::take(&mut *self.new_cells.lock())
+    }
+
+    /// Accounts for what a worker holds beside series, its message shapes: `before` bytes have become `now`.
+    pub fn change_bytes(&self, before: usize, now: usize) {
+        self.usage.change_bytes(before, now);
+    }
+
+    /// Whether the accounted bytes have reached their limit.
+    pub fn memory_is_full(&self) -> bool {
+        self.bytes() >= self.limits.memory_max_bytes
+    }
+
+    /// Lines that all series take on the page.
+    pub fn lines(&self) -> u64 {
+        self.usage.lines()
+    }
+
+    /// Bytes that the registry accounts for.
+    pub fn bytes(&self) -> u64 {
+        self.usage.bytes()
+    }
+
+    /// The limits.
+    pub fn limits(&self) -> &SeriesLimits {
+        &self.limits
+    }
+}

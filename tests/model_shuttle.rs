@@ -76,8 +76,8 @@ impl Seen {
 }
 
 /// Workers count, the exporter retires and another thread reads the page. At the end every sample is
-/// found once. `attend` is what a worker does between batches.
-fn run(kind: Kind, op: Op, attend: fn(&mut LocalRegistry, &Mailboxes, usize)) {
+/// found once. `between_batches` is what a worker does between batches.
+fn run(kind: Kind, op: Op, between_batches: fn(&mut LocalRegistry, &Mailboxes, usize)) {
     let (registry, mailboxes) = (registry(), Arc::new(Mailboxes::new(WORKERS)));
     let directory = Directory::new(Arc::clone(&registry));
     let seen = Arc::new(Mutex::new(Seen { directory, died: 0, shown: 0 }));
@@ -110,7 +110,7 @@ fn run(kind: Kind, op: Op, attend: fn(&mut LocalRegistry, &Mailboxes, usize)) {
     let mut pass = |local_registries: &mut Vec<LocalRegistry>| {
         let mut seen = seen.lock().unwrap();
         let pass = expiry.pass(&mut seen.directory, PASS_NS);
-        seen.died += pass.died.iter().map(|entry| counted(&entry.total())).sum::<u64>();
+        seen.died += pass.removed.iter().map(|entry| counted(&entry.total())).sum::<u64>();
         seen.show();
         drop(seen);
         for local_registry in local_registries.iter_mut() {
@@ -129,16 +129,16 @@ fn run(kind: Kind, op: Op, attend: fn(&mut LocalRegistry, &Mailboxes, usize)) {
     }
     let seen = seen.lock().unwrap();
     assert_eq!(seen.died, WORKERS as u64 * SAMPLES, "model: samples were lost or counted twice");
-    assert_eq!(seen.directory.families().count(), 0, "model: a series outlived its last owner");
+    assert_eq!(
+        seen.directory.families().count(),
+        0,
+        "model: a removed series is still in the directory"
+    );
     assert!(
         local_registries.iter().all(LocalRegistry::is_empty),
-        "model: a worker keeps what it gave up"
+        "model: a worker still has a series"
     );
-    assert_eq!(
-        (registry.lines(), registry.bytes()),
-        (0, 0),
-        "model: the bounds' books do not close"
-    );
+    assert_eq!((registry.lines(), registry.bytes()), (0, 0), "model: lines or bytes are left over");
 }
 
 fn handle_requests(local_registry: &mut LocalRegistry, _: &Mailboxes, _: usize) {
@@ -147,8 +147,8 @@ fn handle_requests(local_registry: &mut LocalRegistry, _: &Mailboxes, _: usize) 
 
 #[test]
 fn no_sample_is_lost_or_counted_twice_and_no_page_falls() {
-    shuttle::check_random(|| run(Kind::Counter, Op::Inc, attend), SCHEDULES);
-    shuttle::check_random(|| run(Kind::Histogram, Op::Obs, attend), SCHEDULES);
+    shuttle::check_random(|| run(Kind::Counter, Op::Inc, handle_requests), SCHEDULES);
+    shuttle::check_random(|| run(Kind::Histogram, Op::Obs, handle_requests), SCHEDULES);
 }
 
 /// A worker that answers without dropping the key goes on counting into a cell that is folded.
@@ -159,10 +159,10 @@ fn the_model_sees_an_owner_that_answers_but_keeps_counting() {
 }
 
 fn answer_and_keep(local_registry: &mut LocalRegistry, mailboxes: &Mailboxes, number: usize) {
-    for request in mailboxes.requests(number) {
+    for request in mailboxes.take_requests(number) {
         if let Request::GiveUp(series) = request {
             let (cell, slot) = local_registry.cell_of(&series).unwrap();
-            mailboxes.answer(GivenUp { series, cell, slot });
+            mailboxes.reply(GivenUp { series, cell, slot });
         }
     }
 }

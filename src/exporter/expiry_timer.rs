@@ -53,7 +53,7 @@ impl ExpiryTimer {
     pub(crate) fn pass(&mut self, directory: &mut Directory) -> Duration {
         let began_ns = clock::now_ns();
         let pass = self.expiry.pass(directory, began_ns);
-        for entry in &pass.died {
+        for entry in &pass.removed {
             self.passes.deleted[entry.family().kind as usize] += 1;
         }
         self.passes.watched = directory.series().iter().sum();

@@ -201,9 +201,9 @@ impl OwnPage {
 
     fn registry(&mut self, sources: &Sources<'_>) {
         self.one(OwnFamily::ExposedLines, sources.registry.lines());
-        self.one(OwnFamily::ExposedLinesLimit, sources.registry.bounds().lines_max);
+        self.one(OwnFamily::ExposedLinesLimit, sources.registry.limits().lines_max);
         self.one(OwnFamily::Memory, sources.registry.bytes());
-        self.one(OwnFamily::MemoryLimit, sources.registry.bounds().memory_max_bytes);
+        self.one(OwnFamily::MemoryLimit, sources.registry.limits().memory_max_bytes);
         let [inc, set, obs] = sources.passes.deleted.map(|count| count as f64);
         self.own(OwnFamily::Deleted, [("inc", inc), ("obs", obs), ("set", set)]);
         self.one(OwnFamily::StaledLength, sources.passes.watched);

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use crate::exposition::page::{self, Histogram, Layout};
 use crate::metric::Kind;
-use crate::registry::birth::{Family, Series};
 use crate::registry::directory::{Directory, FamilyView, SeriesView};
+use crate::registry::series::{Family, Series};
 
 /// Bytes at which a piece is handed on: large enough that handing on costs nothing, small enough to
 /// stay in a core's second cache.

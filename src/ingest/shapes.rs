@@ -104,7 +104,7 @@ impl Shapes {
         self.cache.sweep(given_up * SHAPES_PER_SERIES, |meaning| {
             meaning.is_some_and(|meaning| !local_registry.owns(meaning.cell))
         });
-        self.registry.charge_bytes(before, self.cache.bytes());
+        self.registry.change_bytes(before, self.cache.bytes());
     }
 
     /// Whether a message that was missed and counted comes again, so that it is worth admitting.
@@ -122,20 +122,20 @@ impl Shapes {
         meaning: Meaning,
         parser: &mut Parser,
     ) {
-        if self.registry.is_full() {
+        if self.registry.memory_is_full() {
             return; // what room there is belongs to series
         }
         let before = self.cache.bytes();
         let stands_for = is_shape(key, message, value, parser).then_some(meaning);
         self.cache.admit(key, listener, message, stands_for);
-        self.registry.charge_bytes(before, self.cache.bytes());
+        self.registry.change_bytes(before, self.cache.bytes());
     }
 
     #[cold]
     fn forget(&mut self, index: usize, stats: &WorkerStats) {
         let before = self.cache.bytes();
         self.cache.remove(index);
-        self.registry.charge_bytes(before, self.cache.bytes());
+        self.registry.change_bytes(before, self.cache.bytes());
         let (shapes, bytes) = self.size();
         stats.shapes.set(shapes as u64);
         stats.shape_bytes.set(bytes as u64);

@@ -10,15 +10,15 @@ mod reference;
 
 use crate::metric::{BucketParams, Rejection};
 
-/// The bucket fields that a family was born with, kept to tell later ones that ask for other bounds.
+/// The bucket fields of a family's first sample, kept to recognize later ones that ask for other bounds.
 #[derive(Debug)]
-pub(crate) struct BirthParams {
+pub(crate) struct FirstBucketParams {
     custom: Box<[f64]>,
-    /// All other fields; its own `custom` is empty.
+    /// All other fields. Its `custom` is empty.
     others: BucketParams<'static>,
 }
 
-impl BirthParams {
+impl FirstBucketParams {
     /// A copy of the fields.
     pub(crate) fn new(params: &BucketParams<'_>) -> Self {
         Self { custom: params.custom.into(), others: BucketParams { custom: &[], ..*params } }
@@ -29,7 +29,7 @@ impl BirthParams {
         BucketParams { custom: &self.custom, ..self.others } == *params
     }
 
-    /// Bytes that it holds beside its own size.
+    /// Bytes on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
         size_of_val(&*self.custom)
     }

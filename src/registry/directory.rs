@@ -1,72 +1,77 @@
-//! The exporter's half of the registry: all series in the order of the page, with their cells.
+//! The exporter's view of the registry: all series in the order of the page, each with its cells.
 //!
-//! Families stand in the order of their names, series in that of their unescaped label values, as the
-//! original has them; newcomers are merged in when the page is made. Runs on the exporter's threads
-//! behind one lock of theirs, which workers never take: reading the cells of a page and folding
-//! given-up cells exclude each other, so that nothing is shown twice or not at all.
+//! Families are ordered by name, series by their unescaped label values, as in the original Go
+//! metrics-server. New cells are merged in when a page begins. Runs on the exporter's threads, which share
+//! the directory behind one lock that workers never take. So reading the cells for a page and folding
+//! given-up cells exclude each other, and a cell is shown once: by itself or folded.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::registry::birth::{Family, NewCell, Registry, Series};
+use crate::registry::Registry;
+use crate::registry::series::{Family, NewCell, Series};
 use crate::text::escape;
 
 mod series_view;
 
 pub(crate) use self::series_view::{Number, SeriesView};
 
-/// Newcomers up to so many are inserted one by one.
+/// Up to so many new cells are inserted one by one. Each insertion moves the entries behind it, some tens
+/// of bytes each; from eight on it is cheaper to build a new list.
 const INSERTED_MAX: usize = 8;
-/// Newcomers are few if they are less than one of so many: a search takes up to twenty comparisons.
+/// When merging, the place of a new cell is searched if there is at most one new cell per 20 entries,
+/// since a binary search in a million entries takes 20 comparisons; otherwise the entries are scanned.
 const FEW: usize = 20;
 
 /// A family on the page.
 #[derive(Debug)]
 pub struct FamilyView {
-    /// What its series have in common.
+    /// The family.
     pub family: Arc<Family>,
+    /// Its series in the order of the page.
     pub(super) entries: Vec<SeriesView>,
-    newcomers: Vec<NewCell>,
-    /// No series of the family can be idle before this time.
+    /// Cells that are not merged into `entries` yet.
+    new_cells: Vec<NewCell>,
+    /// No series of the family can be idle before this time in ns of the monotonic clock.
     pub(super) due_ns: u64,
 }
 
 impl FamilyView {
-    /// The series in the order of the page.
+    /// Its series in the order of the page.
     pub fn series(&self) -> &[SeriesView] {
         &self.entries
     }
 
-    /// Where a label text stands, or would stand.
+    /// The index of the series with this label text, or the one that it would have.
     pub(super) fn position(&self, text: &[u8], mixed: bool) -> Result<usize, usize> {
         self.entries.binary_search_by(|entry| order(entry.text(), text, mixed))
     }
 
-    /// Merges newcomers into the order.
-    fn settle(&mut self, mixed: bool) {
-        if self.newcomers.is_empty() {
+    /// Merges the new cells into the series.
+    fn merge_new_cells(&mut self, mixed: bool) {
+        if self.new_cells.is_empty() {
             return;
         }
         self.due_ns = 0;
-        let mut newcomers = std::mem::take(&mut self.newcomers);
-        newcomers.sort_by(|a, b| order(&a.series.text, &b.series.text, mixed));
-        if newcomers.len() <= INSERTED_MAX {
-            self.insert(newcomers, mixed);
+        let mut new_cells = std::mem::take(&mut self.new_cells);
+        new_cells.sort_by(|a, b| order(&a.series.text, &b.series.text, mixed));
+        if new_cells.len() <= INSERTED_MAX {
+            self.insert(new_cells, mixed);
         } else {
-            self.merge(newcomers, mixed);
+            self.merge(new_cells, mixed);
         }
     }
 
-    /// Puts each where it belongs: moves what stands behind it, and reads hardly any of it.
-    fn insert(&mut self, newcomers: Vec<NewCell>, mixed: bool) {
-        self.entries.reserve_exact(newcomers.len());
-        for NewCell { series, cell } in newcomers {
+    /// Inserts each new cell by itself. Moves the entries behind it, but reads few of them.
+    fn insert(&mut self, new_cells: Vec<NewCell>, mixed: bool) {
+        self.entries.reserve_exact(new_cells.len());
+        for NewCell { series, cell } in new_cells {
             let is_before = |entry: &SeriesView| order(entry.text(), &series.text, mixed).is_le();
             let at = self.entries.partition_point(is_before);
             match self.entries[..at].last_mut() {
-                Some(last) if Arc::ptr_eq(last.series(), &series) => last.adopt(cell),
+                Some(last) if Arc::ptr_eq(last.series(), &series) => last.add_cell(cell),
                 _ => {
                     self.entries.insert(at, SeriesView::new(series, cell));
                 }
@@ -74,34 +79,34 @@ impl FamilyView {
         }
     }
 
-    /// Makes a new list of both; one pass over what stands.
-    fn merge(&mut self, newcomers: Vec<NewCell>, mixed: bool) {
-        let mut merged = Vec::with_capacity(self.entries.len() + newcomers.len());
-        // Of a few the places are searched: comparing reads the text of both, wherever that is in memory.
-        let few = newcomers.len() < self.entries.len() / FEW;
-        let mut standing = std::mem::take(&mut self.entries).into_iter();
-        for NewCell { series, cell } in newcomers {
-            let rest = standing.as_slice();
+    /// Makes a new list of the old entries and the new cells, in one pass.
+    fn merge(&mut self, new_cells: Vec<NewCell>, mixed: bool) {
+        let mut merged = Vec::with_capacity(self.entries.len() + new_cells.len());
+        // Comparing reads the label texts, which are anywhere in memory: of few cells, places are searched.
+        let few = new_cells.len() < self.entries.len() / FEW;
+        let mut old = std::mem::take(&mut self.entries).into_iter();
+        for NewCell { series, cell } in new_cells {
+            let rest = old.as_slice();
             let is_before = |entry: &SeriesView| order(entry.text(), &series.text, mixed).is_le();
             let before = if few {
                 rest.partition_point(is_before)
             } else {
                 rest.iter().position(|entry| !is_before(entry)).unwrap_or(rest.len())
             };
-            merged.extend(standing.by_ref().take(before));
+            merged.extend(old.by_ref().take(before));
             match merged.last_mut() {
-                Some(last) if Arc::ptr_eq(last.series(), &series) => last.adopt(cell),
+                Some(last) if Arc::ptr_eq(last.series(), &series) => last.add_cell(cell),
                 _ => merged.push(SeriesView::new(series, cell)),
             }
         }
-        merged.extend(standing);
+        merged.extend(old);
         merged.shrink_to_fit();
         self.entries = merged;
     }
 }
 
-/// The order of series: that of their label values, unescaped, in the order of label names; as the
-/// original, fewer labels first where label sets are mixed.
+/// The order of series: by their unescaped label values, taken in the order of the label names. If series
+/// of one family may have different label names, those with fewer labels come first, as in the original.
 fn order(a: &[u8], b: &[u8], mixed: bool) -> Ordering {
     if mixed {
         let (a_values, b_values) = (escape::values(a), escape::values(b));
@@ -112,7 +117,7 @@ fn order(a: &[u8], b: &[u8], mixed: bool) -> Ordering {
     }
 }
 
-/// All families.
+/// All families, and the series of each.
 #[derive(Debug)]
 pub struct Directory {
     pub(super) registry: Arc<Registry>,
@@ -120,34 +125,34 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// An empty one over what workers bear.
+    /// An empty directory of the series that workers create in the registry.
     pub fn new(registry: Arc<Registry>) -> Self {
         Self { registry, views: BTreeMap::new() }
     }
 
-    /// Takes in what was born or adopted since the last call.
+    /// Takes in the cells that were published since the last call.
     pub fn merge_new_cells(&mut self) {
-        let mixed = self.registry.bounds().mixed_label_sets;
-        let newcomers = self.registry.take_new_cells();
-        if newcomers.is_empty() {
+        let mixed = self.registry.limits().mixed_label_sets;
+        let new_cells = self.registry.take_new_cells();
+        if new_cells.is_empty() {
             return;
         }
-        for newcomer in newcomers {
-            let family = &newcomer.series.family;
+        for new_cell in new_cells {
+            let family = &new_cell.series.family;
             if let Some(view) = self.views.get_mut(&family.name) {
-                view.newcomers.push(newcomer);
+                view.new_cells.push(new_cell);
             } else {
                 let view = FamilyView {
                     family: Arc::clone(family),
                     entries: Vec::new(),
-                    newcomers: vec![],
+                    new_cells: vec![],
                     due_ns: 0,
                 };
-                self.views.entry(family.name.clone()).or_insert(view).newcomers.push(newcomer);
+                self.views.entry(family.name.clone()).or_insert(view).new_cells.push(new_cell);
             }
         }
         for view in self.views.values_mut() {
-            view.settle(mixed);
+            view.merge_new_cells(mixed);
         }
     }
 
@@ -156,20 +161,20 @@ impl Directory {
         self.views.values()
     }
 
-    /// The same from this name on.
+    /// Families in the order of their names, from this name on.
     pub fn families_from(&self, name: &str) -> impl Iterator<Item = &FamilyView> {
         self.views.range::<str, _>((Bound::Included(name), Bound::Unbounded)).map(|(_, view)| view)
     }
 
-    /// Where in a view stands what comes after this series, which may be gone.
+    /// The index of the first series in the view that comes after this one, which may be gone.
     pub fn after(&self, view: &FamilyView, series: &Series) -> usize {
-        match view.position(&series.text, self.registry.bounds().mixed_label_sets) {
+        match view.position(&series.text, self.registry.limits().mixed_label_sets) {
             Ok(at) => at + 1,
             Err(at) => at,
         }
     }
 
-    /// How many series of each kind stand: counters, gauges, histograms.
+    /// How many series there are of each type: counters, gauges, histograms.
     pub fn series(&self) -> [u64; 3] {
         let mut counts = [0; 3];
         for view in self.views.values() {

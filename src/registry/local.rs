@@ -1,7 +1,7 @@
-//! A worker's half of the registry: the series it has seen, and its own cell in each.
+//! One worker's part of the registry: the series that it has seen, and its own cell in each.
 //!
-//! Runs on one ingest worker. Counting takes no lock and writes no line that another core writes;
-//! a series that this worker has not seen goes through `#[cold] adopt`.
+//! Runs on that worker. Counting takes no lock and writes no cache line that another core writes. Only a
+//! series that this worker sees for the first time needs the shared registry and its lock.
 
 use std::sync::Arc;
 
@@ -9,19 +9,22 @@ use ahash::RandomState;
 use hashbrown::HashTable;
 
 use crate::metric::{BucketParams, Kind, Rejection, Sample};
-use crate::registry::birth::{Family, NewCell, Registry, Series, SeriesSpec};
-use crate::registry::cell;
-use crate::registry::label_text;
+use crate::registry::create::SeriesSpec;
 use crate::registry::mailbox::{GivenUp, Mailboxes, Request};
-use crate::registry::slab::{Slab, Slot};
+use crate::registry::names::check_kind;
+use crate::registry::series::{Family, NewCell, Series};
+use crate::registry::slab::{Slab, Slot, to_u32};
+use crate::registry::{Registry, cell, label_text};
 use crate::segmented_table::IndexTable;
 use crate::text::labels::ConstantLabel;
 
-/// Remembered families past which the worker forgets them all and asks the index anew.
+/// How many families a worker remembers; it forgets all of them when there are more, and asks the shared
+/// registry anew. 65,536 take some 2 MB.
 const FAMILIES_MAX: usize = 65_536;
 
-/// A series' cell as its worker remembers it: valid while the entry's generation is the same. Holds
-/// what counting needs, so that a known message touches few lines of memory.
+/// Where a worker counts for a series: what the cache of known messages keeps. It is valid while the
+/// generation of the entry is the same, and it holds all that counting into a counter or gauge needs, so
+/// that few lines of memory are touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CellHandle {
     index: u32,
@@ -30,14 +33,16 @@ pub struct CellHandle {
     kind: Kind,
 }
 
+/// An entry for a series that this worker counts for.
 #[derive(Debug)]
 struct LocalSeries {
-    /// `None` in a vacant entry.
-    series: Option<Arc<Series>>,
+    /// The series; in a vacant entry [`LocalRegistry::no_series`].
+    series: Arc<Series>,
+    /// Its cell.
     slot: Slot,
 }
 
-/// The worker's half.
+/// The series that one worker counts for.
 #[derive(Debug)]
 pub struct LocalRegistry {
     worker: usize,
@@ -45,20 +50,25 @@ pub struct LocalRegistry {
     mailboxes: Arc<Mailboxes>,
     slab: Slab,
     entries: Vec<LocalSeries>,
-    /// By entry: bumped when it is given up, so that whoever remembers its cell learns of it.
+    /// For each entry, how often it was vacated. A handle with another number is out of date.
     generations: Vec<u32>,
+    /// A series without a name, for vacant entries: they must not keep removed series in memory.
+    no_series: Arc<Series>,
+    /// Indices of vacant entries.
     vacant: Vec<u32>,
-    /// Indices of entries by name and label text.
+    /// Indices of entries, found by name and label text.
     table: IndexTable,
-    /// Families by name, so that refusals are local.
+    /// Families by name. Most samples that a family refuses are refused from here, without the shared registry.
     families: HashTable<Arc<Family>>,
     family_hasher: RandomState,
+    /// The label text of the sample at hand.
     text: Vec<u8>,
+    /// The label names of the sample at hand.
     label_names: String,
 }
 
 impl LocalRegistry {
-    /// An empty half.
+    /// Without series, for the worker with this number.
     pub fn new(worker: usize, registry: Arc<Registry>, mailboxes: Arc<Mailboxes>) -> Self {
         Self {
             worker,
@@ -66,6 +76,7 @@ impl LocalRegistry {
             mailboxes,
             slab: Slab::new(worker),
             entries: Vec::new(),
+            no_series: Arc::new(Series::without_name()),
             generations: Vec::new(),
             vacant: Vec::new(),
             table: IndexTable::default(),
@@ -76,12 +87,12 @@ impl LocalRegistry {
         }
     }
 
-    /// The births that it shares with others.
+    /// The registry that all workers share.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
     }
 
-    /// Counts a sample of `kind` (that of its op) and tells where it went.
+    /// Counts a sample of type `kind` (that of its op). Returns the cell that it was counted in.
     ///
     /// # Errors
     /// The reason for which the sample is refused; nothing is counted then.
@@ -96,19 +107,16 @@ impl LocalRegistry {
         label_text::write(&mut self.text, sample.labels, constants);
         let hash = self.registry.hash(sample.name, &self.text);
         let found = self.table.find(hash.into(), |index| {
-            self.entries[index as usize].series.as_deref().is_some_and(|series| {
-                *series.text == *self.text && *series.family.name == *sample.name
-            })
+            let series = &self.entries[index as usize].series;
+            *series.text == *self.text && *series.family.name == *sample.name
         });
         let Some(index) = found else {
-            return self.adopt(kind, sample, constants, hash, now_ns);
+            return self.count_first(kind, sample, constants, hash, now_ns);
         };
         let entry = &self.entries[index as usize];
-        let Some(series) = &entry.series else { return Err(Rejection::Panic) };
-        if series.family.kind != kind {
-            return Err(Rejection::TypeConflict);
-        }
-        self.add(entry, &series.family, sample.value, now_ns);
+        let family = &entry.series.family;
+        check_kind(family, kind)?;
+        self.add(entry.slot, family, sample.value, now_ns);
         Ok(CellHandle {
             index,
             generation: self.generations[index as usize],
@@ -117,7 +125,8 @@ impl LocalRegistry {
         })
     }
 
-    /// Counts another value into a cell that [`Self::count`] has told; `false` if it is given up since.
+    /// Counts a value in a cell that [`Self::count`] has returned. Returns `false`, and counts nothing, if the
+    /// cell was given up since.
     #[inline]
     pub fn count_in(&self, own: CellHandle, value: f64, now_ns: u64) -> bool {
         if !self.owns(own) {
@@ -130,22 +139,21 @@ impl LocalRegistry {
             Kind::Gauge => cell::set(self.slab.words(own.slot, cell::GAUGE_WORDS), value, now_ns),
             Kind::Histogram => {
                 let entry = &self.entries[own.index as usize];
-                let Some(series) = &entry.series else { return false };
-                self.add(entry, &series.family, value, now_ns);
+                self.add(entry.slot, &entry.series.family, value, now_ns);
             }
         }
         true
     }
 
-    /// Whether the bucket fields of a sample that was counted into this cell, a histogram's, ask for other
+    /// Whether the bucket fields of a sample that was counted in this cell, a histogram's, ask for other
     /// bounds than the histogram has.
     pub fn ignores_buckets(&self, own: CellHandle, asked: &BucketParams<'_>) -> bool {
-        let series = self.entries[own.index as usize].series.as_ref();
-        let buckets_max = self.registry.bounds().buckets_max;
-        series.is_some_and(|series| series.family.ignores_buckets(asked, buckets_max))
+        let family = &self.entries[own.index as usize].series.family;
+        family.ignores_buckets(asked, self.registry.limits().buckets_max)
     }
 
-    /// Reads what counting into a cell will need, so that it is near by then. The cell may be given up.
+    /// Reads what [`Self::count_in`] will need, so that it is in the processor's cache by then. The cell may
+    /// have been given up. What is returned means nothing; it only keeps the reads from being optimized away.
     #[inline]
     pub fn touch(&self, own: CellHandle) -> u64 {
         let generation = u64::from(self.generations[own.index as usize]);
@@ -153,8 +161,8 @@ impl LocalRegistry {
     }
 
     #[inline]
-    fn add(&self, entry: &LocalSeries, family: &Family, value: f64, now_ns: u64) {
-        let cell = self.slab.words(entry.slot, family.cell_words());
+    fn add(&self, slot: Slot, family: &Family, value: f64, now_ns: u64) {
+        let cell = self.slab.words(slot, family.cell_words());
         match family.kind {
             Kind::Counter => cell::add(cell, value, now_ns),
             Kind::Gauge => cell::set(cell, value, now_ns),
@@ -162,10 +170,10 @@ impl LocalRegistry {
         }
     }
 
-    /// A series that this worker has not seen: refused from what it remembers of the family, or
-    /// found or born under the lock of births.
+    /// Counts the first sample of a series that this worker sees. Refuses it if it does not fit what the
+    /// worker remembers of the family; otherwise the shared registry decides.
     #[cold]
-    fn adopt(
+    fn count_first(
         &mut self,
         kind: Kind,
         sample: &Sample<'_>,
@@ -175,7 +183,7 @@ impl LocalRegistry {
     ) -> Result<CellHandle, Rejection> {
         self.label_names.clear();
         label_text::write_names(&mut self.label_names, sample.labels, constants);
-        let wanted = SeriesSpec {
+        let spec = SeriesSpec {
             name: sample.name,
             text: &self.text,
             hash,
@@ -187,19 +195,16 @@ impl LocalRegistry {
         let family_hash = self.family_hasher.hash_one(sample.name);
         let known = self.families.find_entry(family_hash, |family| *family.name == *sample.name);
         match known {
-            Ok(entry) if entry.get().is_dead() => drop(entry.remove()),
+            Ok(entry) if entry.get().is_removed() => drop(entry.remove()),
             Ok(entry) => {
-                let family = entry.get();
-                if family.kind != kind {
-                    return Err(Rejection::TypeConflict);
-                }
-                self.registry.same_labels(family, &wanted)?;
+                check_kind(entry.get(), kind)?;
+                self.registry.check_label_names(entry.get(), spec.label_names)?;
             }
             Err(_) => {}
         }
-        let series = self.registry.adopt(&wanted)?;
+        let series = self.registry.get_or_create(&spec)?;
         self.remember_family(family_hash, &series.family);
-        Ok(self.own(series, hash, sample.value, now_ns))
+        Ok(self.start_cell(series, hash, sample.value, now_ns))
     }
 
     fn remember_family(&mut self, hash: u64, family: &Arc<Family>) {
@@ -212,30 +217,38 @@ impl LocalRegistry {
             .or_insert_with(|| Arc::clone(family));
     }
 
-    /// Takes a cell for an adopted series, counts the first sample and shows it to the exporter.
-    fn own(&mut self, series: Arc<Series>, hash: u64, value: f64, now_ns: u64) -> CellHandle {
+    /// Takes a cell for the series, counts the first sample in it, and shows it to the exporter.
+    fn start_cell(
+        &mut self,
+        series: Arc<Series>,
+        hash: u64,
+        value: f64,
+        now_ns: u64,
+    ) -> CellHandle {
         let words = series.family.cell_words();
         let slot = self.slab.allocate(words);
-        let index = self.vacant.pop().unwrap_or_else(|| {
-            self.entries.push(LocalSeries { series: None, slot });
+        let entry = LocalSeries { series: Arc::clone(&series), slot };
+        let index = if let Some(index) = self.vacant.pop() {
+            self.entries[index as usize] = entry;
+            index
+        } else {
+            self.entries.push(entry);
             self.generations.push(0);
-            u32::try_from(self.entries.len() - 1).expect("series are bounded by -lines-max")
-        });
-        let entry = &mut self.entries[index as usize];
-        entry.slot = slot;
-        entry.series = Some(Arc::clone(&series));
+            to_u32(self.entries.len() - 1) // -lines-max bounds it far below 2^32
+        };
         let (generation, kind) = (self.generations[index as usize], series.family.kind);
-        self.add(&self.entries[index as usize], &series.family, value, now_ns);
+        self.add(slot, &series.family, value, now_ns);
         self.table.insert(hash.into(), index);
-        self.registry.announce(NewCell { series, cell: self.slab.share(slot, words) });
+        self.registry.publish(NewCell { series, cell: self.slab.share(slot, words) });
         CellHandle { index, generation, slot, kind }
     }
 
-    /// Does what the exporter asked for; returns how many series it has given up. Run between batches.
+    /// Does what the exporter has requested. Returns how many series were given up. Called between batches,
+    /// so that no cell is given up while a batch is being counted.
     #[inline]
     pub fn handle_requests(&mut self) -> usize {
         let mut given_up = 0;
-        for request in self.mailboxes.requests(self.worker) {
+        for request in self.mailboxes.take_requests(self.worker) {
             match request {
                 Request::GiveUp(series) => {
                     self.give_up(&series);
@@ -247,48 +260,43 @@ impl LocalRegistry {
         given_up
     }
 
-    /// Whether a cell that [`Self::count`] has told is still the worker's own.
+    /// Whether a cell that [`Self::count`] has returned is still the worker's own.
     pub fn owns(&self, own: CellHandle) -> bool {
         self.generations[own.index as usize] == own.generation
     }
 
-    /// Drops the key of a series and answers; later samples of it are adopted anew.
+    /// Forgets a series, so that its cell is never written again, and hands the cell back. A later sample of
+    /// the series starts a new cell.
     #[cold]
     fn give_up(&mut self, series: &Arc<Series>) {
         let hash = self.registry.hash(&series.family.name, &series.text);
-        let mine = self.table.remove(hash.into(), |index| {
-            let own = self.entries[index as usize].series.as_ref();
-            own.is_some_and(|own| Arc::ptr_eq(own, series))
-        });
-        // Not found cannot happen: each announced cell is asked for once. Nothing is lost if it does.
-        let Some(index) = mine else { return };
+        let removed = self
+            .table
+            .remove(hash.into(), |index| Arc::ptr_eq(&self.entries[index as usize].series, series));
+        // The exporter requests each published cell once. Were it to request one again, the first reply
+        // would have given it up already, and there is nothing left to hand back.
+        let Some(index) = removed else { return };
         let entry = &mut self.entries[index as usize];
-        entry.series = None;
+        entry.series = Arc::clone(&self.no_series);
         let slot = entry.slot;
         let generation = &mut self.generations[index as usize];
         *generation = generation.wrapping_add(1);
         self.vacant.push(index);
         let cell = self.slab.share(slot, series.family.cell_words());
-        self.mailboxes.answer(GivenUp { series: Arc::clone(series), cell, slot });
+        self.mailboxes.reply(GivenUp { series: Arc::clone(series), cell, slot });
     }
 
-    /// The cell of a series, for models that plant a fault.
+    /// The cell of a series, for a model that plants a fault.
     #[cfg(shuttle)]
     pub fn cell_of(&self, series: &Arc<Series>) -> Option<(crate::registry::slab::CellRef, Slot)> {
-        let own = |entry: &&LocalSeries| {
-            entry.series.as_ref().is_some_and(|own| Arc::ptr_eq(own, series))
-        };
+        let own = |entry: &&LocalSeries| Arc::ptr_eq(&entry.series, series);
         let slot = self.entries.iter().find(own)?.slot;
         Some((self.slab.share(slot, series.family.cell_words()), slot))
     }
 
-    /// Series that this worker counts.
-    pub fn len(&self) -> usize {
-        self.table.len()
-    }
-
-    /// Whether it counts none.
+    /// Whether no series is left, for a model that ends when all are removed.
+    #[cfg(shuttle)]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.table.len() == 0
     }
 }

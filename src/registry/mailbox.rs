@@ -1,20 +1,20 @@
-//! What the exporter and the owners of cells tell each other about retirement.
+//! How the exporter requests cells from the workers that own them, and how these reply.
 //!
-//! *The owner gives up, the exporter folds.* Nothing here is touched per sample: an owner reads one
-//! flag between batches, on a line that is written only when a series goes.
+//! *The owner gives up, the exporter folds*: `expiry` tells why. Nothing here is touched for each sample: an
+//! owner reads one flag between batches, on a cache line that is written only when a cell is requested.
 
 use std::sync::Arc;
 
 use crossbeam::utils::CachePadded;
 
-use crate::registry::birth::Series;
+use crate::registry::series::Series;
 use crate::registry::slab::{CellRef, Slot};
 use crate::sync::{AtomicBool, Mutex, Ordering};
 
-/// What the exporter asks of an owner.
+/// What the exporter requests from the owner of a cell.
 #[derive(Debug)]
 pub enum Request {
-    /// Stop counting into the cell of this series.
+    /// Stop counting in the cell of this series.
     GiveUp(Arc<Series>),
     /// The cell is folded: its place may be used again.
     Reuse {
@@ -25,64 +25,65 @@ pub enum Request {
     },
 }
 
-/// An owner's answer: it has counted into this cell for the last time.
+/// An owner's reply: it has counted in this cell for the last time.
 #[derive(Debug)]
 pub struct GivenUp {
     /// The series.
     pub series: Arc<Series>,
-    /// The cell, final.
+    /// The cell, with its final numbers.
     pub cell: CellRef,
     /// Its place, for [`Request::Reuse`].
     pub slot: Slot,
 }
 
-/// One owner's letter box.
+/// The requests to one owner.
 #[derive(Debug, Default)]
 struct Mailbox {
-    /// Whether `requests` may hold something: spares the owner the lock.
+    /// Whether `requests` may hold something. It spares the owner the lock.
     filled: AtomicBool,
     requests: Mutex<Vec<Request>>,
 }
 
-/// All letter boxes. Bounded by the number of series: one request per cell stands at most.
+/// The mailboxes of all owners, and their replies. They are bounded by the number of cells, since there is
+/// at most one request for each.
 #[derive(Debug)]
 pub struct Mailboxes {
     mailboxes: Vec<CachePadded<Mailbox>>,
-    answers: Mutex<Vec<GivenUp>>,
+    replies: Mutex<Vec<GivenUp>>,
 }
 
 impl Mailboxes {
-    /// Boxes for this many workers.
+    /// Empty mailboxes for this many workers.
     pub fn new(workers: usize) -> Self {
         let mailboxes = (0..workers).map(|_| CachePadded::default()).collect();
-        Self { mailboxes, answers: Mutex::default() }
+        Self { mailboxes, replies: Mutex::default() }
     }
 
-    /// Leaves a request. The caller wakes the worker.
-    pub fn ask(&self, worker: usize, request: Request) {
+    /// Leaves a request to a worker. The caller must wake that worker.
+    pub fn request(&self, worker: usize, request: Request) {
         let mailbox = &self.mailboxes[worker];
         mailbox.requests.lock().push(request);
-        mailbox.filled.store(true, Ordering::Release); // pairs with the Acquire in `requests`
+        mailbox.filled.store(true, Ordering::Release); // pairs with the Acquire in `take_requests`
     }
 
-    /// Takes an owner's requests; a single relaxed-cost load when there are none. Run by that owner.
-    pub fn requests(&self, worker: usize) -> Vec<Request> {
+    /// Takes the requests to a worker. Called by that worker. It costs one load where there are none.
+    pub fn take_requests(&self, worker: usize) -> Vec<Request> {
         let mailbox = &self.mailboxes[worker];
         if !mailbox.filled.load(Ordering::Acquire) {
             return Vec::new();
         }
-        // Cleared before the box is emptied: a request that comes in between sets it again.
+        // Cleared before the mailbox is emptied: a request that comes in between sets it again.
         mailbox.filled.store(false, Ordering::Relaxed);
         std::mem::take(&mut *mailbox.requests.lock())
     }
 
-    /// Leaves an answer. Run by the owner, after its last store to the cell; the lock publishes it.
-    pub fn answer(&self, given_up: GivenUp) {
-        self.answers.lock().push(given_up);
+    /// Leaves a reply. Called by the owner, after its last store to the cell; the lock publishes that store.
+    pub fn reply(&self, given_up: GivenUp) {
+        self.replies.lock().push(given_up);
     }
 
-    /// Takes all answers. Run by the exporter.
-    pub fn answers(&self) -> Vec<GivenUp> {
-        std::mem::take(&mut *self.answers.lock())
+    /// Takes all replies. Called by the exporter.
+    pub fn take_replies(&self) -> Vec<GivenUp> {
+        std::mem::take(&mut *self.replies.lock())
     }
 }

@@ -1,25 +1,27 @@
-//! Where a worker's cells live: chunks of words with one writer each.
+//! Where a worker's cells are: in chunks of words that this worker alone writes.
 //!
-//! Cells lie side by side inside a chunk, since they have the same writer; only the chunk's ends are
-//! padded against what other threads own. Owned by one worker; readers hold the chunk by `Arc`.
+//! Cells lie side by side inside a chunk, since they have the same writer; only the ends of a chunk are
+//! padded against what other threads write. One worker owns the slab; readers keep a chunk alive by its
+//! `Arc`. The slab knows nothing of what the words mean.
 
 use std::sync::Arc;
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// Words of a chunk: 32 KiB, a handful of pages, so that a small server stays small.
+/// Words of a chunk: 4,096 words are 32 KiB, eight pages of memory, so a server with few series stays small.
+/// Models get by with less.
 const CHUNK_WORDS: usize = if cfg!(any(model_loom, shuttle)) { 64 } else { 4096 };
-/// Words at either end that no cell uses: 128 bytes, two cache lines, which the prefetcher pulls as a
-/// pair. The first holds the owner's number, written before the chunk is shared.
+/// Words at either end that no cell uses: 16 words are 128 bytes, the two cache lines that the processor
+/// fetches as a pair. The first word holds the owner's number, written before the chunk is shared.
 const PAD_WORDS: usize = 16;
-/// The largest cell: two words, 1,024 bounds and the bucket above them is the default bound of
-/// buckets; larger cells get a chunk of their own.
+/// The largest cell that shares a chunk. A histogram with the default limit of 1,024 bounds takes 1,027
+/// words, so three fit; larger cells get a chunk of their own.
 const CELL_WORDS_MAX: usize = CHUNK_WORDS - 2 * PAD_WORDS;
 
-/// Words of one writer.
+/// Words that one worker writes.
 pub(crate) type Chunk = [AtomicU64];
 
-/// A cell as others see it: its chunk and its place in it.
+/// A cell as readers see it: a chunk, and a place in it.
 #[derive(Clone, Debug)]
 pub struct CellRef {
     chunk: Arc<Chunk>,
@@ -29,17 +31,17 @@ pub struct CellRef {
 
 impl CellRef {
     /// The number of the worker that owns the cell.
+    #[expect(clippy::cast_possible_truncation, reason = "a usize was stored")]
     pub fn worker(&self) -> usize {
-        let number = self.chunk[0].load(Ordering::Relaxed);
-        usize::try_from(number).unwrap_or(usize::MAX)
+        self.chunk[0].load(Ordering::Relaxed) as usize // it was one when it was stored
     }
 
-    /// Whether both are the same place.
+    /// Whether both are the same cell.
     pub fn same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.chunk, &other.chunk) && self.at == other.at
     }
 
-    /// The words.
+    /// The words of the cell.
     pub fn words(&self) -> &[AtomicU64] {
         &self.chunk[self.at as usize..][..self.words as usize]
     }
@@ -52,14 +54,14 @@ pub struct Slot {
     at: u32,
 }
 
-/// A worker's chunks, and the free places in them.
+/// A worker's chunks, and the places in them that are free.
 #[derive(Debug)]
 pub(crate) struct Slab {
     worker: u64,
     chunks: Vec<Arc<Chunk>>,
-    /// The chunk that is being filled and its first unused word.
+    /// The chunk that new cells go to, and its first unused word.
     filling: Option<Slot>,
-    /// Places handed back, by their size in words. A handful of sizes: one per bucket layout.
+    /// Free places by their size in words. There are few sizes: one for each number of buckets.
     free: Vec<(u32, Vec<Slot>)>,
 }
 
@@ -71,7 +73,7 @@ impl Slab {
 
     /// A zeroed cell of `words` words.
     pub(crate) fn allocate(&mut self, words: usize) -> Slot {
-        let size = size(words);
+        let size = to_u32(words);
         let free = self.free.iter_mut().find(|(of, _)| *of == size);
         if let Some(slot) = free.and_then(|(_, slots)| slots.pop()) {
             for word in self.words(slot, words) {
@@ -94,16 +96,16 @@ impl Slab {
         let chunk: Arc<Chunk> = (0..total).map(|_| AtomicU64::new(0)).collect();
         chunk[0].store(self.worker, Ordering::Relaxed); // shared later, through a lock
         self.chunks.push(chunk);
-        let slot = Slot { chunk: size(self.chunks.len() - 1), at: size(PAD_WORDS) };
+        let slot = Slot { chunk: to_u32(self.chunks.len() - 1), at: to_u32(PAD_WORDS) };
         if words <= CELL_WORDS_MAX {
-            self.filling = Some(Slot { at: slot.at + size(words), ..slot });
+            self.filling = Some(Slot { at: slot.at + to_u32(words), ..slot });
         }
         slot
     }
 
-    /// Takes a place back. Nobody reads it any more: the exporter has folded it.
+    /// Takes a place back, to be used again. No reader may be left: the exporter has folded the cell.
     pub(crate) fn free(&mut self, slot: Slot, words: usize) {
-        let size = size(words);
+        let size = to_u32(words);
         match self.free.iter_mut().find(|(of, _)| *of == size) {
             Some((_, slots)) => slots.push(slot),
             None => self.free.push((size, vec![slot])),
@@ -116,16 +118,19 @@ impl Slab {
         &self.chunks[slot.chunk as usize][slot.at as usize..][..words]
     }
 
-    /// The cell as others see it.
+    /// The cell as readers see it.
     pub(crate) fn share(&self, slot: Slot, words: usize) -> CellRef {
         let chunk = Arc::clone(&self.chunks[slot.chunk as usize]);
-        CellRef { chunk, at: slot.at, words: size(words) }
+        CellRef { chunk, at: slot.at, words: to_u32(words) }
     }
 }
 
-/// Sizes and places fit 32 bits: `-buckets-max` and a chunk bound them.
-fn size(words: usize) -> u32 {
-    u32::try_from(words).expect("cells are bounded by -buckets-max, chunks by memory")
+/// A size, place or index in 32 bits. Limits keep all of them far below 2^32: `-buckets-max` the sizes of
+/// cells, `-lines-max` their number, and memory the number of chunks.
+#[expect(clippy::cast_possible_truncation, reason = "asserted")]
+pub(super) fn to_u32(number: usize) -> u32 {
+    assert!(u32::try_from(number).is_ok(), "a limit keeps {number} below 2^32");
+    number as u32
 }
 
 #[cfg(test)]

@@ -188,7 +188,7 @@ impl Twin {
             Step::Later(_) => {}
             Step::Between => self.handler.between(now_ns),
             Step::Pass => {
-                self.died += self.expiry.pass(&mut self.directory, now_ns).died.len();
+                self.died += self.expiry.pass(&mut self.directory, now_ns).removed.len();
             }
         }
     }

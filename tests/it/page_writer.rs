@@ -60,7 +60,7 @@ impl OneWorker {
         while {
             let pass = self.expiry.pass(&mut self.directory, now_ns);
             self.local_registry.handle_requests();
-            died += pass.died.len();
+            died += pass.removed.len();
             pass.outstanding > 0
         } {}
         died

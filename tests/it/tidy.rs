@@ -91,7 +91,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("env_logger", &["src/logger.rs"]),
     ("procfs", &["src/exporter/process.rs"]),
     ("signal_hook", &["src/server/signals.rs"]),
-    ("dashmap", &["src/registry/birth.rs"]),
+    ("dashmap", &["src/registry/names.rs"]),
     ("zmij", &["src/text/"]),
     ("itoa", &["src/text/", "src/sinks/row/buckets.rs"]),
     ("flate2", &["src/exporter/scrape/gzip.rs", "src/sinks/gzip.rs"]),

@@ -1,21 +1,21 @@
-//! A series on the page: its cells, and what is folded of those given up.
+//! A series on the page: its cells, and the sum of those that are folded.
 //!
 //! Runs on the exporter's threads, behind the directory's lock.
 
 use std::sync::Arc;
 
 use crate::metric::Kind;
-use crate::registry::birth::{Family, Series};
 use crate::registry::cell::{self, ExactSum, Total};
+use crate::registry::series::{Family, Series};
 use crate::registry::slab::CellRef;
 use crate::sync as atomic;
 
-/// A series' cells: nearly always one or a few.
+/// The cells of a series: nearly always one or a few.
 #[derive(Debug)]
 enum Cells {
     None,
     One(CellRef),
-    /// In memory of their exact size: there may be a million such.
+    /// In a block of exactly their size, since a million series may have several cells.
     Many(Box<[CellRef]>),
 }
 
@@ -28,7 +28,7 @@ impl Cells {
         }
     }
 
-    /// Adds a cell, keeping the order of workers: of gauges with one stamp the lower worker's wins.
+    /// Adds a cell. Cells are ordered by worker: of two gauges with the same stamp, the lower worker's wins.
     fn push(&mut self, cell: CellRef) {
         let mut cells = self.take();
         cells.reserve_exact(1);
@@ -47,7 +47,7 @@ impl Cells {
         match std::mem::replace(self, Self::None) {
             Self::None => Vec::new(),
             Self::One(cell) => {
-                let mut cells = Vec::with_capacity(2); // another comes as a rule
+                let mut cells = Vec::with_capacity(2); // as a rule another is added next
                 cells.push(cell);
                 cells
             }
@@ -64,10 +64,10 @@ impl Cells {
     }
 }
 
-/// Cells asked for of a series that has died: more than there can be.
-const DEAD: u32 = u32::MAX;
+/// The number of requested cells that marks a removed series: more than there can be.
+const REMOVED: u32 = u32::MAX;
 
-/// What given-up cells have left behind.
+/// The sum of all folded cells of a series.
 #[derive(Debug)]
 struct Base {
     total: Total,
@@ -75,12 +75,12 @@ struct Base {
     stamp_ns: u64,
 }
 
-/// A counter's or gauge's number.
+/// The number of a counter or gauge.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Number {
-    /// One that is known to be whole; it is shown as the float nearest to it.
+    /// A number known to be whole. It is shown as the float nearest to it.
     Whole(u64),
-    /// Any.
+    /// Any other number.
     Float(f64),
 }
 
@@ -93,13 +93,13 @@ pub struct SeriesView {
 }
 
 impl SeriesView {
-    /// One of a series with its first cell.
+    /// A series with its first cell.
     pub(super) fn new(series: Arc<Series>, cell: CellRef) -> Self {
         Self { series, cells: Cells::One(cell), base: None }
     }
 
-    /// A further worker's cell.
-    pub(super) fn adopt(&mut self, cell: CellRef) {
+    /// Adds the cell of a further worker.
+    pub(super) fn add_cell(&mut self, cell: CellRef) {
         self.cells.push(cell);
     }
 
@@ -135,7 +135,7 @@ impl SeriesView {
     #[inline]
     pub fn number(&self) -> Number {
         match (&self.cells, self.series.family.kind) {
-            // The same as the sum of one, without its care.
+            // The most frequent case: what `total` computes is one cell's number.
             (Cells::One(cell), Kind::Counter) if self.base.is_none() => {
                 let (whole, fraction) = cell::read_counter(cell.words());
                 if fraction.to_bits() == 0 {
@@ -148,7 +148,7 @@ impl SeriesView {
         }
     }
 
-    /// A histogram's counts per bucket, put in place of what is there, and the sum of observations, now.
+    /// Writes the counts per bucket of a histogram, and the sum of its observations, over what is there.
     pub fn histogram(&self, counts: &mut Vec<u64>, sum: &mut f64) {
         let mut total =
             Total::Histogram { counts: std::mem::take(counts), sum: ExactSum::default() };
@@ -174,21 +174,22 @@ impl SeriesView {
         cells.chain(self.base.iter().map(|base| base.stamp_ns)).max().unwrap_or(0)
     }
 
-    /// Marks the entry of a series that has died, to be taken out with others.
-    pub(in crate::registry) fn bury(&self) {
-        self.series.asked.store(DEAD, atomic::Ordering::Relaxed);
+    /// Marks the series as removed; the caller takes all that are marked out of the view together.
+    pub(in crate::registry) fn mark_removed(&self) {
+        self.series.requested.store(REMOVED, atomic::Ordering::Relaxed);
     }
 
-    /// Whether it is marked so.
-    pub(in crate::registry) fn is_dead(&self) -> bool {
-        self.series.asked.load(atomic::Ordering::Relaxed) == DEAD
+    /// Whether it is marked as removed.
+    pub(in crate::registry) fn is_removed(&self) -> bool {
+        self.series.requested.load(atomic::Ordering::Relaxed) == REMOVED
     }
 
+    /// The cells that are not folded.
     pub(in crate::registry) fn cells(&self) -> &[CellRef] {
         self.cells.as_slice()
     }
 
-    /// Adds a final cell to the base and forgets it.
+    /// Adds a given-up cell to the base and forgets it.
     pub(in crate::registry) fn fold(&mut self, cell: &CellRef) {
         let family = &self.series.family;
         let base = self.base.get_or_insert_with(|| {

@@ -1,0 +1,107 @@
+//! How a series comes to exist: found or created under the registry's lock.
+//!
+//! Runs on a worker, when it sees a series for the first time.
+
+use std::sync::Arc;
+
+use crate::metric::{BucketParams, Kind, Rejection};
+use crate::registry::Registry;
+use crate::registry::buckets::{self, FirstBucketParams};
+use crate::registry::names::check_kind;
+use crate::registry::series::{Family, HashedSeries, Series};
+use crate::segmented_table::SegmentedTable;
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
+
+/// The series that a worker asks for, with what a new family of its name would be.
+#[derive(Clone, Copy, Debug)]
+pub struct SeriesSpec<'a> {
+    /// The family's name, which is valid.
+    pub name: &'a str,
+    /// The label text.
+    pub text: &'a [u8],
+    /// [`Registry::hash`] of name and text.
+    pub hash: u64,
+    /// The type that the op counts into.
+    pub kind: Kind,
+    /// The label names, sorted, separated by commas.
+    pub label_names: &'a str,
+    /// The help text of a new family.
+    pub help: &'a str,
+    /// The bucket fields of a new histogram.
+    pub buckets: BucketParams<'a>,
+}
+
+impl Registry {
+    /// Finds or creates the series, and makes the caller one of its owners. The caller must then count into
+    /// a cell of its own and pass it to [`Self::publish`].
+    ///
+    /// # Errors
+    /// The reason for which the sample is refused: its name, type, labels or bucket fields, or a limit.
+    #[cold]
+    pub fn get_or_create(&self, spec: &SeriesSpec<'_>) -> Result<Arc<Series>, Rejection> {
+        // Without the lock: refusing what can be refused, and computing the bounds of a new histogram.
+        let bounds = match self.names.find(spec)? {
+            Some(_) => None,
+            None => Some(self.bounds(spec)?),
+        };
+        let mut index = self.index.lock();
+        if let Some(series) = find(&index, spec) {
+            check_kind(&series.family, spec.kind)?;
+            // Not checked against the limits: series that exist go on counting, on every worker.
+            self.usage.add_cell(&series.family);
+            series.add_owner();
+            return Ok(series);
+        }
+        let family = match self.names.find(spec)? {
+            Some(family) => family,
+            None => self.new_family(spec, bounds)?,
+        };
+        self.usage.check(&self.limits, &family, spec.text.len())?;
+        let series = Arc::new(Series::new(Arc::clone(&family), spec.text));
+        index.reserve(spec.hash);
+        // Nothing below can fail. So a panic above, which the worker catches, leaves nothing half created.
+        if family.lines.load(Ordering::Relaxed) == 0 {
+            self.names.insert(&family);
+            self.usage.add_family(&family);
+        }
+        self.usage.add_series(&family, spec.text.len());
+        self.usage.add_cell(&family);
+        index.insert(HashedSeries { hash: spec.hash, series: Arc::clone(&series) });
+        Ok(series)
+    }
+
+    /// The upper bounds of a new family.
+    fn bounds(&self, spec: &SeriesSpec<'_>) -> Result<Vec<f64>, Rejection> {
+        match spec.kind {
+            Kind::Histogram => buckets::bounds(&spec.buckets, self.limits.buckets_max),
+            Kind::Counter | Kind::Gauge => Ok(Vec::new()),
+        }
+    }
+
+    /// A family without series. `bounds` are missing if there was a family of this name before the lock was
+    /// taken, and it has been removed since.
+    fn new_family(
+        &self,
+        spec: &SeriesSpec<'_>,
+        bounds: Option<Vec<f64>>,
+    ) -> Result<Arc<Family>, Rejection> {
+        let bounds = bounds.map_or_else(|| self.bounds(spec), Ok)?;
+        Ok(Arc::new(Family {
+            name: spec.name.into(),
+            help: spec.help.into(),
+            kind: spec.kind,
+            bounds: bounds.into(),
+            bucket_params: FirstBucketParams::new(&spec.buckets),
+            label_names: spec.label_names.into(),
+            removed: AtomicBool::new(false),
+            lines: AtomicU64::new(0),
+        }))
+    }
+}
+
+fn find(index: &SegmentedTable<HashedSeries>, spec: &SeriesSpec<'_>) -> Option<Arc<Series>> {
+    let found = index.find(spec.hash, |HashedSeries { hash, series }| {
+        *hash == spec.hash && *series.text == *spec.text && *series.family.name == *spec.name
+    });
+    found.map(|found| Arc::clone(&found.series))
+}

@@ -1,0 +1,122 @@
+//! Which names are taken, and by what.
+//!
+//! A histogram `h` is shown as `h_bucket`, `h_sum` and `h_count`, so it takes these three names as well as
+//! its own; a name that is taken cannot become another family's.
+//!
+//! Changed only under the registry's lock. Workers also look names up without it: then the answer may
+//! refuse a sample, but it may not admit a new family. So a flood of refused samples takes no lock.
+
+use std::sync::Arc;
+
+use ahash::RandomState;
+use dashmap::DashMap;
+
+use crate::metric::{Kind, Rejection};
+use crate::registry::create::SeriesSpec;
+use crate::registry::series::Family;
+
+/// Locks that the table is divided among. Only samples of unknown series reach it, from a few workers.
+const SEGMENTS: usize = 16;
+
+/// What a name is taken by.
+#[derive(Clone, Debug)]
+enum NameUse {
+    /// The name is a family's own.
+    Own(Arc<Family>),
+    /// A histogram's lines have this name.
+    Derived,
+}
+
+/// All names that are taken.
+#[derive(Debug)]
+pub(super) struct Names {
+    taken: DashMap<Box<str>, NameUse, RandomState>,
+    /// Tells the names of the server's own families.
+    is_reserved: fn(&str) -> bool,
+    mixed_label_sets: bool,
+}
+
+impl Names {
+    /// No names. `is_reserved` tells those that no user's family may have; `mixed_label_sets` allows the
+    /// series of one family to have different label names.
+    pub(super) fn new(is_reserved: fn(&str) -> bool, mixed_label_sets: bool) -> Self {
+        let taken = DashMap::with_hasher_and_shard_amount(RandomState::new(), SEGMENTS);
+        Self { taken, is_reserved, mixed_label_sets }
+    }
+
+    /// The family of this name if it exists; `None` if the name is free.
+    ///
+    /// # Errors
+    /// The series cannot have this name: [`Rejection::TypeConflict`], [`Rejection::LabelSetConflict`],
+    /// [`Rejection::NameConflict`] or [`Rejection::ReservedName`].
+    pub(super) fn find(&self, spec: &SeriesSpec<'_>) -> Result<Option<Arc<Family>>, Rejection> {
+        match self.taken.get(spec.name).as_deref() {
+            Some(NameUse::Own(family)) => {
+                check_kind(family, spec.kind)?;
+                self.check_label_names(family, spec.label_names)?;
+                return Ok(Some(Arc::clone(family)));
+            }
+            Some(NameUse::Derived) => return Err(Rejection::NameConflict),
+            None => {}
+        }
+        if (self.is_reserved)(spec.name) {
+            return Err(Rejection::ReservedName);
+        }
+        if spec.kind == Kind::Histogram {
+            for derived in derived_names(spec.name) {
+                if (self.is_reserved)(&derived) {
+                    return Err(Rejection::ReservedName);
+                }
+                if self.taken.contains_key(derived.as_str()) {
+                    return Err(Rejection::NameConflict);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a family takes a series with these label names (sorted, separated by commas).
+    ///
+    /// # Errors
+    /// [`Rejection::LabelSetConflict`] if they differ from the family's and that is not allowed.
+    pub(super) fn check_label_names(&self, family: &Family, names: &str) -> Result<(), Rejection> {
+        if self.mixed_label_sets || *family.label_names == *names {
+            Ok(())
+        } else {
+            Err(Rejection::LabelSetConflict)
+        }
+    }
+
+    /// Takes the names of a new family. Called under the registry's lock.
+    pub(super) fn insert(&self, family: &Arc<Family>) {
+        self.taken.insert(family.name.clone(), NameUse::Own(Arc::clone(family)));
+        if family.kind == Kind::Histogram {
+            for derived in derived_names(&family.name) {
+                self.taken.insert(derived.into(), NameUse::Derived);
+            }
+        }
+    }
+
+    /// Frees the names of a family whose last series is gone. Called under the registry's lock.
+    pub(super) fn remove(&self, family: &Family) {
+        self.taken.remove(&family.name);
+        if family.kind == Kind::Histogram {
+            for derived in derived_names(&family.name) {
+                self.taken.remove(derived.as_str());
+            }
+        }
+    }
+}
+
+/// Whether a family takes a sample of this type.
+///
+/// # Errors
+/// [`Rejection::TypeConflict`] if it is of another type.
+pub(super) fn check_kind(family: &Family, kind: Kind) -> Result<(), Rejection> {
+    if family.kind == kind { Ok(()) } else { Err(Rejection::TypeConflict) }
+}
+
+/// The names that a histogram's lines have.
+fn derived_names(name: &str) -> [String; 3] {
+    ["_bucket", "_sum", "_count"].map(|suffix| format!("{name}{suffix}"))
+}

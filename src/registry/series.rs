@@ -1,0 +1,145 @@
+//! Families and series: what all workers agree on when a series is created.
+//!
+//! Made by workers, read by workers and by the exporter. Both types are immutable but for a few numbers;
+//! each of those says who writes it. This file knows nothing of the tables that hold them.
+
+use std::sync::Arc;
+
+use crate::metric::{BucketParams, Kind};
+use crate::registry::buckets::{self, FirstBucketParams};
+use crate::registry::cell;
+use crate::registry::slab::CellRef;
+use crate::segmented_table::Hashed;
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+/// All series of one name. It exists from the creation of its first series to the removal of its last.
+#[derive(Debug)]
+pub struct Family {
+    /// The name.
+    pub name: Box<str>,
+    /// The help text of the first sample.
+    pub help: Box<str>,
+    /// The type.
+    pub kind: Kind,
+    /// A histogram's finite upper bounds; empty for the other types.
+    pub bounds: Box<[f64]>,
+    /// The bucket fields of the first sample.
+    pub(super) bucket_params: FirstBucketParams,
+    /// The label names of the first series, sorted, separated by commas.
+    pub(super) label_names: Box<str>,
+    /// Set once, under the registry's lock, when the last series is removed. What a worker remembers of
+    /// the family is true only while this is unset.
+    pub(super) removed: AtomicBool,
+    /// Lines of this name on the page. Written under the registry's lock, read by any thread.
+    pub(super) lines: AtomicU64,
+}
+
+impl Family {
+    /// The number of words in a cell of this family.
+    pub fn cell_words(&self) -> usize {
+        cell::words(self.kind, self.bounds.len())
+    }
+
+    /// Whether the bucket fields of a later sample ask for other bounds than the family has. A sample without
+    /// bucket fields asks for nothing.
+    #[inline]
+    pub(super) fn ignores_buckets(&self, asked: &BucketParams<'_>, buckets_max: usize) -> bool {
+        !self.bucket_params.same_as(asked)
+            && *asked != BucketParams::default()
+            && self.bounds_differ(asked, buckets_max)
+    }
+
+    /// Programs may ask for the same bounds by different fields, so the bounds are computed and compared.
+    #[cold]
+    fn bounds_differ(&self, asked: &BucketParams<'_>, buckets_max: usize) -> bool {
+        buckets::bounds(asked, buckets_max).map_or(true, |bounds| *bounds != *self.bounds)
+    }
+
+    /// Whether its last series is gone.
+    pub fn is_removed(&self) -> bool {
+        self.removed.load(Ordering::Relaxed)
+    }
+
+    /// How many lines of the page one series of this family takes.
+    pub(super) fn lines_per_series(&self) -> u64 {
+        match self.kind {
+            Kind::Counter | Kind::Gauge => 1,
+            Kind::Histogram => self.bounds.len() as u64 + 3, // the bounds, +Inf, _sum, _count
+        }
+    }
+}
+
+/// One name with one set of labels.
+#[derive(Debug)]
+pub struct Series {
+    /// The family.
+    pub family: Arc<Family>,
+    /// The label text (see `label_text`), which is the key of the series within its family.
+    pub text: Box<[u8]>,
+    /// How many cells count for the series and are not folded yet. Written under the registry's lock only.
+    pub(super) owners: AtomicU32,
+    /// How many cells the exporter has requested and not folded yet. Only the exporter uses it.
+    pub(super) requested: AtomicU32,
+}
+
+impl Series {
+    /// A series whose creator is its only owner.
+    pub(super) fn new(family: Arc<Family>, text: &[u8]) -> Self {
+        let (owners, requested) = (AtomicU32::new(1), AtomicU32::new(0));
+        Self { family, text: text.into(), owners, requested }
+    }
+
+    /// A series that no sample can belong to, since every name has a character.
+    pub(super) fn without_name() -> Self {
+        let family = Family {
+            name: "".into(),
+            help: "".into(),
+            kind: Kind::Counter,
+            bounds: [].into(),
+            bucket_params: FirstBucketParams::new(&BucketParams::default()),
+            label_names: "".into(),
+            removed: AtomicBool::new(false),
+            lines: AtomicU64::new(0),
+        };
+        Self::new(Arc::new(family), b"")
+    }
+
+    /// Whether no worker has a cell that counts for it. Called under the registry's lock.
+    pub(super) fn has_no_owner(&self) -> bool {
+        self.owners.load(Ordering::Relaxed) == 0
+    }
+
+    /// Notes one more owner. Called under the registry's lock.
+    pub(super) fn add_owner(&self) {
+        self.owners.store(self.owners.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// Notes one owner less. Called under the registry's lock.
+    pub(super) fn remove_owner(&self) {
+        self.owners.store(self.owners.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+    }
+}
+
+/// A series with the hash of its name and label text. The hash is kept so that a table of a million can
+/// grow without reading a million series.
+#[derive(Debug)]
+pub(super) struct HashedSeries {
+    pub(super) hash: u64,
+    pub(super) series: Arc<Series>,
+}
+
+impl Hashed for HashedSeries {
+    fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
+/// A cell that a worker has just begun to count in. The registry passes it on to the exporter, which
+/// shows the series from then on.
+#[derive(Debug)]
+pub struct NewCell {
+    /// The series.
+    pub series: Arc<Series>,
+    /// The cell, with its first sample in it.
+    pub cell: CellRef,
+}
