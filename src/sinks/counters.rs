@@ -80,7 +80,7 @@ pub struct SinkCounters {
     pub request_ns: AtomicU64,
     /// Rows in them, again in each repeated one.
     pub request_rows: AtomicU64,
-    /// The last request got an answer that shows the far end at work.
+    /// Whether the far end answered the last request as one that works does.
     pub up: AtomicBool,
 }
 

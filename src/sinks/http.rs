@@ -23,7 +23,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections that were idle for longer are not used again: servers close them after some time.
 const IDLE_MAX: Duration = Duration::from_secs(15);
-/// An answer that is longer is no answer of these services.
+/// No response of these services is longer.
 const ANSWER_MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// How often files of certificates are looked at.
 const FILES_PERIOD: Duration = Duration::from_secs(10);

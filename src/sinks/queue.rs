@@ -6,19 +6,21 @@
 //!      └─ memory full, or anything on disk ─▶ [segments] ─▶ once memory is empty
 //! ```
 //!
-//! One lock, taken a few times per block and never during I/O but at the end. The spooler alone appends to the newest
-//! segment, the sender alone removes the oldest; where both are the same, `writing` keeps it.
+//! One lock, taken a few times per block and never held during I/O but at the end. The spooler alone appends
+//! to the newest segment, the sender alone removes the oldest; where both are the same, [`Disk::Writing`]
+//! keeps it.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::sinks::block::Block;
 use crate::sinks::counters::SinkCounters;
-use crate::sinks::spill::{Recovered, Segment, SegmentWriter, Spill};
+use crate::sinks::spill::{Recovered, Segment, SegmentWriter, Spill, Written};
 use crate::sinks::{BatchLimits, DropReason};
 
 /// How long the disk rests after an error.
@@ -46,15 +48,40 @@ struct QueueState {
     bytes: usize,
     rows: usize,
     segments: VecDeque<Segment>,
-    /// The spooler is writing behind the newest segment, whichever that was.
-    writing: bool,
-    disk_rests_until: Option<Instant>,
-    /// Nothing more comes.
-    closed: bool,
-    /// When the sender has to end.
+    disk: Disk,
+    stage: Stage,
+    /// When the sender has to end; none while the server runs.
     deadline: Option<Instant>,
-    /// It has, and what was left is kept or dropped.
-    ended: bool,
+}
+
+/// What the spooler does with the disk.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Disk {
+    /// Nothing now.
+    #[default]
+    Idle,
+    /// It is writing behind the newest segment, whichever that was.
+    Writing,
+    /// Nothing until then, after an error.
+    RestsUntil(Instant),
+}
+
+impl Disk {
+    fn rests(&self) -> bool {
+        matches!(self, Self::RestsUntil(until) if Instant::now() < *until)
+    }
+}
+
+/// How far the queue's life has come; it never goes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// Rows may come.
+    #[default]
+    Open,
+    /// The spooler has ended: nothing more comes.
+    Closed,
+    /// The sender has ended, and what was left is kept or dropped.
+    Ended,
 }
 
 /// What there is to take.
@@ -103,68 +130,86 @@ impl SinkQueue {
 
     /// Takes a block in, to memory or to disk, or drops it. For the spooler.
     pub fn put(&self, block: Block, writer: &mut SegmentWriter) {
-        let (rows, len) = (u64::from(block.rows), block.bytes.len());
         let mut state = self.state.lock();
         let held = self.counters.queued_bytes.load(Relaxed);
-        let fits = held == 0 || held + len as u64 <= self.max_bytes;
+        let fits = held == 0 || held + block.bytes.len() as u64 <= self.max_bytes;
         if state.segments.is_empty() && fits {
-            self.counters.queued_rows.fetch_add(rows, Relaxed);
-            self.counters.queued_bytes.fetch_add(len as u64, Relaxed);
-            self.counters.taken.fetch_add(rows, Relaxed);
-            let was_empty = state.blocks.is_empty();
-            let was_full = self.is_full(&state);
-            state.bytes += len;
-            state.rows += block.rows as usize;
-            state.blocks.push_back((block, Instant::now()));
-            // The sender knows of the others, and when they are due.
-            if was_empty || (!was_full && self.is_full(&state)) {
-                self.changed.notify_one();
-            }
-            return;
+            self.put_in_memory(&mut state, block);
+        } else {
+            self.put_on_disk(state, &block, writer);
         }
-        let now = Instant::now();
-        let rests = state.disk_rests_until.is_some_and(|until| now < until);
-        let spill =
-            self.spill.as_ref().filter(|spill| !rests && spill.has_room(&state.segments, len));
-        let Some(spill) = spill else {
+    }
+
+    fn put_in_memory(&self, state: &mut QueueState, block: Block) {
+        let rows = u64::from(block.rows);
+        self.counters.queued_rows.fetch_add(rows, Relaxed);
+        self.counters.queued_bytes.fetch_add(block.bytes.len() as u64, Relaxed);
+        self.counters.taken.fetch_add(rows, Relaxed);
+        let was_empty = state.blocks.is_empty();
+        let was_full = self.is_full(state);
+        state.bytes += block.bytes.len();
+        state.rows += block.rows as usize;
+        state.blocks.push_back((block, Instant::now()));
+        // Otherwise the sender knows of blocks already, and when they are due.
+        if was_empty || (!was_full && self.is_full(state)) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Writes a block behind all others, without the lock, or drops it where there is no room.
+    fn put_on_disk(
+        &self,
+        mut state: MutexGuard<'_, QueueState>,
+        block: &Block,
+        writer: &mut SegmentWriter,
+    ) {
+        let rows = u64::from(block.rows);
+        let bytes = block.bytes.len();
+        let spill = self.spill.as_ref().filter(|_| !state.disk.rests());
+        let Some(spill) = spill.filter(|spill| spill.has_room(&state.segments, bytes)) else {
             self.counters.taken.fetch_add(rows, Relaxed);
             self.counters.drop_rows(DropReason::QueueFull, rows);
             return;
         };
-        state.writing = true;
+        state.disk = Disk::Writing;
         let newest = state.segments.back().copied();
         drop(state);
-        let written = writer.append(spill, newest.as_ref(), &block);
+        let written = writer.append(spill, newest.as_ref(), block);
         let mut state = self.state.lock();
-        state.writing = false;
         self.counters.taken.fetch_add(rows, Relaxed);
         match written {
-            Ok(written) => {
-                let grown = state.segments.back_mut().filter(|last| last.number == written.number);
-                let before = if let Some(last) = grown {
-                    last.rows += rows;
-                    std::mem::replace(&mut last.end, written.end)
-                } else {
-                    state.segments.push_back(written.first(rows));
-                    0
-                };
-                self.counters.spilled_rows.fetch_add(rows, Relaxed);
-                self.counters.spilled_total.fetch_add(rows, Relaxed);
-                self.counters.spilled_bytes.fetch_add(written.end - before, Relaxed);
-                self.changed.notify_one();
-            }
-            Err(error) => {
-                state.disk_rests_until = Some(now + DISK_REST);
-                // The sender may have settled all of a segment that was kept for this.
-                self.changed.notify_one();
-                self.counters.drop_rows(DropReason::QueueFull, rows);
-                if self.counters.spill_errors.fetch_add(1, Relaxed).is_power_of_two() {
-                    log::warn!(
-                        "-spill-dir: cannot keep rows of {} on disk: {error}; they are dropped until it works",
-                        self.counters.sink
-                    );
-                }
-            }
+            Ok(written) => self.spilled(&mut state, written, rows),
+            Err(error) => self.cannot_spill(&mut state, &error, rows),
+        }
+        // Also after an error: the sender may have settled all of a segment that was kept for this block.
+        self.changed.notify_one();
+    }
+
+    /// Notes that so many rows were written.
+    fn spilled(&self, state: &mut QueueState, written: Written, rows: u64) {
+        state.disk = Disk::Idle;
+        let grown = state.segments.back_mut().filter(|last| last.number == written.number);
+        let end_before = if let Some(last) = grown {
+            last.rows += rows;
+            std::mem::replace(&mut last.end, written.end)
+        } else {
+            state.segments.push_back(written.first(rows));
+            0
+        };
+        self.counters.spilled_rows.fetch_add(rows, Relaxed);
+        self.counters.spilled_total.fetch_add(rows, Relaxed);
+        self.counters.spilled_bytes.fetch_add(written.end - end_before, Relaxed);
+    }
+
+    /// Drops rows that could not be written, and lets the disk rest.
+    fn cannot_spill(&self, state: &mut QueueState, error: &io::Error, rows: u64) {
+        state.disk = Disk::RestsUntil(Instant::now() + DISK_REST);
+        self.counters.drop_rows(DropReason::QueueFull, rows);
+        if self.counters.spill_errors.fetch_add(1, Relaxed).is_power_of_two() {
+            log::warn!(
+                "-spill-dir: cannot keep rows of {} on disk: {error}; they are dropped until it works",
+                self.counters.sink
+            );
         }
     }
 
@@ -184,7 +229,7 @@ impl SinkQueue {
             Some(segment) if seen != Some((segment.number, segment.end)) => {
                 NextRows::Segment(*segment)
             }
-            None if state.closed => NextRows::End,
+            None if state.stage >= Stage::Closed => NextRows::End,
             Some(_) | None => NextRows::Nothing,
         }
     }
@@ -194,7 +239,7 @@ impl SinkQueue {
     pub fn delivered(&self, number: u64, position: u64, rows: u64) -> bool {
         let mut state = self.state.lock();
         let only = state.segments.len() == 1;
-        let writing = state.writing;
+        let writing = state.disk == Disk::Writing;
         let Some(oldest) = state.segments.front_mut().filter(|oldest| oldest.number == number)
         else {
             return false;
@@ -227,7 +272,7 @@ impl SinkQueue {
         loop {
             let (open_bytes, open_rows) = open.map_or((0, 0), |(bytes, rows, _)| (bytes, rows));
             let full = self.limits.is_due(state.bytes + open_bytes, state.rows + open_rows);
-            if full || state.closed {
+            if full || state.stage >= Stage::Closed {
                 return;
             }
             let came = open.map(|open| open.2).or(state.blocks.front().map(|(_, came)| *came));
@@ -260,7 +305,9 @@ impl SinkQueue {
 
     /// Nothing more comes. For the spooler.
     pub fn close(&self) {
-        self.state.lock().closed = true;
+        let mut state = self.state.lock();
+        state.stage = state.stage.max(Stage::Closed);
+        drop(state);
         self.changed.notify_all();
     }
 
@@ -278,8 +325,10 @@ impl SinkQueue {
     /// Waits until the sender has ended; returns whether it has by then. For main.
     pub fn wait_ended(&self, until: Instant) -> bool {
         let mut state = self.state.lock();
-        while !state.ended && !self.changed.wait_until(&mut state, until).timed_out() {}
-        state.ended
+        while state.stage < Stage::Ended && !self.changed.wait_until(&mut state, until).timed_out()
+        {
+        }
+        state.stage == Stage::Ended
     }
 
     /// Keeps what is left in memory on disk, before all that is there, or drops it. `left` was taken already.
@@ -287,12 +336,14 @@ impl SinkQueue {
     pub fn keep(&self, mut left: Vec<Block>) {
         let until = Instant::now() + LAST_BLOCKS;
         let mut state = self.state.lock();
-        while !state.closed && !self.changed.wait_until(&mut state, until).timed_out() {}
+        while state.stage < Stage::Closed && !self.changed.wait_until(&mut state, until).timed_out()
+        {
+        }
         left.extend(state.blocks.drain(..).map(|(block, _)| block));
         if !left.is_empty() {
             self.keep_blocks(&state.segments, &left);
         }
-        state.ended = true;
+        state.stage = Stage::Ended;
         self.changed.notify_all();
     }
 

@@ -36,7 +36,8 @@ pub struct Row<'a> {
     /// When it was received, in nanoseconds since 1970. Later rows of one sink have later times, also
     /// those that came with them, and a repeated row has the same: a far end can tell rows by it.
     pub time_ns: u64,
-    /// Differs from all other rows' of this time, also those of other servers: counts from a number drawn at start.
+    /// A number that counts up from one drawn at random at start: no two rows of one time have the same,
+    /// also not rows of different servers.
     pub seq: u64,
     /// What the message asked for.
     pub op: Op,

@@ -155,6 +155,9 @@ impl Spill {
     }
 
     /// Removes a segment whose rows are all delivered.
+    ///
+    /// # Errors
+    /// Of the file system.
     pub fn remove(&self, segment: &Segment) -> io::Result<()> {
         fs::remove_file(self.path(segment.number))
     }
@@ -168,7 +171,10 @@ impl Spill {
         fs::rename(&path, path.with_extension(DAMAGED))
     }
 
-    /// The oldest segment's file, for its rows and its position.
+    /// Opens the oldest segment, for its rows and its position.
+    ///
+    /// # Errors
+    /// Of the file system.
     pub fn read(&self, segment: &Segment) -> io::Result<SegmentReader> {
         let file = OpenOptions::new().read(true).write(true).open(self.path(segment.number))?;
         Ok(SegmentReader { file, number: segment.number, at: segment.position })
@@ -288,6 +294,9 @@ impl SegmentWriter {
     }
 
     /// Makes what was written survive the machine.
+    ///
+    /// # Errors
+    /// Of the file system.
     pub fn sync(&mut self) -> io::Result<()> {
         if std::mem::take(&mut self.dirty)
             && let Some((file, ..)) = &self.open
@@ -320,6 +329,9 @@ impl SegmentReader {
     }
 
     /// Notes that all rows before `position` are delivered.
+    ///
+    /// # Errors
+    /// Of writing; the rows may be sent again then.
     pub fn set_position(&self, position: u64) -> io::Result<()> {
         segment::set_position(&self.file, position)
     }

@@ -53,7 +53,8 @@ pub(super) struct Indices {
     days: BTreeMap<Date, HashMap<Box<str>, usize, ahash::RandomState>>,
     all: Vec<Index>,
     day_max: usize,
-    /// Two that have taken documents: for any index that has not there is another that has.
+    /// Templates of the first two indices that took a document. Two are enough to tell, for any index, whether
+    /// another one has taken documents.
     witnesses: Vec<Box<str>>,
 }
 

@@ -41,6 +41,9 @@ pub(super) struct SegmentContents {
 }
 
 /// Makes an empty one, readable by its owner only, since rows may hold what others must not read.
+///
+/// # Errors
+/// Of the file system.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     // One that stands here was never announced: its writing failed.
@@ -55,7 +58,10 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Appends a block at `end`; returns the new end. After an error the file may be longer than `end`.
+/// Appends a block at `end`; returns the new end.
+///
+/// # Errors
+/// Of writing; the file may be longer than `end` then.
 pub(super) fn append(file: &File, end: u64, block: &Block) -> io::Result<u64> {
     let mut head = [0; FRAME_HEAD_BYTES];
     let len = u32::try_from(block.bytes.len()).map_err(io::Error::other)?;
@@ -95,6 +101,9 @@ pub(super) fn frame(file: &File, at: u64) -> io::Result<(Block, u64)> {
 }
 
 /// Notes that all rows before `position` are delivered.
+///
+/// # Errors
+/// Of writing.
 pub(super) fn set_position(file: &File, position: u64) -> io::Result<()> {
     file.write_all_at(&position.to_le_bytes(), MAGIC.len() as u64)
 }
