@@ -21,6 +21,8 @@ mod body;
 mod connection;
 mod connections;
 mod limits;
+mod login;
+mod network;
 pub(crate) mod pages;
 mod progress;
 mod refusal;
@@ -28,7 +30,8 @@ mod router;
 mod stats;
 mod stream;
 mod throttle;
-mod web_config;
+mod tls;
+pub(crate) mod web_config;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

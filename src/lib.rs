@@ -16,7 +16,7 @@
 //!                                 └▶ frame ─▶ parse┤                     │
 //!                                                  ├▶ birth (one lock) ──┘ list of newcomers
 //!         ingest-N …                               └▶ blocks of rows ─▶ spooler ─▶ sender ─▶ a sink's far end
-//!         main: signals, ends of threads; logger: stderr
+//!         main: signals, ends of threads; logger: stderr; web-config: passwords and changed certificates
 //! ```
 //!
 //! # Floors

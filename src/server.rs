@@ -9,6 +9,7 @@
 //! ```
 
 use crate::config::Config;
+use crate::http::web_config;
 use crate::server::listeners::Listeners;
 use crate::server::main_loop::MainLoop;
 use crate::server::parts::{Opened, Parts};
@@ -39,12 +40,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Checks what can be checked without opening a socket: addresses and certificates of sinks.
+    /// Checks what can be checked without opening a socket: addresses and certificates of sinks, and the file of
+    /// `-web-config-file` with those it names.
     ///
     /// # Errors
     /// Names flag or variable, and cause.
     pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
-        sinks::check(config)
+        sinks::check(config)?;
+        config.http.web_config_file.as_deref().map_or(Ok(()), web_config::check)
     }
 
     /// Opens sockets and files.
@@ -54,13 +57,14 @@ impl Server {
     pub(crate) fn bind(config: Config) -> anyhow::Result<Self> {
         limits::return_large_blocks();
         let main_loop = MainLoop::new()?;
+        let web_config = web_config::open(config.http.web_config_file.as_deref())?;
         let listeners = Listeners::open(&config)?;
         let sinks = Sinks::open(&config, listeners.udp_address()?)?;
         let profiling = config.pyroscope.as_ref();
         let profiling =
             profiling.map(|config| Profiling::open(config, &sinks.counters.pushes)).transpose()?;
-        listeners.announce()?; // after all that can fail: who reads these lines takes the server for started
-        Ok(Self { config, main_loop, opened: Opened { listeners, sinks, profiling } })
+        listeners.announce(web_config.scheme())?; // after all that can fail: who reads these lines takes the server for started
+        Ok(Self { config, main_loop, opened: Opened { listeners, web_config, sinks, profiling } })
     }
 
     /// Runs until a signal, `op: shutdown`, or a fault.

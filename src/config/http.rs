@@ -2,6 +2,7 @@
 //!
 //! Runs on `main`, once. It must not open what it names.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::GoAddr;
@@ -21,6 +22,8 @@ pub(crate) struct HttpConfig {
     pub scrape_timeout: Duration,
     /// Most connections open at once.
     pub connections_max: usize,
+    /// TLS, users and headers; `None`: none of them.
+    pub web_config_file: Option<PathBuf>,
 }
 
 impl HttpConfig {
@@ -31,6 +34,9 @@ impl HttpConfig {
             addr: listen::address("socket", &values.socket)?,
             scrape_timeout: duration(values.scrape_timeout),
             connections_max: size(values.http_connections_max),
+            web_config_file: Some(&values.web_config_file)
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
         })
     }
 }

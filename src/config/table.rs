@@ -179,6 +179,8 @@ flags! {
             "total time that writing one http response may take";
         http_connections_max: Int(512, 1..=100_000), "http-connections-max",
             "most http connections at once; past it the one that is needed least is closed";
+        web_config_file: Text("", FILE), "web-config-file",
+            "read tls, users and headers of the http port from this file (the format of prometheus' exporter-toolkit)";
         metric_clean_up: Bool(false), "metric-clean-up",
             "enable clean up metric via metric-ttl time after creation";
         metric_ttl: Duration(24 * HOUR, ANY), "metric-ttl",

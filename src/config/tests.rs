@@ -58,6 +58,7 @@ fn no_flags_give_the_defaults() {
         addr: all(9099),
         scrape_timeout: Duration::from_secs(30),
         connections_max: 512,
+        web_config_file: None,
     };
     let queue = QueueConfig {
         memory_max_bytes: 64 << 20,

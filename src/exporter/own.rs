@@ -10,6 +10,7 @@ use crate::exporter::udp_sockets::UdpSocketReading;
 use crate::exposition::page;
 use crate::exposition::page_writer::Texts;
 use crate::http::pages::Encoding;
+use crate::http::web_config::WebConfigStats;
 use crate::http::{Evicted, HttpStats, Refusal};
 use crate::metric::{Coercion, Kind, Op, OpType, Rejection};
 use crate::registry::Registry;
@@ -32,6 +33,8 @@ pub(crate) struct Sources<'a> {
     pub passes: &'a ExpiryTotals,
     /// Of the HTTP server.
     pub http: &'a HttpStats,
+    /// Of its configuration and its login.
+    pub web_config: &'a WebConfigStats,
     /// Of pages.
     pub scrapes: &'a ScrapeStats,
     /// Of sinks.
@@ -220,6 +223,7 @@ impl OwnPage {
         self.one(OwnFamily::LogSuppressed, sources.log_suppressed);
         self.one(OwnFamily::HttpPanics, sources.http.panics() + sources.scrapes.panics());
         self.connections(sources.http);
+        self.web_config(sources.web_config);
     }
 
     fn scrapes(&mut self, scrapes: &ScrapeStats) {
@@ -239,6 +243,17 @@ impl OwnPage {
         let refused = |reason: Refusal| (reason.as_str(), http.refused(reason) as f64);
         self.own(OwnFamily::HttpRefused, Refusal::ALL.map(refused));
         self.one(OwnFamily::HttpSlow, http.slow_readers());
+    }
+
+    fn web_config(&mut self, stats: &WebConfigStats) {
+        let refused = stats.refused_logins().by_reason();
+        self.own(
+            OwnFamily::HttpLoginsRefused,
+            refused.map(|(reason, count)| (reason, count as f64)),
+        );
+        self.one(OwnFamily::HttpWebConfigFailures, stats.read_failures());
+        let last_success = stats.last_success_unix_seconds();
+        self.own(OwnFamily::HttpWebConfigSuccess, last_success.map(|seconds| ("", seconds as f64)));
     }
 
     fn process(&mut self) {

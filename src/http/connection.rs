@@ -23,6 +23,7 @@ use super::progress::{Phase, Progress};
 use super::refusal::Refusal;
 use super::router;
 use super::stream::{Stream, Transport};
+use super::tls;
 
 /// The answer to an HTTP/2 preface, which hyper gives none.
 const VERSION_NOT_SUPPORTED: &[u8] =
@@ -82,15 +83,16 @@ async fn serve_in_time(
     if !matches!(unless_stopping(stopping, stream.readable()).await, Some(Ok(()))) {
         return;
     }
-    let tls = shared.web_config.get().tls();
-    let transport = match tls {
+    let config = shared.web_config.get().await;
+    let transport = match config.tls() {
         None => Transport::Plain(stream),
-        Some(tls) => match unless_stopping(stopping, tls.accept(stream)).await {
-            Some(Ok(stream)) => Transport::Tls(Box::new(stream)),
+        Some(tls) => match unless_stopping(stopping, tls::accept(tls, stream)).await {
+            Some(Ok(Some(stream))) => Transport::Tls(Box::new(stream)),
             Some(Err(_)) => return shared.refuse(Refusal::Tls, peer),
-            None => return,
+            Some(Ok(None)) | None => return,
         },
     };
+    drop(config); // each request has its own
     serve_http(shared, Stream::new(transport, Rc::clone(progress)), peer, progress, stopping).await;
 }
 

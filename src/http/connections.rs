@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::network::Network;
 use super::progress::{Phase, Progress};
 use super::refusal::Evicted;
 
@@ -35,20 +36,6 @@ struct Open {
     progress: Rc<Progress>,
     /// Ends the task that serves it, and so the connection.
     abort: AbortHandle,
-}
-
-/// What connections are counted by: an IPv4 address, or 64 bits of an IPv6 one, since one host has as many
-/// addresses below those as it likes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Network(u128);
-
-impl Network {
-    fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Self(u128::from(address.to_bits())),
-            IpAddr::V6(address) => Self(address.to_bits() >> 64 << 64),
-        }
-    }
 }
 
 impl Connections {

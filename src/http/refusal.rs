@@ -16,6 +16,8 @@ pub enum Refusal {
     HeadTime,
     /// The head has too many bytes or fields.
     HeadTooLarge,
+    /// It has no login that `-web-config-file` knows.
+    Login,
     /// The head is not HTTP.
     Syntax,
     /// The TLS handshake failed.
@@ -26,11 +28,12 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason, by label value.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Body,
         Self::Connections,
         Self::HeadTime,
         Self::HeadTooLarge,
+        Self::Login,
         Self::Syntax,
         Self::Tls,
         Self::Version,
@@ -43,6 +46,7 @@ impl Refusal {
             Self::Connections => "connections",
             Self::HeadTime => "head_time",
             Self::HeadTooLarge => "head_size",
+            Self::Login => "login",
             Self::Syntax => "syntax",
             Self::Tls => "tls",
             Self::Version => "version",
@@ -56,6 +60,7 @@ impl Refusal {
             Self::Connections => "there are -http-connections-max connections already",
             Self::HeadTime => "the request's head did not come in time",
             Self::HeadTooLarge => "the request's head has more than 16 KiB or 64 fields",
+            Self::Login => "the login is missing or wrong",
             Self::Syntax => "the request is not HTTP",
             Self::Tls => "the TLS handshake failed",
             Self::Version => "the request is not HTTP/1.0 or HTTP/1.1",

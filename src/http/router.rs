@@ -7,14 +7,15 @@ use std::rc::Rc;
 
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{
-    ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue,
-    SERVER, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, ALLOW, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName,
+    HeaderValue, RETRY_AFTER, SERVER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::Shared;
 use super::accept_encoding::asks_for_gzip;
 use super::body::ResponseBody;
+use super::login::LoginRefusal;
 use super::pages::{Encoding, PageError, Pages};
 use super::progress::{Progress, ResponseGuard};
 use super::refusal::Refusal;
@@ -44,9 +45,19 @@ pub(super) async fn respond(
     let (head, body) = request.into_parts();
     let has_body = !body.is_end_stream();
     drop(body); // never read
-    let config = shared.web_config.get();
-    let gzip = wants_gzip(&head.headers);
-    let mut response = answer(&shared, guard, &head.method, head.uri.path(), gzip).await;
+    let config = shared.web_config.get().await;
+    let authorization = head.headers.get(AUTHORIZATION);
+    let mut response = match shared.web_config.check_login(&config, peer.ip(), authorization).await
+    {
+        Ok(()) => {
+            let gzip = wants_gzip(&head.headers);
+            answer(&shared, guard, &head.method, head.uri.path(), gzip).await
+        }
+        Err(refusal) => {
+            shared.refuse(Refusal::Login, peer);
+            login_refused(refusal, guard)
+        }
+    };
     if has_body {
         shared.refuse(Refusal::Body, peer);
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -132,6 +143,19 @@ fn small_page(route: Route, pages: &dyn Pages, guard: ResponseGuard) -> Response
             response
         }
     }
+}
+
+fn login_refused(refusal: LoginRefusal, guard: ResponseGuard) -> Response<ResponseBody> {
+    let status = refusal.status();
+    let text = format!("{}\n", status.canonical_reason().unwrap_or_default());
+    let mut response = error(status, text, guard);
+    if status == StatusCode::UNAUTHORIZED {
+        set(&mut response, WWW_AUTHENTICATE, "Basic");
+    }
+    if let Some(seconds) = refusal.retry_after_seconds() {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
 }
 
 /// A text that no browser may take for something else.

@@ -1,47 +1,72 @@
-//! What `-web-config-file` sets: TLS, and headers of every response.
+//! What `-web-config-file` sets, in the format of Prometheus' exporter-toolkit: TLS, headers and users.
 //!
-//! The configuration is replaced as a whole while the server runs. A connection keeps the TLS settings that
-//! it was accepted with; each request uses the headers of its moment.
+//! The file is read on `main` at start and on the thread `web-config` when it has changed. The thread `http` uses the
+//! version in force. It must not know sockets.
 
+mod file;
+mod headers;
+mod shared;
+mod stamps;
+mod stats;
+mod worker;
+
+use std::path::Path;
 use std::sync::Arc;
 
-use hyper::header::{HeaderName, HeaderValue};
-use parking_lot::RwLock;
-use tokio_rustls::TlsAcceptor;
+use file::WebConfig;
+pub(crate) use shared::Reread;
+pub use shared::SharedWebConfig;
+pub(crate) use stats::WebConfigStats;
+pub(crate) use worker::WebConfigWorker;
 
-/// One version of the configuration.
-#[derive(Default)]
-pub(super) struct WebConfig {
-    headers: Vec<(HeaderName, HeaderValue)>,
-    tls: Option<TlsAcceptor>,
-}
+use super::login::Login;
 
-impl WebConfig {
-    /// Headers added to every response.
-    pub(super) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
-        &self.headers
-    }
-
-    /// How to speak TLS; `None`: plain HTTP.
-    pub(super) fn tls(&self) -> Option<TlsAcceptor> {
-        self.tls.clone()
-    }
-}
-
-impl std::fmt::Debug for WebConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let tls = self.tls.is_some();
-        f.debug_struct("WebConfig").field("headers", &self.headers).field("tls", &tls).finish()
-    }
-}
-
-/// The configuration in force.
+/// What comes of the flag.
 #[derive(Debug, Default)]
-pub struct SharedWebConfig(RwLock<Arc<WebConfig>>);
+pub(crate) struct OpenWebConfig {
+    shared: Arc<SharedWebConfig>,
+    stats: Arc<WebConfigStats>,
+    worker: Option<WebConfigWorker>,
+}
 
-impl SharedWebConfig {
-    /// The version in force now.
-    pub(super) fn get(&self) -> Arc<WebConfig> {
-        Arc::clone(&self.0.read())
+impl OpenWebConfig {
+    /// What the port speaks: `http` or `https`. It does not change.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.shared.current().tls().is_some() { "https" } else { "http" }
+    }
+
+    /// For the page.
+    pub(crate) fn stats(&self) -> &Arc<WebConfigStats> {
+        &self.stats
+    }
+
+    /// For the threads `http` and `web-config`; the latter is needed only where there is a file.
+    pub(crate) fn into_parts(self) -> (Arc<SharedWebConfig>, Option<WebConfigWorker>) {
+        (self.shared, self.worker)
     }
 }
+
+/// Reads the file, if there is one.
+///
+/// # Errors
+/// It cannot be used; the message names flag, path and key.
+pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<OpenWebConfig> {
+    let Some(path) = path else { return Ok(OpenWebConfig::default()) };
+    let stats = Arc::new(WebConfigStats::default());
+    let (login, checks) = Login::new(Arc::clone(stats.refused_logins()))?;
+    let (shared, reads) = SharedWebConfig::open(path, login, Arc::clone(&stats))?;
+    let shared = Arc::new(shared);
+    let worker = WebConfigWorker::new(&shared, reads, checks);
+    Ok(OpenWebConfig { shared, stats, worker: Some(worker) })
+}
+
+/// Reads the file as [`open`] does, for its errors alone.
+///
+/// # Errors
+/// Those of [`open`].
+pub(crate) fn check(path: &Path) -> anyhow::Result<()> {
+    WebConfig::read(path).map(drop)
+}
+
+#[cfg(test)]
+mod tests;

@@ -49,18 +49,18 @@ impl Listeners {
         Ok(Self { http, udp: udp.unwrap_or_default(), unix })
     }
 
-    /// Logs where messages and scrapes are taken, as the kernel tells it: `[::]` means both families.
+    /// Logs where messages and, by which scheme, scrapes are taken, as the kernel tells it: `[::]` means both families.
     ///
     /// # Errors
     /// Those of `getsockname(2)`.
-    pub(super) fn announce(&self) -> anyhow::Result<()> {
+    pub(super) fn announce(&self, scheme: &str) -> anyhow::Result<()> {
         if let Some(udp) = self.udp_address()? {
             log::info!("Listen udp {udp} for metric collection");
         }
         for unix in &self.unix {
             log::info!("Listen uds {} for metric collection", unix.path);
         }
-        log::info!("Expose metrics on http://{}/metrics", self.http.local_addr()?);
+        log::info!("Expose metrics on {scheme}://{}/metrics", self.http.local_addr()?);
         Ok(())
     }
 

@@ -55,7 +55,9 @@ impl MainLoop {
         let mut deadline: Option<Instant> = None;
         loop {
             self.wait(&mut events, [printer.next_due(), deadline])?;
-            self.signals.look();
+            if self.signals.look() {
+                running.reread_web_config();
+            }
             printer.print(running.log(), running.stats());
             running.threads_run()?;
             if panics.too_many(running.panics()) {

@@ -16,6 +16,7 @@ use crate::exporter::scrape::{
 };
 use crate::exporter::udp_sockets::UdpSocketStats;
 use crate::exposition::page_writer::PageWriter;
+use crate::http::web_config::{OpenWebConfig, Reread, WebConfigWorker};
 use crate::http::{HttpLimits, HttpServer};
 use crate::ingest::Settings;
 use crate::ingest::barrier;
@@ -74,6 +75,10 @@ pub(super) struct Serving {
     pub(super) gzip: GzipThread<PageWriter>,
     /// Whether traffic should be sent here.
     pub(super) readiness: Arc<Readiness>,
+    /// What the thread `web-config` runs, where there is a file for it.
+    pub(super) web_config_worker: Option<WebConfigWorker>,
+    /// Has that file read again.
+    pub(super) reread_web_config: Option<Reread>,
 }
 
 /// What is open before anything is made of it.
@@ -81,6 +86,8 @@ pub(super) struct Serving {
 pub(super) struct Opened {
     /// Sockets.
     pub(super) listeners: Listeners,
+    /// TLS, users and headers of the HTTP port.
+    pub(super) web_config: OpenWebConfig,
     /// Far ends and their directories.
     pub(super) sinks: Sinks,
     /// The profiler.
@@ -106,7 +113,7 @@ impl Parts {
         opened: Opened,
         main: Arc<Waker>,
     ) -> anyhow::Result<(Self, Vec<BoundUnix>)> {
-        let Opened { listeners, mut sinks, profiling } = opened;
+        let Opened { listeners, web_config, mut sinks, profiling } = opened;
         let polls =
             (0..config.ingest.workers).map(|_| Poll::new()).collect::<Result<Vec<_>, _>>()?;
         let common = Common::new(config, &polls, main)?;
@@ -116,11 +123,12 @@ impl Parts {
             workers: Arc::clone(&common.stats),
             udp_sockets: Arc::clone(&udp_sockets),
             http: Arc::default(),
+            web_config: Arc::clone(web_config.stats()),
             scrapes: Arc::default(),
             sinks: std::mem::take(&mut sinks.counters),
             log_suppressed: crate::logger::suppressed,
         };
-        let serving = serving(config, &common, listeners.http, counters)?;
+        let serving = serving(config, &common, listeners.http, web_config, counters)?;
         let sources = Sources { udp: listeners.udp, unix: &listeners.unix };
         let workers = workers(config, &common, polls, handlers, sources)?;
         let Common { stats, control, log, .. } = common;
@@ -171,6 +179,7 @@ fn serving(
     config: &Config,
     common: &Common,
     listener: TcpListener,
+    web_config: OpenWebConfig,
     counters: Counters,
 ) -> anyhow::Result<Serving> {
     let (http_stats, scrapes) = (Arc::clone(&counters.http), Arc::clone(&counters.scrapes));
@@ -182,9 +191,11 @@ fn serving(
     let (client, exporter, gzip) =
         scrape::threads(source, scrapes, Arc::clone(&readiness), questions);
     let limits = HttpLimits::new(connections_max, config.http.scrape_timeout, config.log.interval);
-    let http = HttpServer::new(listener, Arc::new(client), http_stats, limits, Arc::default())
+    let (web_config, web_config_worker) = web_config.into_parts();
+    let reread_web_config = web_config.reread();
+    let http = HttpServer::new(listener, Arc::new(client), http_stats, limits, web_config)
         .context("cannot set up the HTTP server's socket")?;
-    Ok(Serving { http, exporter, gzip, readiness })
+    Ok(Serving { http, exporter, gzip, readiness, web_config_worker, reread_web_config })
 }
 
 /// What each worker does with messages.

@@ -11,6 +11,7 @@ use crate::control::Control;
 use crate::exporter::scrape::Readiness;
 use crate::exporter::udp_sockets::UdpSocketStats;
 use crate::http::HttpStop;
+use crate::http::web_config::Reread;
 use crate::ingest::dispatch::Dispatch;
 use crate::ingest::log_slots::LogSlots;
 use crate::ingest::worker::Worker;
@@ -39,6 +40,8 @@ pub(super) struct Running {
     udp_sockets: Arc<UdpSocketStats>,
     /// Ends the HTTP server, and with it the threads that make its pages.
     http: HttpStop,
+    /// Has the file of `-web-config-file` read again, where there is one.
+    reread_web_config: Option<Reread>,
     profiling: Option<profiling::ProfilingStop>,
 }
 
@@ -54,6 +57,7 @@ impl Running {
         let workers = start_workers(&mut threads, parts.workers, config.ingest.pin)?;
         let (http, readiness) =
             (parts.serving.http.stop_handle(), Arc::clone(&parts.serving.readiness));
+        let reread_web_config = parts.serving.reread_web_config.clone();
         start_serving(&mut threads, parts.serving)?;
         let profiling = parts.profiling.map(|it| start_profiling(&mut threads, it)).transpose()?;
         Ok(Self {
@@ -66,6 +70,7 @@ impl Running {
             readiness,
             udp_sockets: parts.udp_sockets,
             http,
+            reread_web_config,
             profiling,
         })
     }
@@ -91,6 +96,11 @@ impl Running {
     /// One has ended; says which, and why.
     pub(super) fn threads_run(&self) -> anyhow::Result<()> {
         self.threads.all_run()
+    }
+
+    /// Has the file of `-web-config-file` read again, if there is one.
+    pub(super) fn reread_web_config(&self) {
+        self.reread_web_config.iter().for_each(Reread::ask);
     }
 
     /// Whether a message has asked for the shutdown.
@@ -183,7 +193,14 @@ fn ingest(worker: Worker<Dispatch>, core: Option<usize>) -> anyhow::Result<()> {
 
 /// Starts what serves pages, which must not keep a worker from its queue.
 fn start_serving(threads: &mut Threads, serving: Serving) -> anyhow::Result<()> {
-    let Serving { http, exporter, gzip, .. } = serving;
+    let Serving { http, exporter, gzip, web_config_worker, .. } = serving;
+    if let Some(worker) = web_config_worker {
+        threads.start("web-config", move || {
+            cpu::stand_back();
+            worker.run();
+            Ok(())
+        })?;
+    }
     threads.start("exporter", move || {
         cpu::stand_back();
         exporter.run();

@@ -35,13 +35,16 @@ impl Signals {
         Ok(Self { stop, hangup_pipe, hangup, stops: 0 })
     }
 
-    /// Takes in what has come.
-    pub(super) fn look(&mut self) {
+    /// Takes in what has come, and says whether SIGHUP has.
+    pub(super) fn look(&mut self) -> bool {
         self.stops += drain(&mut self.stop);
-        if drain(&mut self.hangup_pipe) > 0 && self.hangup.swap(false, Ordering::Relaxed) {
+        let hung_up =
+            drain(&mut self.hangup_pipe) > 0 && self.hangup.swap(false, Ordering::Relaxed);
+        if hung_up {
             log::info!("SIGHUP: certificates are read again; SIGTERM stops the server");
             http::read_certificates_again();
         }
+        hung_up
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -37,7 +37,14 @@ impl Authority {
 
     /// A certificate for 127.0.0.1.
     pub(crate) fn sign(&self) -> Identity {
-        let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("an address");
+        self.sign_for(&["127.0.0.1"], &[])
+    }
+
+    /// A certificate for these DNS names and addresses, and these names of other kinds.
+    pub(crate) fn sign_for(&self, names: &[&str], others: &[SanType]) -> Identity {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("names and addresses");
+        params.subject_alt_names.extend_from_slice(others);
         let key = KeyPair::generate().expect("a key");
         let cert = params.signed_by(&key, &self.issuer).expect("a certificate").pem();
         Identity { cert, key: key.serialize_pem() }

@@ -6,6 +6,7 @@
 pub(crate) mod authority;
 pub(crate) mod cql_peer;
 pub(crate) mod http;
+pub(crate) mod https;
 mod log;
 pub(crate) mod page;
 pub(crate) mod peer;

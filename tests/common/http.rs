@@ -1,10 +1,11 @@
 //! A small HTTP client: one request per connection, all of the answer, nothing hidden.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use flate2::read::GzDecoder;
+use socket2::{Domain, Socket, Type};
 
 /// One answer, its body with chunks joined but not decompressed.
 #[derive(Debug)]
@@ -49,12 +50,30 @@ pub(crate) fn request(
     path: &str,
     headers: &[(&str, &str)],
 ) -> io::Result<Reply> {
+    parse(&raw(port, head(method, path, headers).as_bytes())?)
+}
+
+/// [`request`] from this address of the loopback network, so that the server sees another client.
+pub(crate) fn request_from(
+    from: Ipv4Addr,
+    port: u16,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> io::Result<Reply> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((from, 0)).into())?;
+    socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
+    parse(&exchange(socket.into(), head("GET", path, headers).as_bytes())?)
+}
+
+/// A request's head with the headers given besides `Host` and `Connection: close`.
+pub(crate) fn head(method: &str, path: &str, headers: &[(&str, &str)]) -> String {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
     for (name, value) in headers {
         head.extend([*name, ": ", *value, "\r\n"]);
     }
     head.push_str("\r\n");
-    parse(&raw(port, head.as_bytes())?)
+    head
 }
 
 /// Sends bytes and returns all that comes back until the server closes.
@@ -62,7 +81,11 @@ pub(crate) fn request(
 /// An answer that came before the server reset the connection (it need not read a request that it refuses) is an
 /// answer; with none at all the error is passed on.
 pub(crate) fn raw(port: u16, request: &[u8]) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    exchange(TcpStream::connect(("127.0.0.1", port))?, request)
+}
+
+/// [`raw`] over a connection that stands.
+pub(crate) fn exchange(mut stream: TcpStream, request: &[u8]) -> io::Result<Vec<u8>> {
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     stream.set_write_timeout(Some(Duration::from_secs(30)))?;
     let written = stream.write_all(request);

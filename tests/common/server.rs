@@ -120,7 +120,7 @@ impl Server {
     /// Waits for the lines that say what is served where; false if the server ended instead.
     fn wait_ready(&mut self, args: &[&str]) -> bool {
         let (udp, unix) = listeners(args);
-        let Some(page) = self.find_line(|line| line.contains("Expose metrics on http://")) else {
+        let Some(page) = self.find_line(|line| line.contains("Expose metrics on http")) else {
             return false;
         };
         self.http = port_in(&page);

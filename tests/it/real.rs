@@ -9,7 +9,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::common::server::temp_dir;
+use crate::common::authority::Authority;
+use crate::common::server::{BASE, temp_dir};
 use crate::common::wait::until;
 use crate::common::{Server, http, inc, ports};
 
@@ -89,7 +90,7 @@ fn prometheus_scrapes() {
     server.send_unix(ALL_KINDS);
     server.settled();
     let dir = temp_dir();
-    let (_prometheus, api) = prometheus(dir.path(), server.http);
+    let (_prometheus, api) = prometheus(dir.path(), server.http, "");
     let total = r#"real_total{path="C:\\x",quote="\"",line="a\nb",word="naïve"}"#;
     for (query, value) in [
         (total, "42.5"),
@@ -115,6 +116,31 @@ fn prometheus_scrapes() {
     server.stop();
 }
 
+#[test]
+fn prometheus_scrapes_over_tls_with_a_certificate_and_a_login() {
+    let (dir, authority) = (temp_dir(), Authority::new("ours"));
+    let path = |name: &str| dir.path().join(name);
+    fs::write(path("ca.pem"), &authority.pem).unwrap();
+    authority.sign().write(&path("server.pem"), &path("server.key"));
+    authority.sign_for(&["prometheus.example"], &[]).write(&path("own.pem"), &path("own.key"));
+    let hash = bcrypt::hash("s:cret", 10).unwrap();
+    let web = format!(
+        "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n  client_ca_file: ca.pem\n  \
+         client_auth_type: RequireAndVerifyClientCert\n  client_allowed_sans: [prometheus.example]\n\
+         basic_auth_users:\n  prometheus: {hash}\n"
+    );
+    fs::write(path("web.yml"), web).unwrap();
+    let args = [&BASE[..], &["-web-config-file", "web.yml"]].concat();
+    let server = Server::must_start(dir.path(), &args);
+    let more = "  scheme: https\n  tls_config: {ca_file: ca.pem, cert_file: own.pem, key_file: own.key}\n  \
+                basic_auth: {username: prometheus, password: 's:cret'}\n";
+    let (_prometheus, api) = prometheus(dir.path(), server.http, more);
+    until("Prometheus scrapes", || {
+        ask(api, "up").and_then(|up| if up == "1" { Ok(()) } else { Err(up) })
+    });
+    server.stop();
+}
+
 /// The value that Prometheus gives for a query of one series.
 fn ask(api: u16, query: &str) -> Result<String, String> {
     let mut encoded = String::new();
@@ -130,11 +156,11 @@ fn ask(api: u16, query: &str) -> Result<String, String> {
     }
 }
 
-/// Starts Prometheus on a port of its own; it scrapes the server five times a second.
-fn prometheus(dir: &Path, target: u16) -> (Running, u16) {
+/// Starts Prometheus on a port of its own; it scrapes the server five times a second, with more lines for its job.
+fn prometheus(dir: &Path, target: u16, more: &str) -> (Running, u16) {
     let config = format!(
         "global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}\n\
-         scrape_configs:\n- job_name: server\n  honor_labels: true\n  static_configs:\n  - targets: ['127.0.0.1:{target}']\n"
+         scrape_configs:\n- job_name: server\n  honor_labels: true\n  static_configs:\n  - targets: ['127.0.0.1:{target}']\n{more}"
     );
     let file = dir.join("prometheus.yml");
     fs::write(&file, config).unwrap();

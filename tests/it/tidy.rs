@@ -97,13 +97,16 @@ const CRATES: &[(&str, &[&str])] = &[
     ("flate2", &["src/exporter/scrape/gzip.rs", "src/sinks/gzip.rs"]),
     ("ureq", &["src/sinks/"]),
     ("rustls", &["src/sinks/http/", "src/sinks/scylla/connect.rs", "src/http/"]),
-    ("base64", &["src/sinks/opensearch"]),
+    ("base64", &["src/sinks/opensearch", "src/http/login/"]),
     ("jiff", &["src/sinks/opensearch"]),
     ("percent_encoding", &["src/sinks/opensearch", "src/sinks/pyroscope.rs"]),
     ("rustix", &["src/sinks/remote/errors.rs"]),
     ("cdrs_tokio", &["src/sinks/scylla"]),
     ("tokio", &["src/http", "src/exporter/scrape/", "src/sinks/scylla"]),
     ("serde_json", &["src/sinks/"]),
+    ("bcrypt", &["src/http/login/"]),
+    ("serde_saphyr", &["src/http/web_config/file.rs"]),
+    ("x509_cert", &["src/http/tls/client_auth.rs"]),
     ("pprof", &["src/sys/profile"]),
 ];
 

@@ -11,6 +11,7 @@ use crate::exporter::own::{self, Sources};
 use crate::exporter::udp_sockets::UdpSocketStats;
 use crate::exposition::page_writer::{PIECE_BYTES, PageWriter};
 use crate::http::HttpStats;
+use crate::http::web_config::WebConfigStats;
 use crate::registry::Registry;
 use crate::registry::directory::Directory;
 use crate::sinks::all_counters::AllSinkCounters;
@@ -25,6 +26,7 @@ pub(crate) struct Counters {
     pub(crate) workers: Stats,
     pub(crate) udp_sockets: Arc<UdpSocketStats>,
     pub(crate) http: Arc<HttpStats>,
+    pub(crate) web_config: Arc<WebConfigStats>,
     pub(crate) scrapes: Arc<ScrapeStats>,
     pub(crate) sinks: AllSinkCounters,
     pub(crate) log_suppressed: fn() -> u64,
@@ -63,6 +65,7 @@ impl PageSource for RegistrySource {
             registry: &self.registry,
             passes: self.expiry.as_ref().map_or(&none, ExpiryTimer::passes),
             http: &self.counters.http,
+            web_config: &self.counters.web_config,
             scrapes: &self.counters.scrapes,
             sinks: &self.counters.sinks,
             log_suppressed: (self.counters.log_suppressed)(),

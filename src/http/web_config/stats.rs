@@ -1,0 +1,42 @@
+//! What the web configuration counts about itself: refused logins, and files read again.
+//!
+//! Written by the threads `http` and `web-config`; read by the page.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::clock;
+use crate::http::login::RefusedLogins;
+
+/// All start at 0.
+#[derive(Debug, Default)]
+pub(crate) struct WebConfigStats {
+    refused_logins: Arc<RefusedLogins>,
+    read_failures: AtomicU64,
+    last_success_unix_seconds: AtomicU64,
+}
+
+impl WebConfigStats {
+    /// Logins refused.
+    pub(crate) fn refused_logins(&self) -> &Arc<RefusedLogins> {
+        &self.refused_logins
+    }
+
+    /// How often the file was read in vain since the start.
+    pub(crate) fn read_failures(&self) -> u64 {
+        self.read_failures.load(Relaxed)
+    }
+
+    /// When the version in force was read, in seconds since 1970; `None` without a file.
+    pub(crate) fn last_success_unix_seconds(&self) -> Option<u64> {
+        Some(self.last_success_unix_seconds.load(Relaxed)).filter(|seconds| *seconds > 0)
+    }
+
+    pub(super) fn count_success(&self) {
+        self.last_success_unix_seconds.store(clock::unix_ns() / 1_000_000_000, Relaxed);
+    }
+
+    pub(super) fn count_failure(&self) {
+        self.read_failures.fetch_add(1, Relaxed);
+    }
+}
