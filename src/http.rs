@@ -13,7 +13,7 @@
 //! | requests sent ahead | they wait in the socket until those before them are answered |
 //! | descriptors | a connection is closed, or accepting pauses ([`accept`]) |
 //!
-//! No other file names hyper.
+//! Nothing else uses hyper but for its type of bytes.
 
 mod accept;
 mod accept_encoding;

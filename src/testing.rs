@@ -33,12 +33,11 @@ pub mod exposition {
 
 pub mod http {
     pub use crate::http::pages::{
-        Encoding, PageError, PageRest, Pages, Piece, PieceReceiver, answered,
+        Bytes, Encoding, PageError, PageRest, Pages, Piece, PieceReceiver, answered,
     };
     pub use crate::http::{
         Evicted, HttpLimits, HttpServer, HttpStats, HttpStop, Refusal, SharedWebConfig,
     };
-    pub use hyper::body::Bytes;
 }
 
 pub mod ingest {

@@ -1,14 +1,15 @@
 //! Making pages: each once for all scrapes that ask for it at the same time, and piece by piece.
 //!
 //! The thread `exporter` owns the registry's directory. It begins pages and writes their pieces as plain
-//! text; the thread `exporter-gzip` compresses those of pages that are asked for so. A piece is made when
-//! the first reader asks for it, and remembered for a while for the other readers of the page. So a reader
-//! that takes its time holds up nobody, and costs a piece of memory.
+//! text; the thread `exporter-gzip` compresses those of pages that are asked for so. A piece is made a little
+//! before the first reader asks for it, and remembered for a while for the other readers of the page. So a
+//! reader that takes its time holds up nobody, and costs a piece of memory.
 //!
 //! A scrape that asks while a page is being made waits for the next page, since what its client has sent
 //! before may be missing from this one; all that wait share the next. A page whose readers are slower than
 //! its making is not waited for ([`page`]).
 
+mod buffers;
 mod client;
 mod exporter_thread;
 mod gzip;

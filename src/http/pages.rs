@@ -7,7 +7,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use hyper::body::Bytes;
+pub use hyper::body::Bytes;
 use tokio::sync::oneshot;
 
 /// What the server shows; called on the thread `http`, so nothing here may block.

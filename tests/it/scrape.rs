@@ -177,17 +177,17 @@ fn a_fault_within_a_page_is_told_there() {
         running.may_begin.send(true).unwrap();
         let first = running.client.begin(Encoding::Identity).blocking_recv().unwrap().unwrap();
         assert_eq!(rest(first.rest.unwrap().ask()), Err(PageError::Panicked));
-        assert_eq!(running.stats.panics(), 1);
+        assert!(running.stats.panics() >= 1);
     });
 }
 
-/// The threads end once nobody can ask any more; who still holds a page gets no more of it.
+/// The threads end once nobody can ask any more; who still holds a page gets no more than was written ahead.
 #[test]
 fn the_threads_end_with_the_client() {
     let left = std::thread::scope(|scope| {
-        let running = start(scope, 3, u64::MAX);
+        let running = start(scope, 100, u64::MAX);
         running.may_begin.send(true).unwrap();
         running.client.begin(Encoding::Gzip).blocking_recv().unwrap().unwrap().rest.unwrap()
     });
-    assert!(left.ask().blocking_recv().is_err());
+    assert_eq!(rest(left.ask()), Err(PageError::Stopping));
 }

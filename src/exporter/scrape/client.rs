@@ -6,11 +6,11 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossbeam::channel::Sender;
+use crossbeam::channel::{Sender, TrySendError};
 use tokio::sync::oneshot;
 
 use super::exporter_thread::Question;
-use crate::http::pages::{Encoding, Pages, PieceReceiver};
+use crate::http::pages::{Encoding, PageError, Pages, PieceReceiver, answered};
 
 /// Whether traffic should be sent here: until the begin of a stop.
 #[derive(Debug)]
@@ -45,7 +45,10 @@ impl<W> ScrapeClient<W> {
 impl<W: Debug + Send + Sync> Pages for ScrapeClient<W> {
     fn begin(&self, encoding: Encoding) -> PieceReceiver {
         let (reply, receiver) = oneshot::channel();
-        Question::Page { encoding, reply }.ask(&self.questions);
+        let asked = self.questions.try_send(Question::Page { encoding, reply });
+        if let Err(TrySendError::Full(_)) = asked {
+            return answered(Err(PageError::Busy));
+        }
         receiver
     }
 

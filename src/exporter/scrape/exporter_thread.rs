@@ -7,20 +7,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
-use hyper::body::Bytes;
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use tokio::sync::oneshot;
 
 use super::PageSource;
+use super::buffers::Buffers;
 use super::gzip::Checksum;
-use super::gzip_thread::Text;
+use super::gzip_thread::UncompressedPiece;
 use super::page::Page;
 use super::position::Position;
 use super::stats::ScrapeStats;
-use crate::http::pages::{Encoding, PageError, Piece};
+use crate::http::pages::{Bytes, Encoding, PageError, Piece};
 
 /// Pieces that are remembered for readers that come later: 2 MiB of text, the whole of most pages.
 const REMEMBERED_PIECES: usize = 16;
+
+/// Pieces that are written before they are asked for, so that who reads need not wait for each of them.
+pub(super) const READ_AHEAD_PIECES: u64 = 8;
 
 /// Where a piece goes.
 pub(super) type Reply = oneshot::Sender<Result<Piece, PageError>>;
@@ -30,20 +33,10 @@ pub(super) type Reply = oneshot::Sender<Result<Piece, PageError>>;
 pub(super) enum Question<W> {
     /// For a page that is begun after this moment.
     Page { encoding: Encoding, reply: Reply },
-    /// For the piece that follows a place.
-    Piece { position: Arc<Position<W>>, reply: Reply },
+    /// For the piece that follows a place, unless it is made; and to write ahead of who reads there.
+    Piece { position: Arc<Position<W>>, unmade: bool },
     /// To look whether another page is to be begun, now that one is made.
     PageFinished,
-}
-
-impl<W> Question<W> {
-    /// Asks without waiting; a queue that is full answers at once.
-    pub(super) fn ask(self, questions: &Sender<Self>) {
-        let Err(TrySendError::Full(unasked)) = questions.try_send(self) else { return };
-        if let Self::Page { reply, .. } | Self::Piece { reply, .. } = unasked {
-            drop(reply.send(Err(PageError::Busy))); // who asked may have gone
-        }
-    }
 }
 
 /// What the thread runs.
@@ -53,21 +46,28 @@ pub struct ExporterThread<S: PageSource> {
     questions: Receiver<Question<S::Writer>>,
     /// For the places of a page to ask what follows them. Weak, so that the questions end with who asks.
     asking: Weak<Sender<Question<S::Writer>>>,
-    gzip: Sender<Text<S::Writer>>,
+    gzip: Sender<UncompressedPiece<S::Writer>>,
     stats: Arc<ScrapeStats>,
-    queues: [PageQueue; Encoding::ALL.len()],
+    queues: [PageQueue<S::Writer>; Encoding::ALL.len()],
+    buffers: Buffers,
     remembered: VecDeque<Weak<Position<S::Writer>>>,
     tick_due: Instant,
 }
 
 /// Of one encoding: the page that was begun last, and those who wait for the next.
-#[derive(Debug, Default)]
-struct PageQueue {
+#[derive(Debug)]
+struct PageQueue<W> {
     last: Weak<Page>,
+    /// The place up to which it is written.
+    end: Weak<Position<W>>,
     waiting: Vec<Reply>,
 }
 
-impl PageQueue {
+impl<W> PageQueue<W> {
+    fn new() -> Self {
+        Self { last: Weak::new(), end: Weak::new(), waiting: Vec::new() }
+    }
+
     /// When the next page is to be begun; `None` if nobody waits for it.
     fn due(&self, now: Instant) -> Option<Instant> {
         let of_last = || self.last.upgrade()?.gives_way_at();
@@ -80,7 +80,7 @@ impl<S: PageSource> ExporterThread<S> {
         source: S,
         asking: Weak<Sender<Question<S::Writer>>>,
         questions: Receiver<Question<S::Writer>>,
-        gzip: Sender<Text<S::Writer>>,
+        gzip: Sender<UncompressedPiece<S::Writer>>,
         stats: Arc<ScrapeStats>,
     ) -> Self {
         Self {
@@ -89,7 +89,8 @@ impl<S: PageSource> ExporterThread<S> {
             asking,
             gzip,
             stats,
-            queues: Default::default(),
+            queues: Encoding::ALL.map(|_| PageQueue::new()),
+            buffers: Buffers::new(REMEMBERED_PIECES),
             remembered: VecDeque::with_capacity(REMEMBERED_PIECES),
             tick_due: Instant::now(),
         }
@@ -101,6 +102,9 @@ impl<S: PageSource> ExporterThread<S> {
             let now = Instant::now();
             if now >= self.tick_due {
                 self.tick_due = now + self.source.tick();
+                if self.queues.iter().all(|queue| queue.last.strong_count() == 0) {
+                    self.buffers.release();
+                }
             }
             let due =
                 self.queues.iter().filter_map(|queue| queue.due(now)).chain([self.tick_due]).min();
@@ -124,10 +128,11 @@ impl<S: PageSource> ExporterThread<S> {
             Question::Page { encoding, reply } => {
                 self.queues[encoding as usize].waiting.push(reply);
             }
-            Question::Piece { position, reply } => {
-                if !reply.is_closed() && position.piece.ask(reply) {
+            Question::Piece { position, unmade } => {
+                if unmade {
                     self.write(&position, Instant::now());
                 }
+                self.read_ahead(position.page.encoding, position.index);
             }
             Question::PageFinished => {}
         }
@@ -156,27 +161,45 @@ impl<S: PageSource> ExporterThread<S> {
             position.piece.ask(reply);
         }
         self.write(&position, now);
+        self.read_ahead(encoding, 0);
     }
 
-    /// Writes the piece that follows a place, for all who have asked for it.
+    /// Writes what follows a piece of the last page that was begun, until somebody asks for something.
+    fn read_ahead(&mut self, encoding: Encoding, index: u64) {
+        while self.questions.is_empty() {
+            let Some(end) = self.queues[encoding as usize].end.upgrade() else { return };
+            if end.index > index + READ_AHEAD_PIECES || !end.piece.claim() {
+                return;
+            }
+            self.write(&end, Instant::now());
+        }
+    }
+
+    /// Writes the piece that follows a place, for all who have asked for it or will.
     fn write(&mut self, position: &Arc<Position<S::Writer>>, began: Instant) {
-        let (mut writer, mut text) = (position.writer.clone(), Vec::new());
-        let write = AssertUnwindSafe(|| self.source.write(&mut writer, &mut text));
+        let (mut writer, mut text) = (position.writer.clone(), self.buffers.take());
+        let write = AssertUnwindSafe(|| self.source.write(&mut writer, &mut text.bytes));
         let Ok(is_last) = catch_unwind(write) else {
             self.stats.count_panic();
+            // Not again before somebody asks for it.
+            self.queues[position.page.encoding as usize].end = Weak::new();
             return position.piece.finish(Err(PageError::Panicked));
         };
         self.remember(position);
-        let next = (!is_last).then_some(writer);
+        let next = (!is_last).then(|| position.next(writer));
+        let queue = &mut self.queues[position.page.encoding as usize];
+        if std::ptr::eq(queue.last.as_ptr(), &raw const *position.page) {
+            queue.end = next.as_ref().map_or_else(Weak::new, Arc::downgrade);
+        }
         match position.page.encoding {
             Encoding::Identity => {
-                let next = next.map(|writer| (writer, Checksum::default()));
-                position.finish(Bytes::from(text), next, began, &self.stats);
+                let bytes = Bytes::from_owner(text);
+                position.finish(bytes, Checksum::default(), next, began, &self.stats);
             }
             Encoding::Gzip => {
                 position.page.took_since(began);
-                let text = Text { position: Arc::clone(position), bytes: text, next };
-                if self.gzip.send(text).is_err() {
+                let piece = UncompressedPiece { position: Arc::clone(position), text, next };
+                if self.gzip.send(piece).is_err() {
                     position.piece.finish(Err(PageError::Stopping));
                 }
             }

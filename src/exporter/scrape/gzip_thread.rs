@@ -6,40 +6,40 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam::channel::Receiver;
-use hyper::body::Bytes;
 
+use super::buffers::Buffer;
 use super::gzip::Deflate;
 use super::position::Position;
 use super::stats::ScrapeStats;
-use crate::http::pages::PageError;
+use crate::http::pages::{Bytes, PageError};
 
 /// A piece of text at its place.
 #[derive(Debug)]
-pub(super) struct Text<W> {
+pub(super) struct UncompressedPiece<W> {
     pub(super) position: Arc<Position<W>>,
-    pub(super) bytes: Vec<u8>,
-    /// Behind the piece; `None` at the end of the page.
-    pub(super) next: Option<W>,
+    pub(super) text: Buffer,
+    /// The place behind it; `None` at the end of the page.
+    pub(super) next: Option<Arc<Position<W>>>,
 }
 
 /// What the thread runs.
 #[derive(Debug)]
 pub struct GzipThread<W> {
-    texts: Receiver<Text<W>>,
+    pieces: Receiver<UncompressedPiece<W>>,
     stats: Arc<ScrapeStats>,
 }
 
 impl<W: Debug + Send + Sync + 'static> GzipThread<W> {
-    pub(super) fn new(texts: Receiver<Text<W>>, stats: Arc<ScrapeStats>) -> Self {
-        Self { texts, stats }
+    pub(super) fn new(pieces: Receiver<UncompressedPiece<W>>, stats: Arc<ScrapeStats>) -> Self {
+        Self { pieces, stats }
     }
 
     /// Runs until the thread `exporter` has ended.
     pub fn run(self) {
         let mut deflate = Deflate::new();
-        for text in &self.texts {
-            let position = Arc::clone(&text.position);
-            let compress = AssertUnwindSafe(|| self.compress(&mut deflate, text));
+        for piece in &self.pieces {
+            let position = Arc::clone(&piece.position);
+            let compress = AssertUnwindSafe(|| self.compress(&mut deflate, piece));
             if catch_unwind(compress).is_err() {
                 self.stats.count_panic();
                 position.piece.finish(Err(PageError::Panicked));
@@ -48,14 +48,14 @@ impl<W: Debug + Send + Sync + 'static> GzipThread<W> {
         }
     }
 
-    fn compress(&self, deflate: &mut Deflate, text: Text<W>) {
+    fn compress(&self, deflate: &mut Deflate, piece: UncompressedPiece<W>) {
         let began = Instant::now();
-        let Text { position, bytes: text, next } = text;
+        let UncompressedPiece { position, text, next } = piece;
         let is_last = next.is_none();
-        let (bytes, checksum) =
-            deflate.piece(position.checksum, position.is_begin(), &text, is_last);
+        let (is_first, before) = (position.index == 0, position.checksum());
+        let (bytes, checksum) = deflate.piece(before, is_first, text.as_ref(), is_last);
         let bytes = Bytes::copy_from_slice(bytes);
-        position.finish(bytes, next.map(|writer| (writer, checksum)), began, &self.stats);
+        position.finish(bytes, checksum, next, began, &self.stats);
         if is_last {
             position.tell_finished();
         }

@@ -1,95 +1,131 @@
 //! A place on a page, shared by the readers that have come so far.
 //!
-//! The piece that follows is made for the first reader that asks for it, and leads to the next place. Two
-//! readers at one place have read the same bytes. A piece that was forgotten is made again, perhaps with
-//! newer numbers; it leads to another place than before, so what a reader gets is always one page.
+//! The piece that follows is made once for all of them, and leads to the next place. Two readers at one
+//! place have read the same bytes. A piece that was forgotten is made again, perhaps with newer numbers; it
+//! leads to another place than before, so what a reader gets is always one page.
 
-use std::sync::{Arc, Weak};
+use std::fmt::Debug;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
 use crossbeam::channel::Sender;
-use hyper::body::Bytes;
 use tokio::sync::oneshot;
 
-use super::exporter_thread::Question;
+use super::exporter_thread::{Question, READ_AHEAD_PIECES};
 use super::gzip::Checksum;
 use super::page::Page;
 use super::singleflight::Singleflight;
 use super::stats::ScrapeStats;
-use crate::http::pages::{PageError, PageRest, Piece, PieceReceiver};
+use crate::http::pages::{Bytes, PageError, PageRest, Piece, PieceReceiver};
 
 /// A place on a page.
 #[derive(Debug)]
 pub(super) struct Position<W> {
     pub(super) page: Arc<Page>,
+    /// How many pieces are before it.
+    pub(super) index: u64,
     pub(super) writer: W,
-    /// Of the text before it, for the end of a gzip page.
-    pub(super) checksum: Checksum,
-    /// Bytes of the page before it, as sent.
-    sent_bytes: u64,
+    /// What is before it; known once the piece before it is made.
+    before: OnceLock<Before>,
     /// The piece that follows.
     pub(super) piece: Singleflight<Piece, PageError>,
     questions: Weak<Sender<Question<W>>>,
 }
 
-impl<W: std::fmt::Debug + Send + Sync + 'static> Position<W> {
+/// What is before a place.
+#[derive(Clone, Copy, Debug, Default)]
+struct Before {
+    /// Of the text, for the end of a gzip page.
+    checksum: Checksum,
+    /// Bytes of the page, as sent.
+    sent_bytes: u64,
+}
+
+impl<W: Debug + Send + Sync + 'static> Position<W> {
     /// The begin of a page.
     pub(super) fn begin(page: Page, writer: W, questions: Weak<Sender<Question<W>>>) -> Arc<Self> {
         Arc::new(Self {
             page: Arc::new(page),
+            index: 0,
             writer,
-            checksum: Checksum::default(),
-            sent_bytes: 0,
+            before: OnceLock::from(Before::default()),
             piece: Singleflight::new(),
             questions,
         })
     }
 
-    /// The piece that follows is made: this many bytes, then what is written by `next`, if it is not the last.
+    /// The place behind the piece that follows, from where `writer` writes.
+    pub(super) fn next(&self, writer: W) -> Arc<Self> {
+        Arc::new(Self {
+            page: Arc::clone(&self.page),
+            index: self.index + 1,
+            writer,
+            before: OnceLock::new(),
+            piece: Singleflight::new(),
+            questions: self.questions.clone(),
+        })
+    }
+
+    /// The checksum of the text before it.
+    pub(super) fn checksum(&self) -> Checksum {
+        self.before().checksum
+    }
+
+    /// The piece that follows is made of text with this checksum; without a `next` place it is the last.
     pub(super) fn finish(
         &self,
         bytes: Bytes,
-        next: Option<(W, Checksum)>,
+        checksum: Checksum,
+        next: Option<Arc<Self>>,
         began: Instant,
         stats: &ScrapeStats,
     ) {
         let ns = self.page.took_since(began);
-        let sent_bytes = self.sent_bytes + bytes.len() as u64;
-        let rest = next.map(|(writer, checksum)| {
-            Arc::new(Self {
-                page: Arc::clone(&self.page),
-                writer,
-                checksum,
-                sent_bytes,
-                piece: Singleflight::new(),
-                questions: self.questions.clone(),
-            }) as Arc<dyn PageRest>
-        });
-        if rest.is_none() {
+        let sent_bytes = self.before().sent_bytes + bytes.len() as u64;
+        if let Some(next) = &next {
+            let is_first = next.before.set(Before { checksum, sent_bytes }).is_ok();
+            assert!(is_first, "a place is made for one piece before it");
+        } else {
             self.page.finish();
             stats.set_last_page(ns, sent_bytes);
         }
+        let rest = next.map(|next| next as Arc<dyn PageRest>);
         self.piece.finish(Ok(Piece { bytes, rest }));
-    }
-
-    /// Whether it is the begin of the page.
-    pub(super) fn is_begin(&self) -> bool {
-        self.sent_bytes == 0
     }
 
     /// Has the thread `exporter` look whether another page is to be begun.
     pub(super) fn tell_finished(&self) {
         if let Some(questions) = self.questions.upgrade() {
-            Question::PageFinished.ask(&questions);
+            drop(questions.try_send(Question::PageFinished)); // a full queue wakes it as well
+        }
+    }
+
+    fn before(&self) -> Before {
+        // Pieces are made in their order; behind one that could not be made nobody reads.
+        self.before.get().copied().unwrap_or_default()
+    }
+
+    /// Asks the thread `exporter` for the piece that follows, or for those behind it.
+    fn question(self: Arc<Self>, unmade: bool) {
+        let position = Arc::clone(&self);
+        let asked = self.questions.upgrade().map(|questions| {
+            questions.try_send(Question::Piece { position: self, unmade }).is_ok()
+        });
+        let error = if asked.is_some() { PageError::Busy } else { PageError::Stopping };
+        if unmade && asked != Some(true) {
+            position.piece.finish(Err(error));
         }
     }
 }
 
-impl<W: std::fmt::Debug + Send + Sync + 'static> PageRest for Position<W> {
+impl<W: Debug + Send + Sync + 'static> PageRest for Position<W> {
+    /// What is made already is taken without a word to the thread `exporter`, but now and then, so that it
+    /// stays ahead.
     fn ask(self: Arc<Self>) -> PieceReceiver {
         let (reply, receiver) = oneshot::channel();
-        if let Some(questions) = self.questions.upgrade() {
-            Question::Piece { position: self, reply }.ask(&questions);
+        let unmade = self.piece.ask(reply);
+        if unmade || self.index.is_multiple_of(READ_AHEAD_PIECES / 2) {
+            self.question(unmade);
         }
         receiver
     }

@@ -11,10 +11,10 @@ pub(super) type Reply<T, E> = oneshot::Sender<Result<T, E>>;
 
 /// The value, or those who wait for it.
 #[derive(Debug)]
-pub(super) struct Singleflight<T, E>(Mutex<State<T, E>>);
+pub(super) struct Singleflight<T, E>(Mutex<FlightState<T, E>>);
 
 #[derive(Debug)]
-enum State<T, E> {
+enum FlightState<T, E> {
     Unmade,
     Making(Vec<Reply<T, E>>),
     Made(T),
@@ -23,36 +23,46 @@ enum State<T, E> {
 impl<T: Clone, E: Copy> Singleflight<T, E> {
     /// Nothing is made yet.
     pub(super) fn new() -> Self {
-        Self(Mutex::new(State::Unmade))
+        Self(Mutex::new(FlightState::Unmade))
     }
 
     /// Asks. `true` if the caller must see to it that the value is made.
     pub(super) fn ask(&self, reply: Reply<T, E>) -> bool {
         let mut state = self.0.lock();
         match &mut *state {
-            State::Unmade => {
-                *state = State::Making(vec![reply]);
+            FlightState::Unmade => {
+                *state = FlightState::Making(vec![reply]);
                 true
             }
-            State::Making(waiting) => {
+            FlightState::Making(waiting) => {
                 waiting.push(reply);
                 false
             }
-            State::Made(value) => {
+            FlightState::Made(value) => {
                 answer(reply, Ok(value.clone()));
                 false
             }
         }
     }
 
+    /// Undertakes to make the value though nobody has asked for it. `false` if that is not needed.
+    pub(super) fn claim(&self) -> bool {
+        let mut state = self.0.lock();
+        let unmade = matches!(*state, FlightState::Unmade);
+        if unmade {
+            *state = FlightState::Making(Vec::new());
+        }
+        unmade
+    }
+
     /// Answers all who wait. A value is kept for those who ask later, an error is not.
     pub(super) fn finish(&self, result: Result<T, E>) {
         let (answers, made) = match result {
-            Ok(value) => (Ok(value.clone()), State::Made(value)),
-            Err(error) => (Err(error), State::Unmade),
+            Ok(value) => (Ok(value.clone()), FlightState::Made(value)),
+            Err(error) => (Err(error), FlightState::Unmade),
         };
         let before = std::mem::replace(&mut *self.0.lock(), made);
-        if let State::Making(waiting) = before {
+        if let FlightState::Making(waiting) = before {
             for reply in waiting {
                 answer(reply, answers.clone());
             }
@@ -62,8 +72,8 @@ impl<T: Clone, E: Copy> Singleflight<T, E> {
     /// Forgets a value that is made.
     pub(super) fn forget(&self) {
         let mut state = self.0.lock();
-        if let State::Made(_) = *state {
-            *state = State::Unmade;
+        if let FlightState::Made(_) = *state {
+            *state = FlightState::Unmade;
         }
     }
 }
@@ -110,6 +120,18 @@ mod tests {
         assert_eq!(one.try_recv(), Ok(Err("fault")));
         assert_eq!(two.try_recv(), Ok(Err("fault")));
         assert!(ask(&flight).0, "made anew after an error");
+    }
+
+    #[test]
+    fn what_is_made_ahead_is_there_for_who_asks() {
+        let flight = Singleflight::new();
+        assert!(flight.claim());
+        assert!(!flight.claim(), "somebody makes it already");
+        let (unmade, mut waits) = ask(&flight);
+        assert!(!unmade);
+        flight.finish(Ok(5));
+        assert_eq!(waits.try_recv(), Ok(Ok(5)));
+        assert!(!flight.claim(), "it is made");
     }
 
     #[test]
