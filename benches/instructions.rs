@@ -16,7 +16,7 @@ use metrics_server::testing::ingest::{Handler as _, Listener};
 use metrics_server::testing::registry::label_text;
 use metrics_server::testing::sinks::Outboxes;
 use metrics_server::testing::stats::Stats;
-use metrics_server::testing::wire::PADDING;
+use metrics_server::testing::wire::{PADDING, Padded};
 use mio::{Poll, Token, Waker};
 use simd_json::{Buffers, Tape, fill_tape_padded};
 
@@ -137,7 +137,7 @@ fn work(case: &Case, passes: usize) {
     let once = reads.len() / orders;
     let mut send = |reads: &mut [(Vec<u8>, usize)]| {
         for (bytes, len) in reads {
-            let kept = dispatch.stream(0, &mut stream, bytes, 0, *len);
+            let kept = dispatch.stream(0, &mut stream, Padded::new(bytes, *len), 0);
             assert_eq!(kept, 0, "reads are whole messages");
         }
     };

@@ -15,12 +15,12 @@ use std::time::Duration;
 use crate::metric::Rejection;
 use crate::sys::recv::Datagrams;
 use crate::text::labels::ConstantLabel;
+use crate::wire::padded::Padded;
 
 pub(crate) mod barrier;
 pub(crate) mod dispatch;
 pub(crate) mod log_slots;
 pub(crate) mod null;
-pub(crate) mod shapes;
 pub(crate) mod udp;
 pub(crate) mod unix;
 pub(crate) mod worker;
@@ -52,15 +52,14 @@ pub trait Handler: std::fmt::Debug {
     /// Puts what is kept of a stream at the head of the buffer; returns its length.
     fn restore(&mut self, stream: &mut Self::Stream, buffer: &mut [u8]) -> usize;
 
-    /// What was kept and what was read: `buffer[..filled]`, of which the first `kept` bytes are what
-    /// `restore` has put there. Returns how many bytes it keeps for the next read.
+    /// What was read from a connection to a listener. The first `kept` bytes of `received` are those that
+    /// [`Self::restore`] has put there. Returns how many bytes it keeps for the next read.
     fn stream(
         &mut self,
         listener: usize,
         stream: &mut Self::Stream,
-        buffer: &mut [u8],
+        received: Padded<'_>,
         kept: usize,
-        filled: usize,
     ) -> usize;
 
     /// The stream has ended.

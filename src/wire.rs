@@ -1,5 +1,5 @@
 //! From bytes to samples: `frame` finds the objects in what was read, `json` makes one into a
-//! [`Sample`](crate::metric::Sample), `shape` knows messages again that differ in their number alone.
+//! [`Sample`](crate::metric::Sample), `template` knows messages again that differ in their number alone.
 //!
 //! Pure functions with reused buffers, run by the ingest workers for every message: no I/O, no clock,
 //! no lock, no log line, and no allocation once the buffers have grown. Nothing here knows a socket,
@@ -7,6 +7,7 @@
 
 pub(crate) mod frame;
 pub(crate) mod json;
+pub(crate) mod padded;
 mod repair;
-pub(crate) mod shape;
+pub(crate) mod template;
 mod text;

@@ -7,6 +7,7 @@ use crate::metric::Rejection;
 use crate::stats::Stats;
 use crate::stats::Transport;
 use crate::sys::recv::Datagrams;
+use crate::wire::padded::Padded;
 
 /// Counts datagrams and bytes, so that what was read is known; looks at nothing.
 #[derive(Debug)]
@@ -46,11 +47,10 @@ impl Handler for Null {
         &mut self,
         _listener: usize,
         (): &mut (),
-        _buffer: &mut [u8],
+        received: Padded<'_>,
         _kept: usize,
-        filled: usize,
     ) -> usize {
-        self.stats[self.worker].bytes[Transport::Unix as usize].add(filled as u64);
+        self.stats[self.worker].bytes[Transport::Unix as usize].add(received.bytes().len() as u64);
         0
     }
 

@@ -18,6 +18,7 @@ use crate::control::Control;
 use crate::ingest::{Handler, Settings};
 use crate::metric::Rejection;
 use crate::stats::Stats;
+use crate::wire::padded::Padded;
 
 /// Connections that a worker may hold more than the least loaded one before it hands over.
 const SKEW_MAX: u64 = 8;
@@ -259,8 +260,8 @@ impl<H: Handler> UnixSources<H> {
                 Ok(n) => {
                     let (listener, state) = (connection.listener, &mut connection.state);
                     let filled = kept + n;
-                    connection.kept =
-                        handler.stream(listener, state, &mut self.buffer, kept, filled);
+                    let received = Padded::new(&mut self.buffer, filled);
+                    connection.kept = handler.stream(listener, state, received, kept);
                     if kept == 0 || connection.kept < filled {
                         connection.since_ns = now_ns; // another message is the unfinished one now
                     }

@@ -7,7 +7,7 @@
 //! keeps `bytes[framer.keep()..]` and puts what it reads next behind it; at the end [`Framer::finish`].
 
 use crate::metric::Rejection;
-use scan::{Open, Stop, is_blank};
+use scan::{OpenObject, Stop, is_blank};
 
 mod block;
 mod scan;
@@ -44,13 +44,13 @@ pub struct Framer {
     /// The open object is refused already: only its end is looked for.
     skipping: bool,
     garbage: u64,
-    open: Open,
+    open: OpenObject,
 }
 
 impl Framer {
     /// A framer that refuses objects longer than `message_max_bytes`.
     pub fn new(message_max_bytes: usize) -> Self {
-        Self { message_max_bytes, start: 0, skipping: false, garbage: 0, open: Open::none() }
+        Self { message_max_bytes, start: 0, skipping: false, garbage: 0, open: OpenObject::none() }
     }
 
     /// The next object in `bytes` from `pos` on, which moves behind all that was read. `None`: all
@@ -76,7 +76,7 @@ impl Framer {
                 Stop::LineInText => self.refused(Rejection::Unterminated, *pos - 1),
                 Stop::Restart => self.refused(Rejection::Unterminated, *pos),
             };
-            self.open = Open::none();
+            self.open = OpenObject::none();
             self.skipping = false;
             if frame.is_some() {
                 return frame;
@@ -101,7 +101,7 @@ impl Framer {
     pub fn finish(&mut self, len: usize) -> Option<Frame> {
         let frame =
             if self.open.is_open() { self.refused(Rejection::Unterminated, len) } else { None };
-        self.open = Open::none();
+        self.open = OpenObject::none();
         self.skipping = false;
         frame
     }
@@ -141,7 +141,7 @@ impl Framer {
         while let Some(&byte) = bytes.get(*pos) {
             if byte == b'{' {
                 self.start = *pos;
-                self.open = Open::begun();
+                self.open = OpenObject::begun();
                 *pos += 1;
                 return true;
             }

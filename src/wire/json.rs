@@ -1,4 +1,4 @@
-//! One framed object becomes a [`Sample`] or a [`Rejection`].
+//! One framed object becomes a [`Sample`](crate::metric::Sample) or a [`Rejection`].
 //!
 //! Runs on an ingest worker, one [`Parser`] per worker; the only user of simd-json. It takes what PHP
 //! makes of arrays, numbers and broken text (see [`Coercion`]) and must not know families or cells.
@@ -11,36 +11,23 @@ use std::mem;
 
 use simd_json::{Buffers, ErrorType, Node, Tape};
 
-use crate::metric::{Coercion, Coercions, Label, OpType, Rejection, Sample};
+use crate::metric::{Coercion, Coercions, Label, Rejection};
 use crate::wire::repair;
 
 mod buckets;
 mod labels;
 mod members;
+mod parsed;
 mod sample;
+mod tape;
+
+pub use parsed::Parsed;
 
 /// How many bytes behind an object must be readable; what they hold does not matter and is kept.
 pub const PADDING: usize = simd_json::INPUT_PADDING;
 
 /// Our messages are three levels deep; deeper ones only cost time.
 const DEPTH_MAX: usize = 16;
-
-/// What became of an object.
-#[derive(Clone, Copy, Debug)]
-pub struct Parsed<'a> {
-    /// Its op, also of a refused one.
-    pub op_type: OpType,
-    /// What was put right, also in a refused one.
-    pub coercions: Coercions,
-    /// The sample, or why there is none.
-    pub result: Result<Sample<'a>, Rejection>,
-}
-
-impl Parsed<'_> {
-    fn refused(reason: Rejection, coercions: Coercions) -> Self {
-        Self { op_type: OpType::Empty, coercions, result: Err(reason) }
-    }
-}
 
 /// Parses objects, with buffers that it reuses.
 #[derive(Debug)]
@@ -55,7 +42,7 @@ struct Reader {
     labels_max: usize,
     buffers: Buffers,
     tape: Tape<'static>,
-    found: Vec<labels::Found<'static>>,
+    found: Vec<labels::SentLabel<'static>>,
     labels: Vec<Label<'static>>,
     custom: Vec<f64>,
 }
@@ -186,7 +173,7 @@ impl Reader {
             Some(parsed) => Ok(judge(parsed)),
             None => Err((Obstacle::LabelNumber, judge)),
         };
-        self.found = recycle(found, |_| labels::Found::NONE);
+        self.found = recycle(found, |_| labels::SentLabel::NONE);
         self.labels = recycle(labels, |_| Label { name: "", value: "" });
         result
     }

@@ -25,6 +25,7 @@ use metrics_server::testing::registry::{Registry, SeriesLimits};
 use metrics_server::testing::sinks::Outboxes;
 use metrics_server::testing::stats::{self, Counter, Stats, Transport, WorkerStats};
 use metrics_server::testing::sys::recv::{Datagrams, PADDING};
+use metrics_server::testing::wire::Padded;
 
 /// No shapes; so few that they evict each other; more than any program makes.
 pub(crate) const SHAPES_BYTES: [usize; 3] = [0, 2_000, 1 << 20];
@@ -203,7 +204,8 @@ impl Twin {
         let kept = self.handler.restore(stream, &mut self.buffer);
         let filled = kept + bytes.len();
         self.buffer[kept..filled].copy_from_slice(bytes);
-        let keeps = self.handler.stream(listener, stream, &mut self.buffer, kept, filled);
+        let received = Padded::new(&mut self.buffer, filled);
+        let keeps = self.handler.stream(listener, stream, received, kept);
         assert!(keeps <= MESSAGE_BYTES_MAX, "more is kept than a message may have");
     }
 

@@ -7,13 +7,13 @@ use super::block::{self, Marks};
 
 /// The open object, small enough to live in registers while it is scanned.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Open {
+pub(super) struct OpenObject {
     /// Brackets open; 0 outside an object.
     depth: u32,
     /// One bit per open bracket of the first [`KNOWN`], the innermost lowest: 1 for `[`. Deeper ones
     /// are only counted; the parser refuses such messages anyway.
     arrays: u128,
-    place: Place,
+    state: ScanState,
     /// The last byte outside strings that was no blank, before this call.
     last: u8,
     /// A backslash was read.
@@ -22,7 +22,7 @@ pub(super) struct Open {
 
 /// Where in the grammar the scan stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum ScanState {
     /// Between strings.
     Plain,
     /// As `Plain`, with only blanks since a line feed.
@@ -49,10 +49,10 @@ pub(super) enum Stop {
     Restart,
 }
 
-impl Open {
+impl OpenObject {
     /// No object is open.
     pub(super) const fn none() -> Self {
-        Self { depth: 0, arrays: 0, place: Place::Plain, last: b'{', escaped: false }
+        Self { depth: 0, arrays: 0, state: ScanState::Plain, last: b'{', escaped: false }
     }
 
     /// An object whose `{` has just been read.
@@ -76,16 +76,16 @@ impl Open {
         let mut open = *self;
         let from = *pos;
         let stop = loop {
-            let stop = match open.place {
-                Place::Plain | Place::Text => open.block(bytes, from, pos),
-                Place::LineStart => open.line_start(bytes, pos),
-                Place::Escape => open.escape(bytes, pos),
+            let stop = match open.state {
+                ScanState::Plain | ScanState::Text => open.block(bytes, from, pos),
+                ScanState::LineStart => open.line_start(bytes, pos),
+                ScanState::Escape => open.escape(bytes, pos),
             };
             if let Some(stop) = stop {
                 break stop;
             }
         };
-        if stop == Stop::OutOfBytes && open.place == Place::Plain {
+        if stop == Stop::OutOfBytes && open.state == ScanState::Plain {
             open.look_back(&bytes[from..]);
         }
         *self = open;
@@ -103,7 +103,7 @@ impl Open {
         }
         let marks = Marks::of(bytes, at);
         let (escaped, pending) = escaped(marks.backslashes, count);
-        let text = in_text(marks.quotes & !escaped, self.place == Place::Text);
+        let text = in_text(marks.quotes & !escaped, self.state == ScanState::Text);
         // Backslashes outside strings are no JSON and escape nothing: what stands behind the first of
         // them is judged anew.
         let stray = marks.backslashes & !escaped & !text;
@@ -117,12 +117,12 @@ impl Open {
                 b'\n' => {
                     self.escaped |= marks.backslashes & below(index) != 0;
                     self.look_back(&bytes[from..here]);
-                    self.place = Place::LineStart;
+                    self.state = ScanState::LineStart;
                     return None;
                 }
                 b'\\' => {
                     self.escaped = true;
-                    self.place = Place::Plain;
+                    self.state = ScanState::Plain;
                     return None;
                 }
                 byte => self.bracket(byte),
@@ -135,10 +135,10 @@ impl Open {
         }
         *pos = at + count;
         self.escaped |= marks.backslashes != 0;
-        self.place = match text >> (count - 1) & 1 {
-            _ if pending => Place::Escape,
-            1 => Place::Text,
-            _ => Place::Plain,
+        self.state = match text >> (count - 1) & 1 {
+            _ if pending => ScanState::Escape,
+            1 => ScanState::Text,
+            _ => ScanState::Plain,
         };
         None
     }
@@ -147,7 +147,7 @@ impl Open {
     fn escape(&mut self, bytes: &[u8], pos: &mut usize) -> Option<Stop> {
         let Some(&byte) = bytes.get(*pos) else { return Some(Stop::OutOfBytes) };
         *pos += 1;
-        self.place = Place::Text;
+        self.state = ScanState::Text;
         (byte == b'\n').then_some(Stop::LineInText)
     }
 
@@ -156,7 +156,7 @@ impl Open {
     fn line_start(&mut self, bytes: &[u8], pos: &mut usize) -> Option<Stop> {
         while let Some(&byte) = bytes.get(*pos) {
             if !is_blank(byte) {
-                self.place = Place::Plain;
+                self.state = ScanState::Plain;
                 return (byte == b'{' && !self.value_due()).then_some(Stop::Restart);
             }
             *pos += 1;

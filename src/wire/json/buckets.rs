@@ -5,7 +5,7 @@
 use simd_json::{Node, StaticNode};
 
 use super::members::{Key, Members};
-use super::sample;
+use super::tape;
 use crate::metric::{BucketParams, Coercion, Coercions, Rejection};
 use crate::wire::text;
 
@@ -21,7 +21,7 @@ pub(super) fn read<'a>(
 ) -> Result<BucketParams<'a>, Rejection> {
     let mut float = |key| match members.get(tape, key) {
         None => Ok(0.0),
-        Some(node) => sample::number(node, coercions).ok_or(Rejection::BucketParams),
+        Some(node) => tape::number(node, coercions).ok_or(Rejection::BucketParams),
     };
     let width = float(Key::BucketWidth)?;
     let factor = float(Key::BucketFactor)?;
@@ -47,7 +47,7 @@ fn read_custom(
     let first = members.position(Key::BucketCustom) + 1;
     // Elements that are arrays or objects fail at their first node, so every node is an element.
     for &element in tape.get(first..first + count)? {
-        custom.push(sample::number(element, coercions)?);
+        custom.push(tape::number(element, coercions)?);
     }
     Some(())
 }

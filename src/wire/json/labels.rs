@@ -4,36 +4,36 @@
 
 use simd_json::{Node, StaticNode};
 
-use super::members::nodes;
+use super::tape::nodes;
 use crate::metric::{Coercion, Coercions, Label, Op, Rejection};
 use crate::wire::text;
 
 /// One label as it stands in a message.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found<'a> {
+pub(super) struct SentLabel<'a> {
     name: &'a str,
     value: Node<'a>,
     /// Where on the tape: later ones count.
     at: usize,
 }
 
-impl Found<'_> {
+impl SentLabel<'_> {
     /// Stands for nothing.
     pub(super) const NONE: Self = Self { name: "", value: Node::Static(StaticNode::Null), at: 0 };
 }
 
 /// Adds the members of the label object at `object` to `found`.
-pub(super) fn collect<'a>(tape: &[Node<'a>], object: usize, found: &mut Vec<Found<'a>>) {
+pub(super) fn collect<'a>(tape: &[Node<'a>], object: usize, found: &mut Vec<SentLabel<'a>>) {
     let end = object + nodes(&tape[object]);
     let mut at = object + 1;
     while let Some([Node::String(name), value]) = tape[..end].get(at..at + 2) {
-        found.push(Found { name, value: *value, at });
+        found.push(SentLabel { name, value: *value, at });
         at += 1 + nodes(value);
     }
 }
 
 /// Sorts what was found by name and leaves of each name the last that is not null.
-pub(super) fn settle(found: &mut Vec<Found<'_>>) {
+pub(super) fn settle(found: &mut Vec<SentLabel<'_>>) {
     // Many programs send them in order, each once.
     if found.is_sorted_by(|a, b| a.name < b.name) {
         return;
@@ -49,7 +49,7 @@ pub(super) fn settle(found: &mut Vec<Found<'_>>) {
 }
 
 /// Whether one of the settled labels is a number.
-pub(super) fn any_number(found: &[Found<'_>]) -> bool {
+pub(super) fn any_number(found: &[SentLabel<'_>]) -> bool {
     found.iter().any(|label| match label.value {
         Node::Static(value) => !matches!(value, StaticNode::Bool(_) | StaticNode::Null),
         _ => false,
@@ -58,7 +58,7 @@ pub(super) fn any_number(found: &[Found<'_>]) -> bool {
 
 /// Judges settled labels in the order of their names and writes them to `labels`.
 pub(super) fn judge<'a>(
-    found: &[Found<'a>],
+    found: &[SentLabel<'a>],
     op: Op,
     labels: &mut Vec<Label<'a>>,
     coercions: &mut Coercions,

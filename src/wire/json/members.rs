@@ -4,7 +4,8 @@
 
 use simd_json::{Node, StaticNode};
 
-use super::labels::{self, Found};
+use super::labels::{self, SentLabel};
+use super::tape::nodes;
 
 /// The keys that mean something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub(super) struct Members {
 
 impl Members {
     /// Walks over the message on the tape; the labels of all its label objects go to `found`.
-    pub(super) fn walk<'a>(tape: &[Node<'a>], found: &mut Vec<Found<'a>>) -> Self {
+    pub(super) fn walk<'a>(tape: &[Node<'a>], found: &mut Vec<SentLabel<'a>>) -> Self {
         let mut members = Self::default();
         let mut at = 1;
         while let Some([Node::String(text), value]) = tape.get(at..at + 2) {
@@ -91,14 +92,6 @@ impl Members {
     /// Whether a member that counts has its key in another letter case.
     pub(super) fn any_folded(&self) -> bool {
         self.folded != 0
-    }
-}
-
-/// How many nodes a value takes on the tape.
-pub(super) fn nodes(value: &Node<'_>) -> usize {
-    match *value {
-        Node::Object { count, .. } | Node::Array { count, .. } => 1 + count,
-        Node::String(_) | Node::Static(_) => 1,
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! Runs on an ingest worker inside the parser; it must not know families or cells.
 
-use simd_json::{Node, StaticNode};
+use simd_json::Node;
 
-use super::labels::{self, Found};
+use super::buckets;
+use super::labels::{self, SentLabel};
 use super::members::{Key, Members};
-use super::{Parsed, buckets};
+use super::parsed::Parsed;
+use super::tape;
 use crate::metric::{
     BucketParams, Coercion, Coercions, Kind, Label, Op, OpType, Rejection, Sample,
 };
@@ -15,7 +17,7 @@ use crate::wire::text;
 /// The memory that a sample borrows, empty.
 pub(super) struct Room<'r, 'a> {
     pub(super) labels_max: usize,
-    pub(super) found: &'r mut Vec<Found<'a>>,
+    pub(super) found: &'r mut Vec<SentLabel<'a>>,
     pub(super) labels: &'r mut Vec<Label<'a>>,
     pub(super) custom: &'r mut Vec<f64>,
 }
@@ -125,21 +127,6 @@ fn labels_missing(members: &Members, tape: &[Node<'_>]) -> bool {
 
 fn value(op: Op, node: Option<Node<'_>>, coercions: &mut Coercions) -> Result<f64, Rejection> {
     let Some(node) = node else { return Ok(0.0) };
-    let value = number(node, coercions).ok_or(Rejection::Value)?;
+    let value = tape::number(node, coercions).ok_or(Rejection::Value)?;
     if op == Op::Inc && value < 0.0 { Err(Rejection::NegativeIncrement) } else { Ok(value) }
-}
-
-/// A finite number, or a string that is one by JSON's grammar.
-pub(super) fn number(node: Node<'_>, coercions: &mut Coercions) -> Option<f64> {
-    let number = match node {
-        Node::Static(StaticNode::I64(number)) => number as f64,
-        Node::Static(StaticNode::U64(number)) => number as f64,
-        Node::Static(StaticNode::F64(number)) => number,
-        Node::String(digits) => {
-            coercions.insert(Coercion::Number);
-            text::finite_number(digits)?
-        }
-        _ => return None,
-    };
-    number.is_finite().then_some(number)
 }

@@ -1,19 +1,27 @@
-//! A JSON number in front of other bytes: how long it is and what it is, in one pass.
+//! A JSON number at the front of other bytes: how long it is and what it is, in one pass.
 //!
 //! Runs on an ingest worker for every known message; it must not know where the number stands.
 
 use crate::wire::text::number_len;
 
-/// Numbers of so many digits, and powers of ten with so many zeros, are floats exactly.
+/// An `f64` holds every number of so many digits exactly, and every power of ten with so many zeros.
 const EXACT_DIGITS: usize = 15;
 
 const POWERS: [f64; EXACT_DIGITS + 1] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
-/// The longest number in front by JSON's grammar and its value, rounded as the parser rounds it: to
-/// nearest. None if there is no number, or no finite one.
+/// A finite number in the text of a message.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct JsonNumber {
+    /// How many bytes it is long.
+    pub(super) len: usize,
+    /// Its value, rounded to the nearest `f64` as the parser rounds it.
+    pub(super) value: f64,
+}
+
+/// The longest number at the front by JSON's grammar; `None` if there is none or it is not finite.
 #[inline]
-pub(super) fn number(text: &[u8]) -> Option<(usize, f64)> {
+pub(super) fn read(text: &[u8]) -> Option<JsonNumber> {
     let (len, digits) = digits(text, 0, 0);
     if len == 0 || len > EXACT_DIGITS || (len > 1 && text[0] == b'0') {
         return any_number(text);
@@ -21,23 +29,23 @@ pub(super) fn number(text: &[u8]) -> Option<(usize, f64)> {
     match text.get(len) {
         Some(b'.') => decimal(text, len, digits),
         Some(b'e' | b'E') => any_number(text),
-        _ => Some((len, digits as f64)),
+        _ => Some(JsonNumber { len, value: digits as f64 }),
     }
 }
 
-/// Digits before a point and behind it: both exact floats, so that dividing them rounds once.
+/// A number with a point. All its digits and the power of ten are exact floats, so the division rounds once.
 #[inline]
-fn decimal(text: &[u8], point: usize, whole: u64) -> Option<(usize, f64)> {
+fn decimal(text: &[u8], point: usize, whole: u64) -> Option<JsonNumber> {
     let (len, digits) = digits(text, point + 1, whole);
     let places = len - (point + 1);
     if places == 0 || len > EXACT_DIGITS || matches!(text.get(len), Some(b'e' | b'E')) {
         return any_number(text);
     }
-    Some((len, digits as f64 / POWERS[places]))
+    Some(JsonNumber { len, value: digits as f64 / POWERS[places] })
 }
 
-/// Where the digits from `at` on end, and the number that they go on from `before`: right only as long
-/// as [`EXACT_DIGITS`] are not exceeded.
+/// Where the digits from `at` on end, and the number that they make behind the digits of `before`. The number
+/// is right only if there are no more than [`EXACT_DIGITS`] in all.
 #[inline]
 fn digits(text: &[u8], mut at: usize, before: u64) -> (usize, u64) {
     let mut sum = before;
@@ -50,13 +58,13 @@ fn digits(text: &[u8], mut at: usize, before: u64) -> (usize, u64) {
     (at, sum)
 }
 
-/// Any number, the long way.
+/// Any number, by the standard library.
 #[cold]
-fn any_number(text: &[u8]) -> Option<(usize, f64)> {
+fn any_number(text: &[u8]) -> Option<JsonNumber> {
     let len = number_len(text);
-    // JSON's grammar is part of what `parse` takes.
+    // `parse` takes more than JSON's grammar; what it is given is of that grammar.
     let value: f64 = str::from_utf8(&text[..len]).ok()?.parse().ok()?;
-    value.is_finite().then_some((len, value))
+    value.is_finite().then_some(JsonNumber { len, value })
 }
 
 #[cfg(test)]
@@ -67,9 +75,8 @@ mod tests {
     fn check(text: &str) {
         let len = number_len(text.as_bytes());
         let value = text[..len].parse().ok().filter(|value: &f64| value.is_finite());
-        let found = number(text.as_bytes());
-        let bits = |(len, value): (usize, f64)| (len, value.to_bits());
-        assert_eq!(found.map(bits), value.map(|value| bits((len, value))), "{text:?}");
+        let found = read(text.as_bytes()).map(|number| (number.len, number.value.to_bits()));
+        assert_eq!(found, value.map(|value| (len, value.to_bits())), "{text:?}");
     }
 
     #[test]

@@ -1,0 +1,47 @@
+//! The proof that admits a template: of two messages that differ in one number, both say the same but for
+//! their value.
+//!
+//! Runs on an ingest worker, once for each message that comes for the second time: it is cold and may
+//! allocate.
+
+use crate::metric::Sample;
+use crate::wire::json::{PADDING, Parsed, Parser};
+use crate::wire::template::TemplateKey;
+
+/// The longest number that [`TemplateKey::write_with_other_number`] writes is shorter than this.
+const NUMBER_BYTES: usize = 4;
+
+/// Whether the message, given another number in the key's place, says the same but for that number. `value`
+/// is what it counted.
+#[cold]
+pub(super) fn only_the_number_counts(
+    key: TemplateKey,
+    message: &[u8],
+    value: f64,
+    parser: &mut Parser,
+) -> bool {
+    let mut other = Vec::with_capacity(message.len() + PADDING + NUMBER_BYTES);
+    let other_value = key.write_with_other_number(message, value, &mut other);
+    let own = read(message.to_vec(), parser);
+    let other = read(other, parser);
+    own.value == Some(value) && other.value == Some(other_value) && own.rest == other.rest
+}
+
+/// What a message says.
+struct Reading {
+    /// Its value, if it is a sample.
+    value: Option<f64>,
+    /// All else, as text.
+    rest: String,
+}
+
+fn read(mut message: Vec<u8>, parser: &mut Parser) -> Reading {
+    let len = message.len();
+    let escaped = message.contains(&b'\\');
+    message.resize(len + PADDING, 0);
+    parser.parse(&mut message, len, escaped, |Parsed { op_type, coercions, result }| {
+        let value = result.ok().map(|sample| sample.value);
+        let result = result.map(|sample| Sample { value: 0.0, ..sample });
+        Reading { value, rest: format!("{op_type:?} {coercions:?} {result:?}") }
+    })
+}

@@ -1,0 +1,229 @@
+//! The cache itself: how a message's template is found, and how a message becomes one.
+//!
+//! Runs on an ingest worker; callers go through [`Cursor`](super::Cursor), which holds the order of calls.
+
+use std::hint::black_box;
+
+use super::doorkeeper::Doorkeeper;
+use super::entry::Template;
+use super::locator::{Locator, Recheck, TemplateKey};
+use super::lookahead::{self, BATCH_MAX, Lookahead, Upcoming};
+use super::lookup::{Lookup, Miss, NO_TEMPLATE, TEMPLATE_BYTES_MAX, TemplateId};
+use super::number::{self, JsonNumber};
+use super::predictor::Predictor;
+use super::store::TemplateStore;
+use crate::wire::padded::Padded;
+
+/// Templates that the processor's nearer caches hold together with all that belongs to them: to fetch them
+/// early costs more than it saves (measured with 1,000).
+const TEMPLATES_NEAR: usize = 2048;
+
+/// The templates of one worker, bounded in bytes; past the bound those that were not used lately go.
+#[derive(Debug)]
+pub struct TemplateCache<T> {
+    store: TemplateStore<T>,
+    locator: Locator,
+    doorkeeper: Doorkeeper,
+    pub(super) predictor: Predictor,
+    lookahead: Lookahead,
+}
+
+impl<T: Copy> TemplateCache<T> {
+    /// An empty cache of at most `bytes_max` bytes; with 0 it is off and finds nothing.
+    pub fn new(bytes_max: usize) -> Self {
+        Self {
+            store: TemplateStore::new(bytes_max),
+            locator: Locator::new(),
+            doorkeeper: Doorkeeper::new(bytes_max > 0),
+            predictor: Predictor::new(),
+            lookahead: Lookahead::new(),
+        }
+    }
+
+    /// Begins a read: its first message follows none.
+    #[inline]
+    pub(super) fn begin_read(&mut self) {
+        self.predictor.forget_last();
+        self.lookahead.clear();
+    }
+
+    /// Begins the datagram with this number in the batch whose first messages were looked at.
+    pub(super) fn begin_datagram(&mut self, number: usize) {
+        self.predictor.forget_last();
+        self.lookahead.begin_datagram(number);
+    }
+
+    /// Removes a template.
+    pub(super) fn remove(&mut self, id: TemplateId) {
+        self.store.remove(id);
+    }
+
+    /// Templates that are held.
+    pub fn count(&self) -> usize {
+        self.store.len()
+    }
+
+    /// Bytes that they take.
+    pub fn bytes(&self) -> usize {
+        self.store.bytes()
+    }
+
+    /// Looks at `count` templates, from where the last call stopped, and removes those whose meaning is
+    /// `stale`.
+    #[cold]
+    pub fn sweep(&mut self, count: usize, stale: impl Fn(T) -> bool) {
+        self.store.sweep(count, stale);
+    }
+
+    /// Looks up the message that begins at `bytes[at]`, a `{`. `bytes` are the same for all lookups between
+    /// two calls that clear the lookahead: [`Cursor`] sees to that.
+    #[inline]
+    pub(super) fn lookup(
+        &mut self,
+        listener: u32,
+        bytes: &[u8],
+        at: usize,
+        prefetch: impl Fn(T),
+    ) -> Lookup<T> {
+        if self.predictor.should_try() {
+            let predicted = self.store.successor(self.predictor.last());
+            let hit = self.store.try_use(predicted, listener, message(bytes, at));
+            self.predictor.learn(hit.is_some());
+            if let Some(hit) = hit {
+                self.predictor.set_last(predicted);
+                return Lookup::Hit(hit);
+            }
+        }
+        self.search(listener, bytes, at, prefetch)
+    }
+
+    /// The long way: find the number, hash what is around it, and look into the table.
+    #[inline]
+    fn search(
+        &mut self,
+        listener: u32,
+        bytes: &[u8],
+        at: usize,
+        prefetch: impl Fn(T),
+    ) -> Lookup<T> {
+        let before = self.predictor.forget_last();
+        if self.store.is_off() {
+            return Lookup::Miss(Miss::Parse);
+        }
+        let upcoming = self.lookahead.take(at).or_else(|| {
+            self.look_ahead(listener, bytes, at, prefetch);
+            self.lookahead.take(at)
+        });
+        let Some(Upcoming { mut probe, index, .. }) = upcoming else {
+            return Lookup::Miss(Miss::Parse);
+        };
+        let message = message(bytes, at);
+        let mut known = self.store.confirm(listener, message, &probe, index);
+        if known.is_none() && probe.at_remembered_offset {
+            match self.locator.recheck(listener, message, &probe) {
+                Recheck::Same => {}
+                Recheck::NoNumber => return Lookup::Miss(Miss::Parse),
+                Recheck::Elsewhere(other) => {
+                    probe = other;
+                    known = self.store.confirm(listener, message, &probe, NO_TEMPLATE);
+                }
+            }
+        }
+        let Some(index) = known else { return Lookup::Miss(Miss::Admissible(probe.key())) };
+        self.store.set_successor(before, index);
+        self.predictor.set_last(index);
+        Lookup::Hit(self.store.use_probed(index, &probe))
+    }
+
+    /// Looks at the message at `at` and at those behind it, as long as each ends with the first `}` behind
+    /// its number or with the one after.
+    #[inline]
+    fn look_ahead(&mut self, listener: u32, bytes: &[u8], mut at: usize, prefetch: impl Fn(T)) {
+        self.lookahead.clear();
+        // Where predictions hold, the messages behind will not be looked up.
+        let count = if self.predictor.is_trusted() { 1 } else { self.lookahead.depth() };
+        while let Some(probe) = self.locator.probe(listener, message(bytes, at)) {
+            let held = self.lookahead.push(at, probe);
+            let Some(next) =
+                lookahead::next_start(bytes, at + probe.brace()).filter(|_| held < count)
+            else {
+                break;
+            };
+            at = next;
+        }
+        prefetch_all(&self.store, self.lookahead.upcoming_mut(), prefetch);
+    }
+
+    /// Looks at the first message of each datagram of a batch: no prediction can tell them.
+    pub(super) fn look_at_firsts(
+        &mut self,
+        listener: u32,
+        datagrams: &[Padded<'_>],
+        prefetch: impl Fn(T),
+    ) {
+        let Self { store, locator, lookahead, .. } = self;
+        if store.is_off() {
+            return lookahead.set_firsts(std::iter::empty());
+        }
+        lookahead.set_firsts(datagrams.iter().map(|datagram| {
+            let bytes = datagram.bytes();
+            let begins = bytes.first() == Some(&b'{');
+            begins.then(|| locator.probe(listener, message(bytes, 0)))?
+        }));
+        prefetch_all(store, lookahead.firsts_mut(), prefetch);
+    }
+
+    /// Notes a message that was missed; see [`Cursor::seen_before`].
+    pub(super) fn seen_before(&mut self, key: TemplateKey, listener: u32, message: &[u8]) -> bool {
+        // The value that was found may be that of a message behind this one.
+        if self.store.is_off()
+            || message.len() > TEMPLATE_BYTES_MAX
+            || key.prefix() >= message.len()
+        {
+            return false;
+        }
+        let rest = &message[key.prefix()..];
+        // A message whose number cannot be read would never be found again, and be admitted again and again.
+        let Some(JsonNumber { len, .. }) = number::read(rest) else { return false };
+        let fingerprint = self.locator.fingerprint(key, listener, &rest[len..]);
+        self.doorkeeper.note(fingerprint) && self.store.has_room_for_alike(key.short_hash())
+    }
+
+    /// Admits a message that was proved to be a template.
+    #[cold]
+    pub(super) fn admit(&mut self, key: TemplateKey, listener: u32, message: &[u8], meaning: T) {
+        let (before, after) = key.around(message);
+        self.store.insert(Template::new(key.short_hash(), listener, before, after, meaning));
+    }
+}
+
+/// Finds the templates that messages may be, and reads what will be compared and counted into: one step at a
+/// time for all of them, so that their memory accesses overlap. Message by message, each would wait for the
+/// one before.
+#[inline]
+fn prefetch_all<'m, T: Copy>(
+    store: &TemplateStore<T>,
+    messages: impl Iterator<Item = &'m mut Upcoming>,
+    prefetch: impl Fn(T),
+) {
+    let mut found = [NO_TEMPLATE; BATCH_MAX];
+    let mut count = 0;
+    for (message, found) in messages.zip(&mut found) {
+        message.index = store.first_alike(message.probe.key().short_hash());
+        *found = message.index;
+        count += 1;
+    }
+    if store.len() > TEMPLATES_NEAR && count > 1 {
+        for template in found[..count].iter().filter_map(|&index| store.get(index)) {
+            black_box(template.read_ahead());
+            prefetch(template.meaning());
+        }
+    }
+}
+
+/// As much of the message at `at` as is looked at, also in search of its number; a longer message is left
+/// to the framer's bound.
+#[inline]
+fn message(bytes: &[u8], at: usize) -> &[u8] {
+    &bytes[at..bytes.len().min(at + TEMPLATE_BYTES_MAX)]
+}
