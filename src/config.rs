@@ -1,7 +1,7 @@
 //! The configuration: command line and environment in, one validated [`Config`] out.
 //!
 //! Runs on `main` before any thread is started. It opens no socket, and the file of extra labels is all it
-//! reads. One table of flags (`config/table.rs`) drives parsing, `-h`, error texts and `docs/flags.md`.
+//! reads, but for `-check-config`, which reads each file that a flag names. One table of flags (`config/table.rs`) drives parsing, `-h`, error texts and `docs/flags.md`.
 //! `args` reads words by Go's rules into plain values. Each component has a file here that makes its own group
 //! of those values: a new flag is a row of the table and a field there. A component is handed its group and
 //! nothing else, so a password reaches only who needs it. It must not know how a component uses its group.
@@ -13,6 +13,8 @@ mod convert;
 mod cql;
 mod duration;
 mod error;
+mod files;
+mod flag;
 mod go;
 mod http;
 mod ingest;
@@ -30,6 +32,7 @@ mod shutdown;
 mod source;
 mod table;
 mod usage;
+mod warnings;
 
 use std::ffi::OsString;
 
@@ -64,7 +67,7 @@ type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
 pub(crate) enum Invocation {
     /// Run with this configuration, or only check it ([`Config::check_only`]).
     Run(Box<Config>),
-    /// Print the usage on stderr and exit with 0.
+    /// Print the usage on stdout and exit with 0.
     Help,
     /// Print the version and exit with 0.
     Version,
@@ -73,8 +76,7 @@ pub(crate) enum Invocation {
 /// Reads a command line, without the program's name, by the rules of Go's `flag` package. `env` looks up an
 /// environment variable.
 ///
-/// An error is to be printed on stderr, then the usage where [`UsageError::wants_usage`] says so; the exit
-/// status is [`UsageError::exit_code`].
+/// An error is all that is to be printed, on stderr; the exit status is [`UsageError::exit_code`].
 pub(crate) fn parse(
     args: impl IntoIterator<Item = OsString>,
     env: &Environment<'_>,
@@ -82,7 +84,14 @@ pub(crate) fn parse(
     match args::read(args)? {
         args::Words::Help => Ok(Invocation::Help),
         args::Words::Flags(values) if values.version => Ok(Invocation::Version),
-        args::Words::Flags(values) => Ok(Invocation::Run(Box::new(Config::read(&values, env)?))),
+        args::Words::Flags(mut values) => {
+            let warnings = warnings::of(&mut values, env);
+            let config = Config::read(&values, env, warnings)?;
+            if config.check_only {
+                files::check(&mut values)?;
+            }
+            Ok(Invocation::Run(Box::new(config)))
+        }
     }
 }
 
@@ -91,6 +100,8 @@ pub(crate) fn parse(
 pub(crate) struct Config {
     /// `-check-config`: the configuration is good; open no socket and exit with 0.
     pub check_only: bool,
+    /// Flags and variables without effect, one line each, for the log.
+    pub warnings: Vec<String>,
     /// What the workers receive, and how.
     pub ingest: IngestConfig,
     /// The labels that every metric gets.
@@ -118,9 +129,14 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    fn read(values: &Values, env: &Environment<'_>) -> Result<Self, UsageError> {
+    fn read(
+        values: &Values,
+        env: &Environment<'_>,
+        warnings: Vec<String>,
+    ) -> Result<Self, UsageError> {
         Ok(Self {
             check_only: values.check_config,
+            warnings,
             ingest: IngestConfig::read(values)?,
             labels: LabelsConfig::read(values)?,
             bounds: BoundsConfig::read(values)?,

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use crate::config::{self, Invocation};
+use crate::config::{self, Config, Invocation};
 use crate::logger;
 use crate::server::Server;
 
@@ -15,44 +15,58 @@ pub fn run() -> ExitCode {
     let environment = |name: &str| std::env::var(name).ok();
     match config::parse(args, &environment) {
         Ok(Invocation::Help) => {
-            say(&config::usage(&argv0));
+            answer(&config::usage(&argv0));
             ExitCode::SUCCESS
         }
         Ok(Invocation::Version) => {
-            let text = format!("metrics-server {}\n", env!("CARGO_PKG_VERSION"));
-            drop(std::io::stdout().write_all(text.as_bytes()));
+            answer(&format!("metrics-server {}\n", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS
         }
-        Ok(Invocation::Run(config)) if config.check_only => match Server::check(&config) {
-            Ok(()) => {
-                say("configuration is valid\n");
-                ExitCode::SUCCESS
-            }
-            Err(error) => {
-                say(&format!("{error:#}\n"));
-                ExitCode::FAILURE
-            }
-        },
-        Ok(Invocation::Run(config)) => {
-            logger::start(config.log.debug);
-            let ended = Server::bind(*config).and_then(Server::run);
-            if let Err(error) = &ended {
-                log::error!("{error:#}");
-            }
-            logger::finish();
-            if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
+        Ok(Invocation::Run(config)) if config.check_only => check(&config),
+        Ok(Invocation::Run(config)) => serve(*config),
         Err(error) => {
             say(&format!("{error}\n"));
-            if error.wants_usage() {
-                say(&config::usage(&argv0));
-            }
             ExitCode::from(error.exit_code())
         }
     }
 }
 
-/// Writes to stderr, as Go's flag package does; a closed stderr is no reason to fail.
+/// `-check-config`: warnings first, so that the verdict is the last line.
+fn check(config: &Config) -> ExitCode {
+    for warning in &config.warnings {
+        say(&format!("warning: {warning}\n"));
+    }
+    match Server::check(config) {
+        Ok(()) => {
+            say("configuration is valid\n");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            say(&format!("{error:#}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(config: Config) -> ExitCode {
+    logger::start(config.log.debug);
+    for warning in &config.warnings {
+        log::warn!("{warning}");
+    }
+    let ended = Server::bind(config).and_then(Server::run);
+    if let Err(error) = &ended {
+        log::error!("{error:#}");
+    }
+    logger::finish();
+    if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Writes what was asked for to stdout; a closed stdout is no reason to fail.
+fn answer(text: &str) {
+    drop(std::io::stdout().write_all(text.as_bytes()));
+}
+
+/// Writes what is wrong to stderr; a closed stderr is no reason to fail.
 fn say(text: &str) {
     drop(std::io::stderr().write_all(text.as_bytes()));
 }

@@ -1,7 +1,8 @@
 //! Reads the command line by the rules of Go's `flag` package.
 //!
 //! `-x` and `--x` are alike; values as `-x=v` or `-x v`, for booleans only `-x=v`; a repetition wins over
-//! what stood before; the first word that is no flag ends the reading, and the rest is ignored.
+//! what stood before. One rule is not Go's: a word that is no flag is an error, where Go would drop it and
+//! every flag behind it in silence.
 //! It fills [`Values`] and must not know what a flag means.
 
 use std::ffi::{OsStr, OsString};
@@ -9,8 +10,9 @@ use std::ops::RangeInclusive;
 
 use super::duration;
 use super::error::UsageError;
+use super::flag::{Flag, Kind, Slot};
 use super::go::{self, BadValue};
-use super::table::{self, Flag, Kind, Slot, Values};
+use super::table::{self, Values};
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -28,8 +30,14 @@ pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Words, Us
     let mut parser = lexopt::Parser::from_args(args);
     // lexopt's own syntax would take `-metric-ttl` for a bundle of short flags, so only its raw words are used.
     let Some(mut words) = parser.try_raw_args() else { return Ok(Words::Flags(Box::new(values))) };
-    while let Some(word) = words.next_if(is_flag) {
+    let mut boolean_before = None;
+    while let Some(word) = words.next() {
         let text = word.to_string_lossy();
+        if !is_flag(&word) {
+            // Go's mark for the end of the flags: fine with nothing behind it.
+            let Some(stray) = (if text == "--" { words.next() } else { Some(word) }) else { break };
+            return Err(UsageError::no_flag(&stray.to_string_lossy(), boolean_before));
+        }
         let (name, inline) = split_word(&text)?;
         let Some(flag) = table::find(name) else {
             return if matches!(name, "h" | "help") {
@@ -38,6 +46,8 @@ pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Words, Us
                 Err(UsageError::undefined(name))
             };
         };
+        let alone = matches!(flag.kind, Kind::Bool(_)) && inline.is_none();
+        boolean_before = alone.then_some(flag.name);
         match (&flag.kind, inline) {
             (_, Some(value)) => set(flag, value, word.to_str().is_some(), &mut values)?,
             (Kind::Bool(_), None) => set(flag, "true", true, &mut values)?,
@@ -50,7 +60,7 @@ pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Words, Us
     Ok(Words::Flags(Box::new(values)))
 }
 
-/// Whether reading goes on with this word: `-` and `--` end it too.
+/// Whether a word can be a flag: `-` and `--` are none.
 fn is_flag(word: &OsStr) -> bool {
     let bytes = word.as_encoded_bytes();
     bytes.len() > 1 && bytes[0] == b'-' && bytes != b"--"
@@ -115,7 +125,7 @@ mod tests {
     fn first_line(args: &[&str]) -> String {
         match read_all(args) {
             Err(error) => {
-                assert_eq!((error.exit_code(), error.wants_usage()), (2, true), "{args:?}");
+                assert_eq!(error.exit_code(), 2, "{args:?}");
                 error.to_string().lines().next().unwrap_or_default().to_owned()
             }
             Ok(words) => panic!("{args:?}: {words:?}"),
@@ -171,13 +181,24 @@ mod tests {
     }
 
     #[test]
-    fn the_first_word_that_is_no_flag_ends_the_reading() {
-        for end in ["false", "x", "-", "--", ""] {
-            let values = flags(&["-debug", end, "-socket", ":1", "-nope"]);
-            assert!(values.debug, "{end}");
-            assert_eq!(values.socket, ":9099", "{end}");
+    fn a_word_that_is_no_flag_is_refused_with_the_boolean_before_it() {
+        for (args, word, boolean) in [
+            (&["-debug", "false", "-socket", ":1"][..], "\"false\"", "-debug=false"),
+            (&["--source-labels", "0"], "\"0\"", "-source-labels=false"),
+            (&["-debug", "-socket", ":1", "x"], "\"x\"", "-debug=false"),
+            (&["-source-labels=false", "x"], "\"x\"", "-debug=false"),
+            (&["version"], "\"version\"", "-debug=false"),
+            (&["-"], "\"-\"", "-debug=false"),
+            (&[""], "\"\"", "-debug=false"),
+            (&["--", "-debug"], "\"-debug\"", "-debug=false"),
+        ] {
+            let error = read_all(args).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            let lines: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
+            assert_eq!(lines[0], format!("{word} is no flag"), "{args:?}");
+            assert!(lines[1].ends_with(&format!(" {boolean}")), "{lines:?}");
         }
-        assert_eq!(flags(&["false", "-debug"]).given.len(), 0);
+        assert!(flags(&["-debug", "--"]).debug);
     }
 
     #[test]
@@ -194,7 +215,7 @@ mod tests {
             assert!(matches!(read_all(args), Ok(Words::Help)), "{args:?}");
         }
         assert_eq!(first_line(&["-nope", "-h"]), "flag provided but not defined: -nope");
-        assert_eq!(flags(&["x", "-h"]).given.len(), 0);
+        assert_eq!(first_line(&["x", "-h"]), "\"x\" is no flag");
     }
 
     #[test]
@@ -261,7 +282,7 @@ mod tests {
     #[test]
     fn a_refused_value_comes_with_what_the_flag_takes() {
         let text = |args: &[&str]| read_all(args).map(|_| ()).unwrap_err().to_string();
-        assert!(text(&["-workers=-1"]).ends_with("\n-workers takes a whole number from 0 to 256"));
+        assert!(text(&["-workers=-1"]).contains("\n-workers takes a whole number from 0 to 256\n"));
         assert!(text(&["-socket"]).contains("\n-socket takes an address with a port"));
         assert!(text(&["-debug=yes"]).contains("\n-debug takes =true or =false"));
     }
@@ -277,7 +298,6 @@ mod tests {
             "{error}"
         );
         let error = read([raw(b"-\xff")]).unwrap_err().to_string();
-        assert_eq!(error, "flag provided but not defined: -\u{fffd}");
-        assert!(matches!(read([raw(b"\xff"), raw(b"-nope")]), Ok(Words::Flags(_))));
+        assert!(error.starts_with("flag provided but not defined: -\u{fffd}\n"), "{error}");
     }
 }

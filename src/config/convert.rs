@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::table::Nanos;
+use super::flag::Nanos;
 
 /// A length of time; a negative one is zero.
 pub(super) fn duration(nanos: Nanos) -> Duration {

@@ -3,8 +3,8 @@
 //! Pure functions. A crate for durations is not used: those at hand take more than Go does (`1d`) and less
 //! (signs, `.5s`, the Greek mu, fractions below a nanosecond).
 
+use super::flag::Nanos;
 use super::go::BadValue;
-use super::table::Nanos;
 
 const UNITS: [(&str, u64); 8] = [
     ("ns", 1),

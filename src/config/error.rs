@@ -5,10 +5,14 @@
 use std::fmt;
 use std::path::Path;
 
-use super::table::{self, Kind};
+use super::flag::Kind;
+use super::table;
 use super::{go, usage};
 
-/// A command line that cannot be run. Its text is one message, sometimes of two lines, without a final newline.
+/// The last line of each error about the command line.
+const HINT: &str = "metrics-server -h lists all flags";
+
+/// A command line that cannot be run. Its text is one message of up to three lines, without a final newline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UsageError {
     message: String,
@@ -30,23 +34,26 @@ impl UsageError {
         }
     }
 
-    /// Whether the usage text is to be printed after the message: it would not help with a bad file.
-    pub(crate) const fn wants_usage(&self) -> bool {
-        matches!(self.class, Class::Usage)
-    }
-
-    fn usage(message: String) -> Self {
-        Self { message, class: Class::Usage }
+    fn usage(message: &str) -> Self {
+        Self { message: format!("{message}\n{HINT}"), class: Class::Usage }
     }
 
     /// A word like `---debug` or `-=x`.
     pub(super) fn bad_syntax(word: &str) -> Self {
-        Self::usage(format!("bad flag syntax: {word}"))
+        Self::usage(&format!("bad flag syntax: {word}"))
+    }
+
+    /// A word where a flag should be. `before` is the boolean that stands before it, if one does.
+    pub(super) fn no_flag(word: &str, before: Option<&str>) -> Self {
+        let (word, flag) = (go::quote(word), before.unwrap_or("debug"));
+        Self::usage(&format!(
+            "{word} is no flag\nthe value of a boolean is given with =, as in -{flag}=false"
+        ))
     }
 
     /// No such flag.
     pub(super) fn undefined(name: &str) -> Self {
-        Self::usage(format!("flag provided but not defined: -{name}"))
+        Self::usage(&format!("flag provided but not defined: -{name}"))
     }
 
     /// The last word was a flag that takes a value.
@@ -79,7 +86,7 @@ impl UsageError {
     fn explained(first: String, name: &str) -> Self {
         let takes = table::find(name)
             .map_or_else(String::new, |flag| format!("\n{}", usage::takes_line(flag)));
-        Self::usage(first + &takes)
+        Self::usage(&(first + &takes))
     }
 }
 

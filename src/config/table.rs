@@ -1,13 +1,13 @@
-//! The one table of flags: names, kinds, defaults, ranges and help texts.
+//! The one table of flags and variables: names, kinds, defaults, ranges, help texts and what each needs.
 //!
-//! Parsing, `-h`, error texts and the tables of `docs/flags.md` are all made from it. It is plain data:
-//! it must not know how an argument is read nor what a flag means to the server.
+//! Parsing, `-h`, error texts, warnings and the tables of `docs/flags.md` are all made from it. It is plain
+//! data: it must not know how an argument is read nor what a flag means to the server.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-/// A signed length of time in nanoseconds: Go's durations may be negative.
-pub(super) type Nanos = i64;
+use super::flag::{Flag, Kind, Nanos, Need, Slot, Variable, flags};
+use Need::{Any, Https, Without};
 
 const MICROSECOND: Nanos = 1_000;
 const MILLISECOND: Nanos = 1_000 * MICROSECOND;
@@ -19,123 +19,40 @@ const POSITIVE: RangeInclusive<i64> = 1..=i64::MAX;
 
 const ADDRESS: &str = "an address with a port, such as :9099, 127.0.0.1:9099 or [::1]:9099";
 const ADDRESS_OR_NONE: &str = "an address with a port, such as :9999, 127.0.0.1:9999 or [::1]:9999, or nothing to switch it off";
-const FILE: &str = "the path of a file";
+/// What a flag takes that names a file to read; `-check-config` reads it.
+pub(super) const FILE: &str = "the path of a file";
+/// What a flag takes that names a directory to write to; `-check-config` tries that.
+pub(super) const DIRECTORY: &str = "a directory";
 const URL: &str = "a URL";
 
-/// What a flag takes, with its default.
-#[derive(Debug)]
-pub(super) enum Kind {
-    /// Takes `=V` or stands alone for true.
-    Bool(bool),
-    /// A whole number; the range holds the values that make sense.
-    Int(i64, RangeInclusive<i64>),
-    /// Text, and words that say what text is taken.
-    Text(&'static str, &'static str),
-    /// A duration; the range holds the values that make sense.
-    Duration(Nanos, RangeInclusive<Nanos>),
-}
-
-/// Where the value of a flag is kept.
-#[derive(Debug)]
-pub(super) enum Slot<'a> {
-    /// Of a [`Kind::Bool`].
-    Bool(&'a mut bool),
-    /// Of a [`Kind::Int`].
-    Int(&'a mut i64),
-    /// Of a [`Kind::Text`].
-    Text(&'a mut String),
-    /// Of a [`Kind::Duration`].
-    Duration(&'a mut Nanos),
-}
-
-/// One flag.
-#[derive(Debug)]
-pub(super) struct Flag {
-    /// Its name, without a dash.
-    pub(super) name: &'static str,
-    /// The part of the options table that it stands in.
-    pub(super) group: Group,
-    /// What it takes.
-    pub(super) kind: Kind,
-    /// One line for people.
-    pub(super) help: &'static str,
-    /// Finds its value.
-    pub(super) slot: fn(&mut Values) -> Slot<'_>,
-}
+// A router counts nothing and keeps nothing: it sends all on.
+const NO_ROUTER: &[Need] = &[Without("remote")];
+const UDP: &[Need] = &[Any(&["udp"])];
+const UNIX: &[Need] = &[Any(&["uds", "uds-pool"])];
+const TTL: &[Need] = &[Any(&["metric-clean-up"])];
+const REMOTE: &[Need] = &[Any(&["remote"])];
+const LOKI: &[Need] = &[Any(&["loki-address"])];
+const LOKI_TLS: &[Need] = &[Any(&["loki-address"]), Https("loki-address")];
+const SEARCH: &[Need] = &[Any(&["METRICS_SERVER_SEARCH_URL"])];
+const SEARCH_TLS: &[Need] =
+    &[Any(&["METRICS_SERVER_SEARCH_URL"]), Https("METRICS_SERVER_SEARCH_URL")];
+const SEARCH_CA: &[Need] = &[
+    Any(&["METRICS_SERVER_SEARCH_URL"]),
+    Https("METRICS_SERVER_SEARCH_URL"),
+    Without("opensearch-insecure"),
+];
+const SCYLLA: &[Need] = &[Any(&["scylladb-hosts"])];
+const SCYLLA_TLS: &[Need] = &[Any(&["scylladb-hosts"]), Any(&["scylladb-tls"])];
+const QUEUES: &[Need] =
+    &[Any(&["remote", "loki-address", "METRICS_SERVER_SEARCH_URL", "scylladb-hosts"])];
+// Datagrams leave no trace of their arrival, so those of a router are not kept on disk.
+const SPILL: &[Need] =
+    &[Any(&["loki-address", "METRICS_SERVER_SEARCH_URL", "scylladb-hosts"]), Without("remote")];
+const SPILL_SIZE: &[Need] = &[Any(&["spill-dir"])];
 
 /// The flag of this name.
 pub(super) fn find(name: &str) -> Option<&'static Flag> {
     FLAGS.iter().find(|flag| flag.name == name)
-}
-
-macro_rules! value_type {
-    (Bool) => {
-        bool
-    };
-    (Int) => {
-        i64
-    };
-    (Text) => {
-        String
-    };
-    (Duration) => {
-        Nanos
-    };
-}
-
-macro_rules! default_value {
-    (Text($default:expr, $takes:expr)) => {
-        String::from($default)
-    };
-    ($kind:ident($default:expr $(, $range:expr)?)) => {
-        $default
-    };
-}
-
-macro_rules! flags {
-    ($($group:ident $title:literal {
-        $($field:ident: $kind:ident($($spec:expr),*), $name:literal, $help:literal;)*
-    })*) => {
-        /// A part of the options table.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum Group { $(#[doc = $title] $group,)* }
-
-        impl Group {
-            /// Every group, in the order of the options table.
-            pub(super) const ALL: &'static [Self] = &[$(Self::$group,)*];
-
-            /// Its heading.
-            pub(super) const fn title(self) -> &'static str {
-                match self { $(Self::$group => $title,)* }
-            }
-        }
-
-        /// What was given on the command line, flag by flag; not judged beyond kind and range.
-        #[derive(Debug)]
-        pub(super) struct Values {
-            /// The names of the flags that the command line gave.
-            pub(super) given: BTreeSet<&'static str>,
-            $($(pub(super) $field: value_type!($kind),)*)*
-        }
-
-        impl Default for Values {
-            fn default() -> Self {
-                Self {
-                    given: BTreeSet::new(),
-                    $($($field: default_value!($kind($($spec),*)),)*)*
-                }
-            }
-        }
-
-        /// Every flag, by group.
-        pub(super) const FLAGS: &[Flag] = &[$($(Flag {
-            name: $name,
-            group: Group::$group,
-            kind: Kind::$kind($($spec),*),
-            help: $help,
-            slot: |values| Slot::$kind(&mut values.$field),
-        },)*)*];
-    };
 }
 
 flags! {
@@ -147,15 +64,15 @@ flags! {
         uds_pool: Text("", "paths of unix sockets, separated by commas"), "uds-pool",
             "comma separated list of unix domain sockets";
         uds_mode: Text("0777", "an octal file mode, such as 0777 or 0660"), "uds-mode",
-            "octal file mode of the unix domain sockets";
+            "octal file mode of the unix domain sockets", needs UNIX;
         uds_connections_max: Int(4096, 1..=1_000_000), "uds-connections-max",
-            "most unix connections that are open at once";
+            "most unix connections that are open at once", needs UNIX;
         uds_partials_max_bytes: Int(67_108_864, 65_536..=i64::MAX), "uds-partials-max-bytes",
-            "most bytes kept of unfinished messages, all unix connections together";
+            "most bytes kept of unfinished messages, all unix connections together", needs UNIX;
         udp_rcvbuf: Int(8_388_608, 4_096..=1_073_741_823), "udp-rcvbuf",
-            "receive buffer of each udp socket in bytes";
+            "receive buffer of each udp socket in bytes", needs UDP;
         udp_batch_wait: Duration(200 * MICROSECOND, 0..=100 * MILLISECOND), "udp-batch-wait",
-            "longest wait for a batch of datagrams to fill while they keep coming (0: no wait)";
+            "longest wait for a batch of datagrams to fill while they keep coming (0: no wait)", needs UDP;
         workers: Int(0, 0..=256), "workers",
             "threads that receive and count (0: min(4, available cores))";
         pin: Text("auto", "auto, on or off"), "pin",
@@ -171,7 +88,7 @@ flags! {
         source_labels: Bool(true), "source-labels",
             "add the labels data_source and source_app to every metric";
         mixed_label_sets: Bool(false), "mixed-label-sets",
-            "allow metrics of one name to have different sets of label names";
+            "allow metrics of one name to have different sets of label names", needs NO_ROUTER;
     }
     Serving "Serving" {
         socket: Text(":9099", ADDRESS), "socket", "prometheus exporter tcp socket";
@@ -182,9 +99,9 @@ flags! {
         web_config_file: Text("", FILE), "web-config-file",
             "read tls, users and headers of the http port from this file (the format of prometheus' exporter-toolkit)";
         metric_clean_up: Bool(false), "metric-clean-up",
-            "enable clean up metric via metric-ttl time after creation";
+            "enable clean up metric via metric-ttl time after creation", needs NO_ROUTER;
         metric_ttl: Duration(24 * HOUR, ANY), "metric-ttl",
-            "enable metric clean up via specified amount of time from http endpoint";
+            "enable metric clean up via specified amount of time from http endpoint", needs TTL;
     }
     Bounds "Bounds" {
         message_max_bytes: Int(131_072, 65_536..=1_073_741_824), "message-max-bytes",
@@ -192,65 +109,75 @@ flags! {
         labels_max: Int(64, 1..=1_000), "labels-max",
             "most labels of a message; one with more is refused";
         buckets_max: Int(1_024, 1..=100_000), "buckets-max",
-            "most buckets of a histogram; one with more is refused";
+            "most buckets of a histogram; one with more is refused", needs NO_ROUTER;
         lines_max: Int(2_000_000, 1..=4_000_000_000), "lines-max",
-            "most lines on /metrics (a histogram has its buckets and 3 more); past it new series are refused";
+            "most lines on /metrics (a histogram has its buckets and 3 more); past it new series are refused", needs NO_ROUTER;
         name_lines_max: Int(500_000, 1..=4_000_000_000), "name-lines-max",
-            "most lines of one metric name on /metrics; past it new series of that name are refused";
+            "most lines of one metric name on /metrics; past it new series of that name are refused", needs NO_ROUTER;
         memory_max: Int(2_147_483_648, 1_048_576..=i64::MAX), "memory-max",
-            "most bytes for label texts, series and remembered messages; past it new series are refused";
+            "most bytes for label texts, series and remembered messages; past it new series are refused", needs NO_ROUTER;
         shapes_max_bytes: Int(268_435_456, 0..=i64::MAX), "shapes-max-bytes",
-            "most bytes for messages that are known but for their value, of all workers; the least used go first";
+            "most bytes for messages that are known but for their value, of all workers; the least used go first", needs NO_ROUTER;
     }
-    Sinks "Sinks" {
+    Router "Router" {
         remote: Text("", "an address with a port, such as 127.0.0.1:9999"), "remote",
             "send metrics to global metrics-server via UDP (remote=127.0.0.1:9999)";
         remote_datagram_bytes: Int(1_432, 0..=65_507), "remote-datagram-bytes",
-            "messages are joined to datagrams of up to so many bytes for -remote (0: each has its own)";
+            "messages are joined to datagrams of up to so many bytes for -remote (0: each has its own)", needs REMOTE;
         remote_sockets: Int(4, 1..=64), "remote-sockets",
-            "source ports that -remote sends from, so that the receiver's workers share the load";
-        loki_address: Text("", URL), "loki-address", "loki https endpoint";
-        loki_ca_path: Text("", FILE), "loki-ca-path", "path to loki ca certificate";
-        loki_cert_path: Text("", FILE), "loki-cert-path", "path to loki certificate";
-        loki_key_path: Text("", FILE), "loki-key-path", "path to loki key";
+            "source ports that -remote sends from, so that the receiver's workers share the load", needs REMOTE;
+    }
+    Loki "Loki" {
+        loki_address: Text("", URL), "loki-address", "loki https endpoint", needs NO_ROUTER;
+        loki_ca_path: Text("", FILE), "loki-ca-path", "path to loki ca certificate", needs LOKI_TLS;
+        loki_cert_path: Text("", FILE), "loki-cert-path", "path to loki certificate", needs LOKI_TLS;
+        loki_key_path: Text("", FILE), "loki-key-path", "path to loki key", needs LOKI_TLS;
         loki_labels: Text("", "label names, separated by commas"), "loki-labels",
-            "labels that make a stream in loki, the others become structured metadata (empty: all, up to 15)";
-        loki_tenant: Text("", "a tenant's name"), "loki-tenant", "tenant for loki (header X-Scope-OrgID)";
+            "labels that make a stream in loki, the others become structured metadata (empty: all, up to 15)", needs LOKI;
+        loki_tenant: Text("", "a tenant's name"), "loki-tenant", "tenant for loki (header X-Scope-OrgID)", needs LOKI;
+    }
+    OpenSearch "OpenSearch" {
         opensearch_bulk_period: Duration(5 * SECOND, POSITIVE), "opensearch-bulk-period",
-            "bulk push period";
+            "bulk push period", needs SEARCH;
         opensearch_bulk_size_bytes: Int(20_000, ANY), "opensearch-bulk-size-bytes",
-            "bulk buffer size in bytes";
+            "bulk buffer size in bytes", needs SEARCH;
         opensearch_ca_path: Text("", FILE), "opensearch-ca-path",
-            "path to opensearch ca certificate (empty: the authorities that the system trusts)";
+            "path to opensearch ca certificate (empty: the authorities that the system trusts)", needs SEARCH_CA;
         opensearch_insecure: Bool(false), "opensearch-insecure",
-            "do not verify opensearch's certificate";
-        opensearch_shards: Int(9, 1..=1_024), "opensearch-shards", "shards of each new index";
-        opensearch_replicas: Int(2, 0..=100), "opensearch-replicas", "replicas of each new index";
+            "do not verify opensearch's certificate", needs SEARCH_TLS;
+        opensearch_shards: Int(9, 1..=1_024), "opensearch-shards", "shards of each new index", needs SEARCH;
+        opensearch_replicas: Int(2, 0..=100), "opensearch-replicas", "replicas of each new index", needs SEARCH;
         opensearch_indices_max: Int(64, 1..=10_000), "opensearch-indices-max",
-            "most indices that documents of one day may go to; past it those for others are rejected";
+            "most indices that documents of one day may go to; past it those for others are rejected", needs SEARCH;
+    }
+    ScyllaDb "ScyllaDB" {
         scylladb_hosts: Text("", "host names or addresses, separated by commas"), "scylladb-hosts",
-            "comma separated scylladb hosts";
+            "comma separated scylladb hosts", needs NO_ROUTER;
         scylladb_table: Text("tracking.metrics", "a table as keyspace.table"), "scylladb-table",
-            "scylladb table to write raw data";
+            "scylladb table to write raw data", needs SCYLLA;
         scylladb_user: Text("", "a user's name"), "scylladb-user",
-            "scylladb user (its password: METRICS_SERVER_SCYLLADB_PASSWORD)";
-        scylladb_tls: Bool(false), "scylladb-tls", "connect to scylladb with tls";
+            "scylladb user (its password: METRICS_SERVER_SCYLLADB_PASSWORD)", needs SCYLLA;
+        scylladb_tls: Bool(false), "scylladb-tls", "connect to scylladb with tls", needs SCYLLA;
         scylladb_ca_path: Text("", FILE), "scylladb-ca-path",
-            "path to scylladb ca certificate (empty: the authorities that the system trusts)";
+            "path to scylladb ca certificate (empty: the authorities that the system trusts)", needs SCYLLA_TLS;
         scylladb_create_schema: Bool(true), "scylladb-create-schema",
-            "create keyspace and table where they are absent";
+            "create keyspace and table where they are absent", needs SCYLLA;
+    }
+    Pyroscope "Pyroscope" {
         pyroscope_url: Text("", URL), "pyroscope-url",
             "pyroscope profiler address, e.g http://localhost:4040";
+    }
+    Queues "Queues of sinks" {
         sink_queue_bytes: Int(67_108_864, 1_048_576..=i64::MAX), "sink-queue-bytes",
-            "most bytes of rows that wait in memory for each sink; past it they go to -spill-dir or are dropped";
-        spill_dir: Text("", "a directory"), "spill-dir",
-            "keep rows that memory has no room for in this directory (empty: drop them)";
+            "most bytes of rows that wait in memory for each sink; past it they go to -spill-dir or are dropped", needs QUEUES;
+        spill_dir: Text("", DIRECTORY), "spill-dir",
+            "keep rows that memory has no room for in this directory (empty: drop them)", needs SPILL;
         spill_max_bytes: Int(1_073_741_824, 16_777_216..=i64::MAX), "spill-max-bytes",
-            "most bytes on disk for each sink; past it rows are dropped";
+            "most bytes on disk for each sink; past it rows are dropped", needs SPILL_SIZE;
         sink_retry_max: Duration(6 * HOUR, 0..=i64::MAX), "sink-retry-max",
-            "rows that a sink has not taken for so long are dropped (0: never)";
+            "rows that a sink has not taken for so long are dropped (0: never)", needs QUEUES;
         sink_flush_timeout: Duration(5 * SECOND, 0..=i64::MAX), "sink-flush-timeout",
-            "time for sinks to take what is left when the server stops";
+            "time for sinks to take what is left when the server stops", needs QUEUES;
     }
     Program "Program" {
         shutdown_delay: Duration(0, ANY), "shutdown-delay",
@@ -263,6 +190,40 @@ flags! {
         version: Bool(false), "version", "print the version and exit";
     }
 }
+
+/// Every variable, in the order of its group.
+pub(super) const VARIABLES: &[Variable] = &[
+    Variable {
+        name: "METRICS_SERVER_SEARCH_URL",
+        group: Group::OpenSearch,
+        help: "where opensearch is, such as https://user:password@host:9200/prefix",
+        needs: NO_ROUTER,
+    },
+    Variable {
+        name: "METRICS_SERVER_SEARCH_USER",
+        group: Group::OpenSearch,
+        help: "opensearch user, if the url holds none",
+        needs: SEARCH,
+    },
+    Variable {
+        name: "METRICS_SERVER_SEARCH_PASSWORD",
+        group: Group::OpenSearch,
+        help: "its password",
+        needs: SEARCH,
+    },
+    Variable {
+        name: "METRICS_SERVER_SCYLLADB_PASSWORD",
+        group: Group::ScyllaDb,
+        help: "password of -scylladb-user",
+        needs: SCYLLA,
+    },
+    Variable {
+        name: "HOSTNAME",
+        group: Group::Pyroscope,
+        help: "tag hostname of profiles (empty: the host's name)",
+        needs: &[],
+    },
+];
 
 #[cfg(test)]
 mod tests {
@@ -283,6 +244,20 @@ mod tests {
                 }
                 (Kind::Text(default, _), Slot::Text(value)) => assert_eq!(default, value),
                 (kind, slot) => panic!("{}: {kind:?} is kept in {slot:?}", flag.name),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_needed_is_a_flag_or_a_variable() {
+        let known = |name: &str| {
+            find(name).is_some() || VARIABLES.iter().any(|variable| variable.name == name)
+        };
+        let flags = FLAGS.iter().flat_map(|flag| flag.needs);
+        for need in flags.chain(VARIABLES.iter().flat_map(|variable| variable.needs)) {
+            match need {
+                Any(names) => assert!(names.iter().all(|name| known(name)), "{need:?}"),
+                Without(name) | Https(name) => assert!(known(name), "{need:?}"),
             }
         }
     }

@@ -69,6 +69,7 @@ fn no_flags_give_the_defaults() {
     };
     let expected = Config {
         check_only: false,
+        warnings: Vec::new(),
         ingest,
         labels: LabelsConfig { extra: Vec::new(), source_labels: true },
         bounds,
@@ -306,11 +307,12 @@ fn refusals_name_flag_value_and_cause() {
         ),
     ] {
         let error = parse_with(args, &[]).expect_err("a refusal");
-        assert_eq!((error.exit_code(), error.wants_usage()), (2, true), "{args:?}");
+        assert_eq!(error.exit_code(), 2, "{args:?}");
         let text = error.to_string();
         let mut lines = text.lines();
         assert_eq!(lines.next(), Some(line), "{args:?}");
         assert!(lines.next().is_some_and(|takes| takes.contains(" takes ")), "{text}");
+        assert_eq!(lines.next(), Some("metrics-server -h lists all flags"));
         assert_eq!(lines.next(), None);
     }
 }
@@ -319,7 +321,7 @@ fn refusals_name_flag_value_and_cause() {
 fn a_bad_file_of_labels_is_no_matter_of_usage() {
     let error =
         parse_with(&["-extra-labels-file-path", "/nonexistent/f"], &[]).expect_err("a refusal");
-    assert_eq!((error.exit_code(), error.wants_usage()), (1, false));
+    assert_eq!(error.exit_code(), 1);
     let text = error.to_string();
     assert!(
         text.starts_with(

@@ -5,18 +5,29 @@
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
-use super::table::{FLAGS, Flag, Group, Kind, Nanos};
+use super::flag::{Flag, Kind, Nanos, Variable};
+use super::table::{FLAGS, Group, VARIABLES};
 use super::{duration, go};
 
-/// The usage as Go's `flag` package prints it, flags sorted by name, ending in a newline.
+/// The usage as Go's `flag` package prints it, but by group and with the variables of the environment; ends in
+/// a newline.
 pub(crate) fn usage(argv0: &str) -> String {
-    let mut flags: Vec<&Flag> = FLAGS.iter().collect();
-    flags.sort_by_key(|flag| flag.name);
     let mut out = format!("Usage of {argv0}:\n");
-    for flag in flags {
-        push_flag(&mut out, flag);
+    for &group in Group::ALL {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "\n{}:", group.title());
+        for flag in FLAGS.iter().filter(|flag| flag.group == group) {
+            push_flag(&mut out, flag);
+        }
+        for variable in variables(group) {
+            let _ = writeln!(out, "  {} (environment)\n    \t{}", variable.name, variable.help);
+        }
     }
     out
+}
+
+fn variables(group: Group) -> impl Iterator<Item = &'static Variable> {
+    VARIABLES.iter().filter(move |variable| variable.group == group)
 }
 
 fn push_flag(out: &mut String, flag: &Flag) {
@@ -26,7 +37,6 @@ fn push_flag(out: &mut String, flag: &Flag) {
     };
     let default = default_text(&flag.kind, go::quote)
         .map_or_else(String::new, |text| format!(" (default {text})"));
-    // Writing to a String cannot fail.
     let _ = writeln!(out, "  -{}{word}\n    \t{}{default}", flag.name, flag.help);
 }
 
@@ -87,6 +97,9 @@ pub fn markdown_table() -> String {
         );
         for flag in FLAGS.iter().filter(|flag| flag.group == group) {
             push_row(&mut out, flag);
+        }
+        for variable in variables(group) {
+            let _ = writeln!(out, "| `{}` | environment |  | {} |", variable.name, variable.help);
         }
     }
     out
@@ -161,7 +174,7 @@ mod tests {
     #[test]
     fn usage_holds_the_original_flags_word_for_word() {
         let usage = usage("./metrics-server");
-        assert!(usage.starts_with("Usage of ./metrics-server:\n  -"), "{usage}");
+        assert!(usage.starts_with("Usage of ./metrics-server:\n\nReceiving:\n  -"), "{usage}");
         let entries: Vec<&str> = ORIGINAL.trim_matches('\n').split("\n  -").collect();
         assert_eq!(entries.len(), 20);
         for entry in entries {
@@ -185,15 +198,23 @@ mod tests {
     }
 
     #[test]
-    fn usage_is_sorted_by_name_and_complete() {
+    fn usage_has_every_flag_and_variable_once_under_its_group() {
         let usage = usage("x");
-        let names: Vec<&str> = usage
+        let entries: Vec<&str> = usage
             .lines()
-            .filter_map(|line| line.strip_prefix("  -"))
+            .filter_map(|line| line.strip_prefix("  -").or_else(|| line.strip_prefix("  ")))
+            .filter(|line| !line.starts_with(' '))
             .filter_map(|line| line.split(' ').next())
             .collect();
-        assert!(names.is_sorted(), "{names:?}");
-        assert_eq!(names.len(), FLAGS.len());
+        let of_group = |group: &Group| {
+            let flags = FLAGS.iter().filter(|flag| flag.group == *group).map(|flag| flag.name);
+            flags.chain(variables(*group).map(|variable| variable.name)).collect::<Vec<_>>()
+        };
+        let all: Vec<&str> = Group::ALL.iter().flat_map(of_group).collect();
+        assert_eq!(entries, all);
+        for group in Group::ALL {
+            assert!(usage.contains(&format!("\n\n{}:\n  ", group.title())), "{group:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The command line as Go's `flag` package reads it: spellings, errors, help. Nothing here opens a socket.
 
+use std::fs;
 use std::process::{Command, Stdio};
 
 use crate::common::Exit;
@@ -18,12 +19,13 @@ fn accepted(args: &[&str]) {
     assert_eq!(exit.code, Some(0), "{args:?}: {exit:?}");
 }
 
-/// Exit code 2 and a first line; the usage follows.
+/// Exit code 2, a first line, and at most what the flag takes and the hint behind it.
 fn refused(args: &[&str], first_line: &str) {
     let exit = run(&[&["-check-config"], args].concat());
     assert_eq!(exit.code, Some(2), "{args:?}: {exit:?}");
     assert_eq!(exit.stderr.lines().next(), Some(first_line), "{args:?}");
-    assert!(exit.stderr.contains("\nUsage of "), "{args:?}: {exit:?}");
+    assert_eq!(exit.stderr.lines().last(), Some("metrics-server -h lists all flags"), "{args:?}");
+    assert!(exit.stderr.lines().count() <= 3, "{args:?}: {exit:?}");
     assert_eq!(exit.stdout, "");
 }
 
@@ -87,9 +89,17 @@ fn errors() {
 }
 
 #[test]
-fn reading_ends_at_the_first_word_that_is_no_flag() {
-    for word in ["word", "-", "--", "", "false"] {
-        accepted(&[word, "-nope", "-metric-ttl", "x"]);
+fn a_word_that_is_no_flag_is_refused() {
+    for word in ["word", "-", "", "false"] {
+        refused(&[word, "-socket", ":1"], &format!("{word:?} is no flag"));
+    }
+    refused(&["--", "-debug"], "\"-debug\" is no flag");
+    accepted(&["--"]);
+    for boolean in ["-debug", "--metric-clean-up", "-source-labels"] {
+        refused(&[boolean, "false"], "\"false\" is no flag");
+        let exit = run(&[boolean, "false", "-udp", ":1"]);
+        let spelled = format!("-{}=false", boolean.trim_start_matches('-'));
+        assert!(exit.stderr.contains(&spelled), "{exit:?}");
     }
 }
 
@@ -136,15 +146,34 @@ const ORIGINAL: [&str; 20] = [
 fn help() {
     for flag in ["-h", "-help", "--help", "--h"] {
         let exit = run(&[flag]);
-        assert_eq!((exit.code, exit.stdout.as_str()), (Some(0), ""), "{flag}");
+        assert_eq!((exit.code, exit.stderr.as_str()), (Some(0), ""), "{flag}");
         let first = format!("Usage of {}:", env!("CARGO_BIN_EXE_metrics-server"));
-        assert_eq!(exit.stderr.lines().next(), Some(first.as_str()));
+        assert_eq!(exit.stdout.lines().next(), Some(first.as_str()));
         for text in ORIGINAL {
-            assert!(exit.stderr.contains(text), "{text:?} is not in:\n{}", exit.stderr);
+            assert!(exit.stdout.contains(text), "{text:?} is not in:\n{}", exit.stdout);
         }
-        let names: Vec<&str> = exit.stderr.lines().filter(|line| line.starts_with("  -")).collect();
-        assert!(names.is_sorted(), "{names:?}");
     }
+}
+
+#[test]
+fn help_is_grouped_as_in_the_documents_and_has_the_variables() {
+    let help = run(&["-h"]).stdout;
+    let document = fs::read_to_string("docs/flags.md").expect("docs/flags.md");
+    let (mut at, mut entries) = (0, 0);
+    for line in document.lines() {
+        let found = if let Some(heading) = line.strip_prefix("**") {
+            help[at..].find(&format!("\n{}:\n", heading.trim_end_matches("**")))
+        } else if let Some(row) = line.strip_prefix("| `") {
+            let name = row.split('`').next().unwrap_or_default();
+            help[at..].find(&format!("\n  {name}"))
+        } else {
+            continue;
+        };
+        entries += 1;
+        at += found.unwrap_or_else(|| panic!("{line} is not in its place in:\n{help}"));
+    }
+    assert!(entries > 60, "docs/flags.md has only {entries} headings and rows");
+    assert!(help.contains("\n  METRICS_SERVER_SEARCH_URL (environment)\n"), "{help}");
 }
 
 #[test]
@@ -165,4 +194,33 @@ fn check_config_reads_the_files() {
     let exit = run(&["-check-config", "-extra-labels-file-path", "/nonexistent/labels"]);
     assert_eq!(exit.code, Some(1), "{exit:?}");
     assert!(exit.stderr.contains("/nonexistent/labels"), "{exit:?}");
+    // Also those that nothing would use.
+    for flag in ["-loki-cert-path", "-loki-ca-path", "-opensearch-ca-path", "-scylladb-ca-path"] {
+        let exit = run(&["-check-config", flag, "/nonexistent/pem"]);
+        assert_eq!(exit.code, Some(1), "{exit:?}");
+        assert!(exit.stderr.contains(flag) && exit.stderr.contains("/nonexistent/pem"), "{exit:?}");
+    }
+    let exit = run(&["-check-config", "-spill-dir", "/dev/null/rows"]);
+    assert_eq!(exit.code, Some(1), "{exit:?}");
+    assert!(exit.stderr.contains("-spill-dir"), "{exit:?}");
+}
+
+#[test]
+fn check_config_warns_of_flags_without_effect() {
+    for (args, warning) in [
+        (&["-metric-ttl", "1h"][..], "-metric-ttl has no effect without -metric-clean-up"),
+        (&["-udp", "", "-uds", ""], "nothing is received"),
+        (
+            &["-remote", ":1", "-udp", ":2", "-loki-address", "http://l"],
+            "-loki-address has no effect with -remote",
+        ),
+        (&["-loki-tenant", "t"], "-loki-tenant has no effect without -loki-address"),
+    ] {
+        let exit = run(&[&["-check-config"], args].concat());
+        assert_eq!(exit.code, Some(0), "{args:?}: {exit:?}");
+        let lines: Vec<&str> = exit.stderr.lines().collect();
+        let [first, last] = lines[..] else { panic!("{args:?}: {exit:?}") };
+        assert!(first.starts_with(&format!("warning: {warning}")), "{args:?}: {exit:?}");
+        assert_eq!(last, "configuration is valid", "{args:?}");
+    }
 }

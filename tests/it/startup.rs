@@ -228,6 +228,15 @@ fn switched_off() {
     server.stop();
 }
 
+#[test]
+fn flags_without_effect_are_warned_about() {
+    let server = Server::start(&["-metric-ttl", "1h"]);
+    let line = "-metric-ttl has no effect without -metric-clean-up";
+    let found = server.find_line(|log| log.contains(line) && log.contains("level=warning"));
+    assert!(found.is_some());
+    server.stop();
+}
+
 /// How many sockets of a protocol in `/proc/net` are the server's.
 fn sockets(server: &Server, protocol: &str) -> usize {
     let links = fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap();

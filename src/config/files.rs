@@ -1,0 +1,85 @@
+//! What `-check-config` does beyond the parsing: it reads each file that a flag names, whether it is used or
+//! not, and tries whether the directory of a flag can be written to.
+//!
+//! Runs on `main`. It leaves nothing behind; it must not know what a file is for.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use super::error::UsageError;
+use super::flag::{Kind, Slot};
+use super::table::{DIRECTORY, FILE, FLAGS, Values};
+
+/// A file that is not read to its end within this has none, as a device: nobody means it.
+const READ_MAX_BYTES: u64 = 1 << 20;
+
+/// Reads all files and tries all directories.
+///
+/// # Errors
+/// The first that fails, with its flag.
+pub(super) fn check(values: &mut Values) -> Result<(), UsageError> {
+    for flag in FLAGS {
+        let Kind::Text(_, takes) = flag.kind else { continue };
+        let Slot::Text(path) = (flag.slot)(values) else { continue };
+        let path = Path::new(path.as_str());
+        let checked = match takes {
+            _ if path.as_os_str().is_empty() => Ok(()),
+            FILE => read(path),
+            DIRECTORY => try_to_write(path),
+            _ => Ok(()),
+        };
+        checked.map_err(|error| UsageError::file(flag.name, path, &error.to_string()))?;
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> io::Result<()> {
+    let mut file = File::open(path)?.take(READ_MAX_BYTES);
+    io::copy(&mut file, &mut io::sink()).map(drop)
+}
+
+/// Makes a file in the directory and removes it. A directory that is absent is made when the server starts,
+/// so the nearest one above it is tried.
+fn try_to_write(path: &Path) -> io::Result<()> {
+    let above = |path: &&Path| !path.exists();
+    let nearest = path.ancestors().find(|path| !above(path)).unwrap_or(path);
+    let nearest = if nearest.as_os_str().is_empty() { Path::new(".") } else { nearest };
+    let probe = nearest.join(format!(".metrics-server-check-{}", std::process::id()));
+    OpenOptions::new().write(true).create_new(true).open(&probe)?;
+    fs::remove_file(&probe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spill_dir(path: &Path) -> Result<(), String> {
+        let path = path.to_str().unwrap().to_owned();
+        let mut values = Values { spill_dir: path, ..Values::default() };
+        check(&mut values).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_directory_is_tried_and_left_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(spill_dir(dir.path()), Ok(()));
+        assert_eq!(spill_dir(&dir.path().join("to/be/made")), Ok(()));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = spill_dir(&file).unwrap_err();
+        assert!(error.contains("-spill-dir") && error.contains("directory"), "{error}");
+        assert!(spill_dir(&file.join("below")).is_err());
+    }
+
+    #[test]
+    fn a_file_is_read_whether_it_is_used_or_not() {
+        let mut values = Values { loki_cert_path: "/nope".to_owned(), ..Values::default() };
+        let error = check(&mut values).unwrap_err();
+        assert_eq!(error.exit_code(), 1);
+        assert!(error.to_string().contains("\"/nope\" for flag -loki-cert-path"), "{error}");
+        values.loki_cert_path = "/dev/zero".to_owned();
+        assert_eq!(check(&mut values), Ok(()), "reads a device without end for ever");
+    }
+}
