@@ -87,8 +87,8 @@ flags! {
             "read file with key=value labels (same as the java properties format)";
         source_labels: Bool(true), "source-labels",
             "add the labels data_source and source_app to every metric";
-        mixed_label_sets: Bool(false), "mixed-label-sets",
-            "allow metrics of one name to have different sets of label names", needs NO_ROUTER;
+        mixed_label_sets: Bool(true), "mixed-label-sets",
+            "allow metrics of one name to have different sets of label names (false: refuse others than the first)", needs NO_ROUTER;
     }
     Serving "Serving" {
         socket: Text(":9099", ADDRESS), "socket", "prometheus exporter tcp socket";

@@ -50,7 +50,7 @@ fn no_flags_give_the_defaults() {
         name_lines_max: 500_000,
         memory_max_bytes: 2 << 30,
         shapes_max_bytes: 256 << 20,
-        mixed_label_sets: false,
+        mixed_label_sets: true,
         series_ttl: None,
     };
     let http = HttpConfig {
@@ -154,7 +154,7 @@ fn new_flags_reach_their_fields() {
         "-lines-max=7",
         "-name-lines-max=8",
         "-memory-max=1048576",
-        "-mixed-label-sets",
+        "-mixed-label-sets=false",
         "-source-labels=false",
         "-shutdown-from=any",
         "-log-interval=1s",
@@ -172,7 +172,7 @@ fn new_flags_reach_their_fields() {
     let bounds = &config.bounds;
     assert_eq!((ingest.labels_max, bounds.buckets_max), (5, 6));
     assert_eq!((bounds.lines_max, bounds.name_lines_max, bounds.memory_max_bytes), (7, 8, 1 << 20));
-    assert!(bounds.mixed_label_sets && !config.labels.source_labels);
+    assert!(!bounds.mixed_label_sets && !config.labels.source_labels);
     assert!(config.check_only && config.log.debug);
     assert_eq!(config.shutdown.from, ShutdownFrom::Any);
     assert_eq!(

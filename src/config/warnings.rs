@@ -78,7 +78,7 @@ fn text(name: &str, values: &mut Values, env: &Environment<'_>) -> String {
 
 /// `-a, -b or C`.
 fn alternatives(names: &[&str]) -> String {
-    let shown: Vec<String> = names.iter().map(|name| self::shown(name)).collect();
+    let shown: Vec<String> = names.iter().map(|name| shown(name)).collect();
     match shown.split_last() {
         Some((last, [])) => last.clone(),
         Some((last, others)) => format!("{} or {last}", others.join(", ")),

@@ -64,6 +64,9 @@ impl Registry {
             self.names.insert(&family);
             self.usage.add_family(&family);
         }
+        if *family.label_names != *spec.label_names {
+            family.mixed.store(true, Ordering::Relaxed);
+        }
         self.usage.add_series(&family, spec.text.len());
         self.usage.add_cell(&family);
         index.insert(HashedSeries { hash: spec.hash, series: Arc::clone(&series) });
@@ -93,6 +96,7 @@ impl Registry {
             bounds: bounds.into(),
             bucket_params: FirstBucketParams::new(&spec.buckets),
             label_names: spec.label_names.into(),
+            mixed: AtomicBool::new(false),
             removed: AtomicBool::new(false),
             lines: AtomicU64::new(0),
         }))

@@ -45,17 +45,20 @@ impl FamilyView {
     }
 
     /// The index of the series with this label text, or the one that it would have.
-    pub(super) fn position(&self, text: &[u8], mixed: bool) -> Result<usize, usize> {
+    pub(super) fn position(&self, text: &[u8]) -> Result<usize, usize> {
+        let mixed = self.family.is_mixed();
         self.entries.binary_search_by(|entry| order(entry.text(), text, mixed))
     }
 
     /// Merges the new cells into the series.
-    fn merge_new_cells(&mut self, mixed: bool) {
+    fn merge_new_cells(&mut self) {
         if self.new_cells.is_empty() {
             return;
         }
         self.due_ns = 0;
         let mut new_cells = std::mem::take(&mut self.new_cells);
+        // Series of one set of label names stand in the same order either way.
+        let mixed = self.family.is_mixed();
         new_cells.sort_by(|a, b| order(&a.series.text, &b.series.text, mixed));
         if new_cells.len() <= INSERTED_MAX {
             self.insert(new_cells, mixed);
@@ -132,7 +135,6 @@ impl Directory {
 
     /// Takes in the cells that were published since the last call.
     pub fn merge_new_cells(&mut self) {
-        let mixed = self.registry.limits().mixed_label_sets;
         let new_cells = self.registry.take_new_cells();
         if new_cells.is_empty() {
             return;
@@ -152,7 +154,7 @@ impl Directory {
             }
         }
         for view in self.views.values_mut() {
-            view.merge_new_cells(mixed);
+            view.merge_new_cells();
         }
     }
 
@@ -168,7 +170,7 @@ impl Directory {
 
     /// The index of the first series in the view that comes after this one, which may be gone.
     pub fn after(&self, view: &FamilyView, series: &Series) -> usize {
-        match view.position(&series.text, self.registry.limits().mixed_label_sets) {
+        match view.position(&series.text) {
             Ok(at) => at + 1,
             Err(at) => at,
         }

@@ -95,8 +95,7 @@ impl Expiry {
         let GivenUp { series, cell, slot } = reply;
         let registry = Arc::clone(&directory.registry);
         let Some(view) = directory.views.get_mut(&series.family.name) else { return false };
-        let mixed = registry.limits().mixed_label_sets;
-        let Ok(position) = view.position(&series.text, mixed) else { return false };
+        let Ok(position) = view.position(&series.text) else { return false };
         let entry = &mut view.entries[position];
         entry.fold(cell);
         series.requested.store(series.requested.load(Ordering::Relaxed) - 1, Ordering::Relaxed);

@@ -27,6 +27,8 @@ pub struct Family {
     pub(super) bucket_params: FirstBucketParams,
     /// The label names of the first series, sorted, separated by commas.
     pub(super) label_names: Box<str>,
+    /// Whether a series has other label names than the first. Set once, under the registry's lock.
+    pub(super) mixed: AtomicBool,
     /// Set once, under the registry's lock, when the last series is removed. What a worker remembers of
     /// the family is true only while this is unset.
     pub(super) removed: AtomicBool,
@@ -53,6 +55,11 @@ impl Family {
     #[cold]
     fn bounds_differ(&self, asked: &BucketParams<'_>, buckets_max: usize) -> bool {
         buckets::bounds(asked, buckets_max).map_or(true, |bounds| *bounds != *self.bounds)
+    }
+
+    /// Whether its series have different label names.
+    pub(super) fn is_mixed(&self) -> bool {
+        self.mixed.load(Ordering::Relaxed)
     }
 
     /// Whether its last series is gone.
@@ -98,6 +105,7 @@ impl Series {
             bounds: [].into(),
             bucket_params: FirstBucketParams::new(&BucketParams::default()),
             label_names: "".into(),
+            mixed: AtomicBool::new(false),
             removed: AtomicBool::new(false),
             lines: AtomicU64::new(0),
         };

@@ -27,7 +27,7 @@ const TRANSPORTS: [(&str, Send); 2] = [
 
 /// Each reason comes to the log once in such an interval.
 fn start() -> Server {
-    let server = Server::start(&["-log-interval", "1h"]);
+    let server = Server::start(&["-log-interval", "1h", "-mixed-label-sets=false"]);
     server.send_udp(STANDING);
     assert_eq!(server.settled().accepted(), 2);
     server

@@ -146,7 +146,8 @@ fn a_name_may_come_back_as_something_else() {
 /// With some of its series gone a family stands with the others, and conflicts are refused as before.
 #[test]
 fn a_family_stands_as_long_as_one_of_its_series() {
-    let server = start("2");
+    let more = ["-workers", "2", "-mixed-label-sets=false"];
+    let server = Server::start(&[&FLAGS[..], &more].concat());
     let with =
         |label: &str| format!(r#"{{"name":"m","op":"inc","value":1,"labels":{{"a":"{label}"}}}}"#);
     server.send_udp(with("1") + &with("2"));

@@ -39,12 +39,32 @@ fn source_labels_switched_off() {
     server.stop();
 }
 
+/// A deploy that adds a label must count: on every worker, before and after the other label set is born.
 #[test]
-fn mixed_label_sets() {
-    let server = Server::start(&["-mixed-label-sets", "-source-labels=false"]);
+fn a_label_may_be_added_to_a_metric_that_stands() {
+    let server = Server::start(&["-source-labels=false", "-workers", "2"]);
+    let with =
+        |labels: &str| format!(r#"{{"name":"a","op":"inc","value":1,"labels":{{{labels}}}}}"#);
+    for _ in 0..20 {
+        for labels in ["", r#""l":"x""#, r#""k":"x""#, r#""k":"x","l":"y""#] {
+            server.send_udp(with(labels));
+        }
+        server.settled(); // so that the page's order is grown, not made at once
+    }
+    let page = server.settled();
+    for series in ["a", r#"a{l="x"}"#, r#"a{k="x"}"#, r#"a{k="x",l="y"}"#] {
+        assert_eq!(page.get(series), Some(20.0), "{series}");
+    }
+    server.stop();
+}
+
+#[test]
+fn other_label_sets_are_refused_where_that_is_asked_for() {
+    let server = Server::start(&["-mixed-label-sets=false", "-source-labels=false"]);
     server.send_udp(inc("a") + r#"{"name":"a","op":"inc","value":2,"labels":{"l":"x"}}"#);
     let page = server.settled();
-    assert_eq!((page.get("a"), page.get(r#"a{l="x"}"#)), (Some(1.0), Some(2.0)));
+    assert_eq!((page.get("a"), page.get(r#"a{l="x"}"#)), (Some(1.0), None));
+    assert_eq!(page.rejected("label_set_conflict"), 1);
     server.stop();
 }
 
