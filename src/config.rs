@@ -12,6 +12,7 @@ mod bounds;
 mod convert;
 mod cql;
 mod duration;
+mod environment;
 mod error;
 mod files;
 mod flag;
@@ -57,10 +58,8 @@ pub(crate) use source::source_app;
 pub use usage::markdown_table;
 pub(crate) use usage::usage;
 
+use environment::Environment;
 use table::Values;
-
-/// Looks up a variable of the environment.
-type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// What a command line asks for.
 #[derive(Debug)]

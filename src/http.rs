@@ -27,6 +27,7 @@ pub(crate) mod pages;
 mod progress;
 mod refusal;
 mod router;
+mod state;
 mod stats;
 mod stream;
 mod throttle;
@@ -34,7 +35,7 @@ mod tls;
 pub(crate) mod web_config;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -50,6 +51,7 @@ pub use self::limits::HttpLimits;
 use self::pages::Pages;
 use self::refusal::RefusalLog;
 pub use self::refusal::{Evicted, Refusal};
+use self::state::ServerState;
 pub use self::stats::HttpStats;
 use self::throttle::LogThrottle;
 pub use self::web_config::SharedWebConfig;
@@ -79,27 +81,6 @@ impl HttpStop {
     /// Refuses new connections, and ends those that are open after the response at hand.
     pub fn stop(&self) {
         self.0.send_replace(true);
-    }
-}
-
-/// What the tasks of the thread share.
-#[derive(Debug)]
-struct Shared {
-    pages: Arc<dyn Pages>,
-    stats: Arc<HttpStats>,
-    limits: HttpLimits,
-    web_config: Arc<SharedWebConfig>,
-    connections: Connections,
-    refusal_log: RefusalLog,
-    accept_log: LogThrottle,
-    stopping: watch::Receiver<bool>,
-}
-
-impl Shared {
-    /// Counts a refusal, and logs it unless one of its kind was logged a moment ago.
-    fn refuse(&self, reason: Refusal, peer: SocketAddr) {
-        self.stats.count_refused(reason);
-        self.refusal_log.log(reason, peer);
     }
 }
 
@@ -145,7 +126,7 @@ impl HttpServer {
     async fn serve(self) -> io::Result<()> {
         let mut stopping = self.stop.subscribe();
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        let shared = Rc::new(Shared {
+        let shared = Rc::new(ServerState {
             pages: self.pages,
             stats: self.stats,
             refusal_log: RefusalLog::new(self.limits.log_interval),

@@ -30,7 +30,7 @@
 //! 2  exposition  directory → text
 //!    http        connections; what it sends is made above it
 //! 1  wire, registry, sys, sinks
-//! 0  metric, config, control, stats, clock, logger, text, segmented_table, sync
+//! 0  metric, config, control, stats, clock, logger, text, segmented_table, index_table, sync
 //! ```
 //!
 //! # Invariants
@@ -49,6 +49,7 @@ mod control;
 mod exporter;
 mod exposition;
 mod http;
+mod index_table;
 mod ingest;
 mod logger;
 mod metric;

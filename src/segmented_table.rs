@@ -9,10 +9,6 @@
 use hashbrown::HashTable;
 use hashbrown::hash_table::OccupiedEntry;
 
-mod index_table;
-
-pub(crate) use index_table::{IndexTable, ShortHash};
-
 /// The number of segments is 2 to the power of this.
 const SEGMENTS_LOG2: u32 = 6;
 

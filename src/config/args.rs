@@ -10,8 +10,9 @@ use std::ops::RangeInclusive;
 
 use super::duration;
 use super::error::UsageError;
-use super::flag::{Flag, Kind, Slot};
+use super::flag::{Kind, Slot};
 use super::go::{self, BadValue};
+use super::table::Flag;
 use super::table::{self, Values};
 
 /// What the command line asks for.

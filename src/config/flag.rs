@@ -4,8 +4,6 @@
 
 use std::ops::RangeInclusive;
 
-use super::table::{Group, Values};
-
 /// A signed length of time in nanoseconds: Go's durations may be negative.
 pub(super) type Nanos = i64;
 
@@ -33,36 +31,6 @@ pub(super) enum Slot<'a> {
     Text(&'a mut String),
     /// Of a [`Kind::Duration`].
     Duration(&'a mut Nanos),
-}
-
-/// One flag.
-#[derive(Debug)]
-pub(super) struct Flag {
-    /// Its name, without a dash.
-    pub(super) name: &'static str,
-    /// The part of the options table that it stands in.
-    pub(super) group: Group,
-    /// What it takes.
-    pub(super) kind: Kind,
-    /// One line for people.
-    pub(super) help: &'static str,
-    /// What must hold so that it has an effect: all of these.
-    pub(super) needs: &'static [Need],
-    /// Finds its value.
-    pub(super) slot: fn(&mut Values) -> Slot<'_>,
-}
-
-/// A variable of the environment that is read beside the flags.
-#[derive(Debug)]
-pub(super) struct Variable {
-    /// Its name.
-    pub(super) name: &'static str,
-    /// The part of the options table that it stands in.
-    pub(super) group: Group,
-    /// One line for people.
-    pub(super) help: &'static str,
-    /// What must hold so that it has an effect: all of these.
-    pub(super) needs: &'static [Need],
 }
 
 /// What a flag or variable needs so that it has an effect. Names are those of flags, without a dash, and of

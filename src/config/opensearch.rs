@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use super::Environment;
 use super::convert::{duration, size};
+use super::environment::Environment;
 use super::secret::Secret;
 use super::table::Values;
 

@@ -2,7 +2,7 @@
 //!
 //! Runs on `main`, once.
 
-use super::Environment;
+use super::environment::Environment;
 use super::table::Values;
 
 /// Pyroscope, which takes profiles of this server.

@@ -2,12 +2,13 @@
 //!
 //! Runs on `main`, once. It must not resolve a name nor open what it names.
 
+use super::address::GoAddr;
 use super::convert::list;
 use super::cql::{self, CqlTable};
+use super::environment::Environment;
 use super::error::UsageError;
 use super::secret::Secret;
 use super::table::Values;
-use super::{Environment, GoAddr};
 
 /// ScyllaDB or Cassandra, which takes raw rows. Texts are as given, and empty where absent.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,8 +6,38 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use super::flag::{Flag, Kind, Nanos, Need, Slot, Variable, flags};
+use super::flag::{Kind, Nanos, Need, Slot, flags};
 use Need::{Any, Https, Without};
+
+/// One flag.
+#[derive(Debug)]
+pub(super) struct Flag {
+    /// Its name, without a dash.
+    pub(super) name: &'static str,
+    /// The part of the options table that it stands in.
+    pub(super) group: Group,
+    /// What it takes.
+    pub(super) kind: Kind,
+    /// One line for people.
+    pub(super) help: &'static str,
+    /// What must hold so that it has an effect: all of these.
+    pub(super) needs: &'static [Need],
+    /// Finds its value.
+    pub(super) slot: fn(&mut Values) -> Slot<'_>,
+}
+
+/// A variable of the environment that is read beside the flags.
+#[derive(Debug)]
+pub(super) struct Variable {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// The part of the options table that it stands in.
+    pub(super) group: Group,
+    /// One line for people.
+    pub(super) help: &'static str,
+    /// What must hold so that it has an effect: all of these.
+    pub(super) needs: &'static [Need],
+}
 
 const MICROSECOND: Nanos = 1_000;
 const MILLISECOND: Nanos = 1_000 * MICROSECOND;

@@ -5,8 +5,9 @@
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
-use super::flag::{Flag, Kind, Nanos, Variable};
+use super::flag::{Kind, Nanos};
 use super::table::{FLAGS, Group, VARIABLES};
+use super::table::{Flag, Variable};
 use super::{duration, go};
 
 /// The usage as Go's `flag` package prints it, but by group and with the variables of the environment; ends in

@@ -3,8 +3,9 @@
 //! Pure. All of it follows from the needs in the table of flags; it must not know a single flag, but for
 //! those that say what is received.
 
-use super::Environment;
-use super::flag::{Flag, Kind, Need, Slot};
+use super::environment::Environment;
+use super::flag::{Kind, Need, Slot};
+use super::table::Flag;
 use super::table::{self, FLAGS, VARIABLES, Values};
 
 /// One line for each flag or variable without effect, in the order of the table.

@@ -16,9 +16,12 @@ use crate::metric::{Coercion, Kind, Op, OpType, Rejection};
 use crate::registry::Registry;
 use crate::sinks::all_counters::AllSinkCounters;
 use crate::stats::Stats;
-use crate::stats::{Counter, OwnFamily, Transport, WorkerStats};
+use crate::stats::{OwnFamily, Transport};
 
+mod own_page;
 mod sinks;
+
+use own_page::{OwnPage, sums};
 
 /// Where the numbers are.
 #[derive(Debug)]
@@ -45,7 +48,7 @@ pub(crate) struct Sources<'a> {
 
 /// All of them but the number of series, with the numbers of now.
 pub(crate) fn texts(sources: &Sources<'_>) -> Texts {
-    let mut own = OwnPage { texts: Texts::new() };
+    let mut own = OwnPage::new(Texts::new());
     own.messages(sources.stats, sources.sinks.forwards);
     sinks::families(&mut own, sources.sinks);
     own.transports(sources);
@@ -53,87 +56,18 @@ pub(crate) fn texts(sources: &Sources<'_>) -> Texts {
     own.server(sources);
     own.process();
     own.http(sources.http);
-    own.texts
+    own.into_texts()
 }
 
 /// Adds the number of series by kind: counters, gauges, histograms.
 pub(crate) fn add_series(texts: Texts, series: [u64; 3]) -> Texts {
-    let mut own = OwnPage { texts };
+    let mut own = OwnPage::new(texts);
     let kinds = [Kind::Counter, Kind::Gauge, Kind::Histogram].map(Kind::as_str);
     own.own(OwnFamily::Series, kinds.into_iter().zip(series.map(|count| count as f64)));
-    own.texts
-}
-
-struct OwnPage {
-    texts: Texts,
+    own.into_texts()
 }
 
 impl OwnPage {
-    fn family(
-        &mut self,
-        (name, kind, help): (&'static str, Kind, &str),
-        write: impl FnOnce(&mut Vec<u8>),
-    ) {
-        let text = self.texts.entry(name).or_default();
-        page::header(text, name, kind, help);
-        write(text);
-    }
-
-    /// A family of ours with one label (or none) and a value for each of its label's values.
-    fn own<'a>(&mut self, own: OwnFamily, values: impl IntoIterator<Item = (&'a str, f64)>) {
-        let family = own.family();
-        self.family((family.name, family.kind, family.help), |text| {
-            for (label_value, value) in values {
-                let labels = match family.label {
-                    "" => String::new(),
-                    label => format!("{label}=\"{label_value}\""),
-                };
-                page::sample(text, family.name, labels.as_bytes(), value);
-            }
-        });
-    }
-
-    /// A family of ours with two labels, named in its entry with a comma between them.
-    fn labelled<'a>(
-        &mut self,
-        own: OwnFamily,
-        values: impl IntoIterator<Item = ([&'a str; 2], f64)>,
-    ) {
-        let family = own.family();
-        let (first, second) = family.label.split_once(',').unwrap_or((family.label, ""));
-        self.family((family.name, family.kind, family.help), |text| {
-            // In the order of the page: by labels' names, which the table may have the other way round.
-            for ([one, two], value) in values {
-                let labels = if first < second {
-                    format!("{first}=\"{one}\",{second}=\"{two}\"")
-                } else {
-                    format!("{second}=\"{two}\",{first}=\"{one}\"")
-                };
-                page::sample(text, family.name, labels.as_bytes(), value);
-            }
-        });
-    }
-
-    fn one(&mut self, own: OwnFamily, value: u64) {
-        self.own(own, [("", value as f64)]);
-    }
-
-    /// A family with the sum of a number that each worker has.
-    fn sum(&mut self, own: OwnFamily, stats: &Stats, number: fn(&WorkerStats) -> u64) {
-        self.one(own, stats.iter().map(|worker| number(worker)).sum());
-    }
-
-    /// Sums of counters that each worker has one of per label value.
-    fn sums<'a, const N: usize>(
-        &mut self,
-        own: OwnFamily,
-        stats: &Stats,
-        names: impl IntoIterator<Item = &'a str>,
-        counts: fn(&WorkerStats) -> &[Counter; N],
-    ) {
-        self.own(own, sums(stats, names, counts));
-    }
-
     fn by_worker(&mut self, own: OwnFamily, values: impl Iterator<Item = f64>) {
         let numbered: Vec<(String, f64)> =
             values.enumerate().map(|(worker, value)| (worker.to_string(), value)).collect();
@@ -277,17 +211,4 @@ impl OwnPage {
             }
         });
     }
-}
-
-/// Sums over workers by name, sorted as all series on the page are.
-fn sums<'a, const N: usize>(
-    stats: &Stats,
-    names: impl IntoIterator<Item = &'a str>,
-    counts: fn(&WorkerStats) -> &[Counter; N],
-) -> Vec<(&'a str, f64)> {
-    let sum = |index: usize| stats.iter().map(|worker| counts(worker)[index].get()).sum::<u64>();
-    let mut values: Vec<_> =
-        names.into_iter().enumerate().map(|(index, name)| (name, sum(index) as f64)).collect();
-    values.sort_by_key(|&(name, _)| name);
-    values
 }

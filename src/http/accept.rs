@@ -11,10 +11,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task;
 use tokio::time::sleep;
 
-use super::Shared;
 use super::connection;
 use super::progress::Progress;
 use super::refusal::Refusal;
+use super::state::ServerState;
 
 /// How long accepting pauses when the process, or the system, has no descriptor left.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const BURST: u64 = 32;
 
 /// Accepts until it is dropped.
-pub(super) async fn accept(shared: &Rc<Shared>, listener: &TcpListener) {
+pub(super) async fn accept(shared: &Rc<ServerState>, listener: &TcpListener) {
     for number in 0.. {
         match listener.accept().await {
             Ok((stream, peer)) => admit(shared, number, stream, peer).await,
@@ -36,7 +36,7 @@ pub(super) async fn accept(shared: &Rc<Shared>, listener: &TcpListener) {
 }
 
 /// Starts the task of a new connection, if need be in the place of another.
-async fn admit(shared: &Rc<Shared>, number: u64, stream: TcpStream, peer: SocketAddr) {
+async fn admit(shared: &Rc<ServerState>, number: u64, stream: TcpStream, peer: SocketAddr) {
     shared.stats.count_accepted();
     if shared.connections.len() >= shared.limits.connections_max {
         match shared.connections.evict(peer.ip()) {
@@ -60,7 +60,7 @@ async fn admit(shared: &Rc<Shared>, number: u64, stream: TcpStream, peer: Socket
 
 /// Takes a connection from the table when its task ends, however that comes.
 struct OpenConnection {
-    shared: Rc<Shared>,
+    shared: Rc<ServerState>,
     number: u64,
 }
 
@@ -88,7 +88,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// Out of descriptors or memory: a connection that is not needed makes room, or accepting pauses.
-async fn make_descriptors(shared: &Rc<Shared>, error: &io::Error) {
+async fn make_descriptors(shared: &Rc<ServerState>, error: &io::Error) {
     shared.stats.count_accept_error();
     if let Some(left_out) = shared.accept_log.due() {
         log::warn!("http: cannot accept connections for now: {error}{left_out}");

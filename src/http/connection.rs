@@ -17,11 +17,11 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
-use super::Shared;
 use super::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
 use super::progress::{Phase, Progress};
 use super::refusal::Refusal;
 use super::router;
+use super::state::ServerState;
 use super::stream::{Stream, Transport};
 use super::tls;
 
@@ -31,7 +31,7 @@ const VERSION_NOT_SUPPORTED: &[u8] =
 
 /// Serves a connection to its end.
 pub(super) async fn serve(
-    shared: Rc<Shared>,
+    shared: Rc<ServerState>,
     stream: TcpStream,
     peer: SocketAddr,
     progress: Rc<Progress>,
@@ -52,7 +52,7 @@ pub(super) async fn serve(
 
 /// Runs to the end, or to the deadline of the connection's phase; `None` then.
 async fn within_deadlines<T>(
-    shared: &Shared,
+    shared: &ServerState,
     progress: &Progress,
     served: impl Future<Output = T>,
 ) -> Option<T> {
@@ -73,7 +73,7 @@ async fn within_deadlines<T>(
 }
 
 async fn serve_in_time(
-    shared: &Rc<Shared>,
+    shared: &Rc<ServerState>,
     stream: TcpStream,
     peer: SocketAddr,
     progress: &Rc<Progress>,
@@ -112,7 +112,7 @@ pub(super) async fn unless_stopping<T>(
 
 /// Answers requests until the client or the stop ends the connection.
 async fn serve_http(
-    shared: &Rc<Shared>,
+    shared: &Rc<ServerState>,
     stream: Stream,
     peer: SocketAddr,
     progress: &Rc<Progress>,

@@ -12,13 +12,13 @@ use hyper::header::{
 };
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
-use super::Shared;
 use super::accept_encoding::asks_for_gzip;
 use super::body::ResponseBody;
 use super::login::LoginRefusal;
 use super::pages::{Encoding, PageError, Pages};
 use super::progress::{Progress, ResponseGuard};
 use super::refusal::Refusal;
+use super::state::ServerState;
 
 /// The media type of the text format, as scrapers look for it.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -36,7 +36,7 @@ enum Route {
 
 /// The response to a request.
 pub(super) async fn respond(
-    shared: Rc<Shared>,
+    shared: Rc<ServerState>,
     peer: SocketAddr,
     progress: Rc<Progress>,
     request: Request<Incoming>,
@@ -74,7 +74,7 @@ fn wants_gzip(headers: &HeaderMap) -> bool {
 }
 
 async fn answer(
-    shared: &Shared,
+    shared: &ServerState,
     guard: ResponseGuard,
     method: &Method,
     path: &str,
@@ -108,7 +108,7 @@ fn route(path: &str) -> Option<Route> {
 }
 
 /// The page of metrics. Its first piece is waited for, so that a fault becomes a status.
-async fn metrics(shared: &Shared, gzip: bool, guard: ResponseGuard) -> Response<ResponseBody> {
+async fn metrics(shared: &ServerState, gzip: bool, guard: ResponseGuard) -> Response<ResponseBody> {
     let encoding = if gzip { Encoding::Gzip } else { Encoding::Identity };
     let receiver = shared.pages.begin(encoding);
     match receiver.await.unwrap_or(Err(PageError::Stopping)) {

@@ -4,32 +4,13 @@
 
 use std::sync::Arc;
 
-use crate::metric::{BucketParams, Kind, Rejection};
+use crate::metric::{Kind, Rejection};
 use crate::registry::Registry;
 use crate::registry::buckets::{self, FirstBucketParams};
 use crate::registry::names::check_kind;
-use crate::registry::series::{Family, HashedSeries, Series};
+use crate::registry::series::{Family, HashedSeries, Series, SeriesSpec};
 use crate::segmented_table::SegmentedTable;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
-
-/// The series that a worker asks for, with what a new family of its name would be.
-#[derive(Clone, Copy, Debug)]
-pub struct SeriesSpec<'a> {
-    /// The family's name, which is valid.
-    pub name: &'a str,
-    /// The label text.
-    pub text: &'a [u8],
-    /// [`Registry::hash`] of name and text.
-    pub hash: u64,
-    /// The type that the op counts into.
-    pub kind: Kind,
-    /// The label names, sorted, separated by commas.
-    pub label_names: &'a str,
-    /// The help text of a new family.
-    pub help: &'a str,
-    /// The bucket fields of a new histogram.
-    pub buckets: BucketParams<'a>,
-}
 
 impl Registry {
     /// Finds or creates the series, and makes the caller one of its owners. The caller must then count into

@@ -8,14 +8,13 @@ use std::sync::Arc;
 use ahash::RandomState;
 use hashbrown::HashTable;
 
+use crate::index_table::IndexTable;
 use crate::metric::{BucketParams, Kind, Rejection, Sample};
-use crate::registry::create::SeriesSpec;
 use crate::registry::mailbox::{GivenUp, Mailboxes, Request};
 use crate::registry::names::check_kind;
-use crate::registry::series::{Family, NewCell, Series};
+use crate::registry::series::{Family, NewCell, Series, SeriesSpec};
 use crate::registry::slab::{Slab, Slot, to_u32};
 use crate::registry::{Registry, cell, label_text};
-use crate::segmented_table::IndexTable;
 use crate::text::labels::ConstantLabel;
 
 /// How many families a worker remembers; it forgets all of them when there are more, and asks the shared

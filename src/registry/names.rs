@@ -12,8 +12,7 @@ use ahash::RandomState;
 use dashmap::DashMap;
 
 use crate::metric::{Kind, Rejection};
-use crate::registry::create::SeriesSpec;
-use crate::registry::series::Family;
+use crate::registry::series::{Family, SeriesSpec};
 
 /// Locks that the table is divided among. Only samples of unknown series reach it, from a few workers.
 const SEGMENTS: usize = 16;

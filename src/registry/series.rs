@@ -12,6 +12,25 @@ use crate::registry::slab::CellRef;
 use crate::segmented_table::Hashed;
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+/// The series that a worker asks for, with what a new family of its name would be.
+#[derive(Clone, Copy, Debug)]
+pub struct SeriesSpec<'a> {
+    /// The family's name, which is valid.
+    pub name: &'a str,
+    /// The label text.
+    pub text: &'a [u8],
+    /// `Registry::hash` of name and text.
+    pub hash: u64,
+    /// The type that the op counts into.
+    pub kind: Kind,
+    /// The label names, sorted, separated by commas.
+    pub label_names: &'a str,
+    /// The help text of a new family.
+    pub help: &'a str,
+    /// The bucket fields of a new histogram.
+    pub buckets: BucketParams<'a>,
+}
+
 /// All series of one name. It exists from the creation of its first series to the removal of its last.
 #[derive(Debug)]
 pub struct Family {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::OwnPage;
+use super::own_page::OwnPage;
 use crate::clock;
 use crate::sinks::all_counters::AllSinkCounters;
 use crate::sinks::counters::{RequestOutcome, SinkCounters};

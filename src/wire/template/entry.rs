@@ -4,7 +4,7 @@
 
 use super::lookup::{NO_TEMPLATE, TEMPLATE_BYTES_MAX};
 use super::number::{self, JsonNumber};
-use crate::segmented_table::ShortHash;
+use crate::index_table::ShortHash;
 
 /// Bytes of a message, its number aside, that are kept in the template itself; the text of a longer message
 /// is allocated.

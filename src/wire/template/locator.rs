@@ -9,7 +9,7 @@ use ahash::RandomState;
 use memchr::memmem::Finder;
 
 use super::number::{self, JsonNumber};
-use crate::segmented_table::ShortHash;
+use crate::index_table::ShortHash;
 use crate::wire::text::number_len;
 
 /// What stands before the number.

@@ -5,7 +5,7 @@
 use super::entry::Template;
 use super::locator::Probe;
 use super::lookup::{Hit, NO_TEMPLATE, TEMPLATE_BYTES_MAX, TemplateId};
-use crate::segmented_table::{IndexTable, ShortHash};
+use crate::index_table::{IndexTable, ShortHash};
 
 /// Templates of one hash at most. Past it a message stays with the parser, so that whoever finds messages
 /// that hash alike slows down nothing but these.

@@ -3,7 +3,7 @@
 //! An entry is 8 bytes: the index, and 32 bits of the hash. The vector holds what is compared; it is read
 //! only where those 32 bits are equal, and never when the table grows.
 
-use super::{Hashed, SegmentedTable};
+use crate::segmented_table::{Hashed, SegmentedTable};
 
 /// The upper half of a 64-bit hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

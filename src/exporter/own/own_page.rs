@@ -1,0 +1,107 @@
+//! Writes families of the server's own, in the form of the page.
+//!
+//! Runs on the thread that makes pages; it must not know where the numbers come from.
+
+use crate::exposition::page;
+use crate::exposition::page_writer::Texts;
+use crate::metric::Kind;
+use crate::stats::{Counter, OwnFamily, Stats, WorkerStats};
+
+/// Texts of families, to which more are added.
+pub(super) struct OwnPage {
+    texts: Texts,
+}
+
+impl OwnPage {
+    /// Adds to these texts.
+    pub(super) fn new(texts: Texts) -> Self {
+        Self { texts }
+    }
+
+    /// What was added, with what stood before.
+    pub(super) fn into_texts(self) -> Texts {
+        self.texts
+    }
+
+    pub(super) fn family(
+        &mut self,
+        (name, kind, help): (&'static str, Kind, &str),
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let text = self.texts.entry(name).or_default();
+        page::header(text, name, kind, help);
+        write(text);
+    }
+
+    /// A family of ours with one label (or none) and a value for each of its label's values.
+    pub(super) fn own<'a>(
+        &mut self,
+        own: OwnFamily,
+        values: impl IntoIterator<Item = (&'a str, f64)>,
+    ) {
+        let family = own.family();
+        self.family((family.name, family.kind, family.help), |text| {
+            for (label_value, value) in values {
+                let labels = match family.label {
+                    "" => String::new(),
+                    label => format!("{label}=\"{label_value}\""),
+                };
+                page::sample(text, family.name, labels.as_bytes(), value);
+            }
+        });
+    }
+
+    /// A family of ours with two labels, named in its entry with a comma between them.
+    pub(super) fn labelled<'a>(
+        &mut self,
+        own: OwnFamily,
+        values: impl IntoIterator<Item = ([&'a str; 2], f64)>,
+    ) {
+        let family = own.family();
+        let (first, second) = family.label.split_once(',').unwrap_or((family.label, ""));
+        self.family((family.name, family.kind, family.help), |text| {
+            // In the order of the page: by labels' names, which the table may have the other way round.
+            for ([one, two], value) in values {
+                let labels = if first < second {
+                    format!("{first}=\"{one}\",{second}=\"{two}\"")
+                } else {
+                    format!("{second}=\"{two}\",{first}=\"{one}\"")
+                };
+                page::sample(text, family.name, labels.as_bytes(), value);
+            }
+        });
+    }
+
+    pub(super) fn one(&mut self, own: OwnFamily, value: u64) {
+        self.own(own, [("", value as f64)]);
+    }
+
+    /// A family with the sum of a number that each worker has.
+    pub(super) fn sum(&mut self, own: OwnFamily, stats: &Stats, number: fn(&WorkerStats) -> u64) {
+        self.one(own, stats.iter().map(|worker| number(worker)).sum());
+    }
+
+    /// Sums of counters that each worker has one of per label value.
+    pub(super) fn sums<'a, const N: usize>(
+        &mut self,
+        own: OwnFamily,
+        stats: &Stats,
+        names: impl IntoIterator<Item = &'a str>,
+        counts: fn(&WorkerStats) -> &[Counter; N],
+    ) {
+        self.own(own, sums(stats, names, counts));
+    }
+}
+
+/// Sums over workers by name, sorted as all series on the page are.
+pub(super) fn sums<'a, const N: usize>(
+    stats: &Stats,
+    names: impl IntoIterator<Item = &'a str>,
+    counts: fn(&WorkerStats) -> &[Counter; N],
+) -> Vec<(&'a str, f64)> {
+    let sum = |index: usize| stats.iter().map(|worker| counts(worker)[index].get()).sum::<u64>();
+    let mut values: Vec<_> =
+        names.into_iter().enumerate().map(|(index, name)| (name, sum(index) as f64)).collect();
+    values.sort_by_key(|&(name, _)| name);
+    values
+}
