@@ -45,8 +45,7 @@ pub(crate) struct ExpiryTimer {
 impl ExpiryTimer {
     /// Over an expiry with this ttl.
     pub(crate) fn new(expiry: Expiry, ttl: Duration, control: Arc<Control>) -> Self {
-        let period = (ttl / 20).clamp(PERIOD_MIN, Duration::from_millis(500));
-        Self { expiry, period, passes: ExpiryTotals::default(), control }
+        Self { expiry, period: period(ttl), passes: ExpiryTotals::default(), control }
     }
 
     /// One pass; returns when the next is due.
@@ -67,5 +66,26 @@ impl ExpiryTimer {
     /// The sums so far.
     pub(crate) fn passes(&self) -> &ExpiryTotals {
         &self.passes
+    }
+}
+
+/// The time between two passes.
+fn period(ttl: Duration) -> Duration {
+    (ttl / 20).clamp(PERIOD_MIN, Duration::from_millis(500))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The worst case: a pass comes just before the deadline, the next one asks the owners, and one after that is
+    /// the first to find their answers.
+    #[test]
+    fn a_series_is_gone_a_tenth_of_the_ttl_after_its_deadline() {
+        for millis in [100, 200, 1_000, 5_000, 10_000, 60_000, 86_400_000] {
+            let ttl = Duration::from_millis(millis);
+            let promised = (ttl / 10).min(Duration::from_secs(1));
+            assert!(period(ttl) + 2 * ANSWER_WAIT <= promised, "{ttl:?}: {:?}", period(ttl));
+        }
     }
 }

@@ -97,13 +97,3 @@ pub(super) fn settings(shards: usize, replicas: usize) -> String {
 }}"#
     )
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_settings_are_as_long_as_the_original_s() {
-        assert_eq!(settings(9, 2).len(), 353);
-    }
-}
