@@ -146,10 +146,13 @@ fn heads() -> Vec<Script> {
     ]
 }
 
+/// Pages that are asked for where the server has to be in the middle of one: more than the kernel's buffers take.
+const PAGES: usize = 16;
+
 fn reset() -> Script {
-    Script::new(GET).reading(Reads::ThenResets(4 << 10))
+    Script::silent().then(GET, PAGES).reading(Reads::ThenResets(4 << 10))
 }
 
 fn slow() -> Script {
-    Script::new(GET).reading(Reads::ByteASecond)
+    Script::silent().then(GET, PAGES).reading(Reads::ByteASecond)
 }

@@ -75,7 +75,7 @@ pub(crate) fn further_worker(plan: &Plan, target: &'static str) -> Result<Row> {
 
 /// A server that nobody sends to.
 pub(crate) fn at_rest(plan: &Plan, target: &'static str) -> Result<Row> {
-    const WATCH: Duration = Duration::from_secs(5);
+    const WATCH: Duration = Duration::from_secs(10);
     let path = plan.place.folder.join("rest.sock");
     let path = path.to_str().context("a path that is no text")?;
     let flags = ["-workers", "0", "-pin", "auto", "-uds", path];

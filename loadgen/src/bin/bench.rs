@@ -68,7 +68,7 @@ const ROWS: [(&str, bool, Make); 21] = [
     ("unix", true, |plan| Ok(vec![ratios::unix(plan, "≤ 1.5")?])),
     ("workers", true, |plan| Ok(vec![ratios::two_workers(plan, "≤ 1.02")?])),
     ("sinks", false, |plan| sinks::beside(plan, "≤ 1.05")),
-    ("scrape", true, |plan| pages::scrapes(plan, ["≤ 3, ≤ 2 % of 1.2 s", "≤ 1.3"])),
+    ("scrape", true, |plan| pages::scrapes(plan, ["≤ 1.7, ≤ 2 % of 1.2 s", "≤ 1.3"])),
     ("ingesting", true, |plan| Ok(vec![pages::while_ingesting(plan, "0 lost, unread ≤ 20 ms")?])),
     ("memory", true, |plan| Ok(vec![standing::memory(plan, "≤ 400 B")?])),
     ("worker-memory", false, |plan| Ok(vec![standing::further_worker(plan, "≤ 100 B")?])),
