@@ -1,37 +1,48 @@
 //! The attacks, in the order of the table: what each connection does, how many there are, and against which server.
 
+use std::path::Path;
 use std::time::Duration;
+
+use anyhow::Result;
 
 use crate::flood::Pace;
 use crate::script::{Reads, Script};
 use crate::server::Setup;
+use crate::tls;
 
 /// Which server is attacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Against {
     /// One on its defaults.
     Plain,
+    /// One that speaks TLS.
+    Tls,
     /// One with 64 descriptors.
     FewDescriptors,
 }
 
 impl Against {
     /// In the order of the table.
-    pub(crate) const ALL: [Self; 2] = [Self::Plain, Self::FewDescriptors];
+    pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Tls, Self::FewDescriptors];
 
     /// Where its socket and its log are.
     pub(crate) fn folder(self) -> &'static str {
         match self {
             Self::Plain => "plain",
+            Self::Tls => "tls",
             Self::FewDescriptors => "few-descriptors",
         }
     }
 
-    /// How it is started.
-    pub(crate) fn setup(self) -> Setup {
+    /// How it is started; what it reads is written to this folder.
+    ///
+    /// # Errors
+    /// No certificate can be made or written.
+    pub(crate) fn setup(self, folder: &Path) -> Result<Setup> {
         match self {
-            Self::Plain => Setup::default(),
-            Self::FewDescriptors => Setup { descriptors_max: Some(64), ..Setup::default() },
+            Self::Plain => Ok(Setup::default()),
+            Self::Tls => tls::setup(folder),
+            Self::FewDescriptors => Ok(Setup { descriptors_max: Some(64), ..Setup::default() }),
         }
     }
 }
@@ -88,6 +99,13 @@ pub(crate) fn all(hello: &[u8]) -> Vec<Attack> {
         ),
         plain("reset", "1,000 resets in the middle of a page", vec![reset()], pace(1_000, 4, 6)),
         plain("slow", "200 scrapers that read a byte a second", vec![slow()], pace(200, 1, 12)),
+        Attack {
+            word: "plain",
+            title: "1,000 plain requests on the TLS port",
+            against: Against::Tls,
+            scripts: vec![Script::new(GET)],
+            pace: pace(1_000, 3, 6),
+        },
         Attack {
             word: "descriptors",
             title: "200 connections held under `ulimit -n 64`",

@@ -1,5 +1,7 @@
-//! The client's side of TLS: what the attacks and the scraper need of it.
+//! TLS: the first bytes of a client, and a server with a certificate that the scraper trusts.
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -7,8 +9,30 @@ use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
+use crate::server::Setup;
+
+/// A server with a certificate of its own, made anew.
+///
+/// # Errors
+/// The certificate cannot be made or written.
+pub(crate) fn setup(folder: &Path) -> Result<Setup> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join("certificate.pem"), made.cert.pem())?;
+    fs::write(folder.join("key.pem"), made.signing_key.serialize_pem())?;
+    let config = folder.join("web.yml");
+    fs::write(&config, "tls_server_config:\n  cert_file: certificate.pem\n  key_file: key.pem\n")?;
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone())?;
+    Ok(Setup {
+        flags: vec!["-web-config-file".to_owned(), config.display().to_string()],
+        tls: Some(client(roots)?),
+        ..Setup::default()
+    })
+}
+
 /// A client that trusts these authorities alone.
-pub(crate) fn client(roots: RootCertStore) -> Result<Arc<ClientConfig>> {
+fn client(roots: RootCertStore) -> Result<Arc<ClientConfig>> {
     let provider = Arc::new(ring::default_provider());
     let builder =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;

@@ -97,9 +97,13 @@ fn abuse(folder: &Path, mut attacks: Vec<Attack>) -> Result<bool> {
     let mut table = Table::default();
     for against in Against::ALL {
         let attacks: Vec<_> = attacks.iter().filter(|attack| attack.against == against).collect();
-        if !attacks.is_empty() {
-            let mut server = Server::start(&folder.join(against.folder()), against.setup())?;
-            trial::all(&mut server, &attacks, began + BOUND, &mut table)?;
+        if attacks.is_empty() {
+            continue;
+        }
+        let folder = folder.join(against.folder());
+        match against.setup(&folder).and_then(|setup| Server::start(&folder, setup)) {
+            Ok(mut server) => trial::all(&mut server, &attacks, began + BOUND, &mut table)?,
+            Err(error) => table.not_measured(format!("{}: {error:#}", attacks[0].title)),
         }
     }
     let mut out = std::io::stdout();
