@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 
 use super::duration;
 use super::error::UsageError;
-use super::flag::{Kind, Slot};
+use super::flag::{FlagKind, ValueSlot};
 use super::go::{self, BadValue};
 use super::table::Flag;
 use super::table::{self, Values};
@@ -47,11 +47,11 @@ pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Words, Us
                 Err(UsageError::undefined(name))
             };
         };
-        let alone = matches!(flag.kind, Kind::Bool(_)) && inline.is_none();
+        let alone = matches!(flag.kind, FlagKind::Bool(_)) && inline.is_none();
         boolean_before = alone.then_some(flag.name);
         match (&flag.kind, inline) {
             (_, Some(value)) => set(flag, value, word.to_str().is_some(), &mut values)?,
-            (Kind::Bool(_), None) => set(flag, "true", true, &mut values)?,
+            (FlagKind::Bool(_), None) => set(flag, "true", true, &mut values)?,
             (_, None) => {
                 let value = words.next().ok_or_else(|| UsageError::needs_argument(flag.name))?;
                 set(flag, &value.to_string_lossy(), value.to_str().is_some(), &mut values)?;
@@ -88,17 +88,17 @@ fn set(
     }
     let refused = |bad: BadValue| UsageError::value(flag.name, text, bad.as_str());
     match ((flag.slot)(values), &flag.kind) {
-        (Slot::Bool(slot), _) => *slot = go::parse_bool(text).map_err(refused)?,
-        (Slot::Text(slot), _) => text.clone_into(slot),
-        (Slot::Int(slot), Kind::Int(_, range)) => {
+        (ValueSlot::Bool(slot), _) => *slot = go::parse_bool(text).map_err(refused)?,
+        (ValueSlot::Text(slot), _) => text.clone_into(slot),
+        (ValueSlot::Int(slot), FlagKind::Int(_, range)) => {
             *slot = go::parse_int(text).and_then(|value| within(value, range)).map_err(refused)?;
         }
-        (Slot::Duration(slot), Kind::Duration(_, range)) => {
+        (ValueSlot::Duration(slot), FlagKind::Duration(_, range)) => {
             *slot =
                 duration::parse(text).and_then(|value| within(value, range)).map_err(refused)?;
         }
         // The table makes slot and kind from the same word.
-        (Slot::Int(_) | Slot::Duration(_), _) => {}
+        (ValueSlot::Int(_) | ValueSlot::Duration(_), _) => {}
     }
     values.given.insert(flag.name);
     Ok(())

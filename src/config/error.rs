@@ -5,7 +5,7 @@
 use std::fmt;
 use std::path::Path;
 
-use super::flag::Kind;
+use super::flag::FlagKind;
 use super::table;
 use super::{go, usage};
 
@@ -64,7 +64,7 @@ impl UsageError {
     /// A value that the flag does not take, and why.
     pub(super) fn value(name: &str, value: &str, cause: &str) -> Self {
         let value = go::quote(value);
-        let is_bool = table::find(name).is_some_and(|flag| matches!(flag.kind, Kind::Bool(_)));
+        let is_bool = table::find(name).is_some_and(|flag| matches!(flag.kind, FlagKind::Bool(_)));
         let first = if is_bool {
             format!("invalid boolean value {value} for -{name}: {cause}")
         } else {

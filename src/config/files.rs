@@ -8,7 +8,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::error::UsageError;
-use super::flag::{Kind, Slot};
+use super::flag::{FlagKind, ValueSlot};
 use super::table::{DIRECTORY, FILE, FLAGS, Values};
 
 /// A file that is not read to its end within this has none, as a device: nobody means it.
@@ -20,8 +20,8 @@ const READ_MAX_BYTES: u64 = 1 << 20;
 /// The first that fails, with its flag.
 pub(super) fn check(values: &mut Values) -> Result<(), UsageError> {
     for flag in FLAGS {
-        let Kind::Text(_, takes) = flag.kind else { continue };
-        let Slot::Text(path) = (flag.slot)(values) else { continue };
+        let FlagKind::Text(_, takes) = flag.kind else { continue };
+        let ValueSlot::Text(path) = (flag.slot)(values) else { continue };
         let path = Path::new(path.as_str());
         let checked = match takes {
             _ if path.as_os_str().is_empty() => Ok(()),

@@ -9,7 +9,7 @@ pub(super) type Nanos = i64;
 
 /// What a flag takes, with its default.
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(super) enum FlagKind {
     /// Takes `=V` or stands alone for true.
     Bool(bool),
     /// A whole number; the range holds the values that make sense.
@@ -22,14 +22,14 @@ pub(super) enum Kind {
 
 /// Where the value of a flag is kept.
 #[derive(Debug)]
-pub(super) enum Slot<'a> {
-    /// Of a [`Kind::Bool`].
+pub(super) enum ValueSlot<'a> {
+    /// Of a [`FlagKind::Bool`].
     Bool(&'a mut bool),
-    /// Of a [`Kind::Int`].
+    /// Of a [`FlagKind::Int`].
     Int(&'a mut i64),
-    /// Of a [`Kind::Text`].
+    /// Of a [`FlagKind::Text`].
     Text(&'a mut String),
-    /// Of a [`Kind::Duration`].
+    /// Of a [`FlagKind::Duration`].
     Duration(&'a mut Nanos),
 }
 
@@ -79,7 +79,7 @@ macro_rules! needs {
 }
 
 /// Makes the groups, the struct of all values and the table of flags from one row for each flag:
-/// `field: Kind(default, ...), "name", "help", needs NEEDS;` where the needs may be absent.
+/// `field: FlagKind(default, ...), "name", "help", needs NEEDS;` where the needs may be absent.
 macro_rules! flags {
     ($($group:ident $title:literal {
         $($field:ident: $kind:ident($($spec:expr),*), $name:literal, $help:literal
@@ -120,10 +120,10 @@ macro_rules! flags {
         pub(super) const FLAGS: &[Flag] = &[$($(Flag {
             name: $name,
             group: Group::$group,
-            kind: Kind::$kind($($spec),*),
+            kind: FlagKind::$kind($($spec),*),
             help: $help,
             needs: $crate::config::flag::needs!($($needs)?),
-            slot: |values| Slot::$kind(&mut values.$field),
+            slot: |values| ValueSlot::$kind(&mut values.$field),
         },)*)*];
     };
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use super::flag::{Kind, Nanos, Need, Slot, flags};
+use super::flag::{FlagKind, Nanos, Need, ValueSlot, flags};
 use Need::{Any, Https, Without};
 
 /// One flag.
@@ -17,13 +17,13 @@ pub(super) struct Flag {
     /// The part of the options table that it stands in.
     pub(super) group: Group,
     /// What it takes.
-    pub(super) kind: Kind,
+    pub(super) kind: FlagKind,
     /// One line for people.
     pub(super) help: &'static str,
     /// What must hold so that it has an effect: all of these.
     pub(super) needs: &'static [Need],
     /// Finds its value.
-    pub(super) slot: fn(&mut Values) -> Slot<'_>,
+    pub(super) slot: fn(&mut Values) -> ValueSlot<'_>,
 }
 
 /// A variable of the environment that is read beside the flags.
@@ -266,13 +266,13 @@ mod tests {
         for flag in FLAGS {
             assert!(names.insert(flag.name), "{} twice", flag.name);
             match (&flag.kind, (flag.slot)(&mut values)) {
-                (Kind::Bool(default), Slot::Bool(value)) => assert_eq!(default, value),
-                (Kind::Int(default, range), Slot::Int(value))
-                | (Kind::Duration(default, range), Slot::Duration(value)) => {
+                (FlagKind::Bool(default), ValueSlot::Bool(value)) => assert_eq!(default, value),
+                (FlagKind::Int(default, range), ValueSlot::Int(value))
+                | (FlagKind::Duration(default, range), ValueSlot::Duration(value)) => {
                     assert_eq!(default, value);
                     assert!(range.contains(value), "{}", flag.name);
                 }
-                (Kind::Text(default, _), Slot::Text(value)) => assert_eq!(default, value),
+                (FlagKind::Text(default, _), ValueSlot::Text(value)) => assert_eq!(default, value),
                 (kind, slot) => panic!("{}: {kind:?} is kept in {slot:?}", flag.name),
             }
         }

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
-use super::flag::{Kind, Nanos};
+use super::flag::{FlagKind, Nanos};
 use super::table::{FLAGS, Group, VARIABLES};
 use super::table::{Flag, Variable};
 use super::{duration, go};
@@ -33,7 +33,7 @@ fn variables(group: Group) -> impl Iterator<Item = &'static Variable> {
 
 fn push_flag(out: &mut String, flag: &Flag) {
     let word = match &flag.kind {
-        Kind::Bool(_) => String::new(),
+        FlagKind::Bool(_) => String::new(),
         kind => format!(" {}", type_word(kind)),
     };
     let default = default_text(&flag.kind, go::quote)
@@ -41,35 +41,35 @@ fn push_flag(out: &mut String, flag: &Flag) {
     let _ = writeln!(out, "  -{}{word}\n    \t{}{default}", flag.name, flag.help);
 }
 
-const fn type_word(kind: &Kind) -> &'static str {
+const fn type_word(kind: &FlagKind) -> &'static str {
     match kind {
-        Kind::Bool(_) => "bool",
-        Kind::Int(..) => "int",
-        Kind::Text(..) => "string",
-        Kind::Duration(..) => "duration",
+        FlagKind::Bool(_) => "bool",
+        FlagKind::Int(..) => "int",
+        FlagKind::Text(..) => "string",
+        FlagKind::Duration(..) => "duration",
     }
 }
 
 /// The default, unless it is the zero of its kind.
-fn default_text(kind: &Kind, quote: fn(&str) -> String) -> Option<String> {
+fn default_text(kind: &FlagKind, quote: fn(&str) -> String) -> Option<String> {
     match kind {
-        Kind::Bool(default) => default.then(|| "true".to_owned()),
-        Kind::Int(default, _) => (*default != 0).then(|| default.to_string()),
-        Kind::Text(default, _) => (!default.is_empty()).then(|| quote(default)),
-        Kind::Duration(default, _) => (*default != 0).then(|| duration::text(*default)),
+        FlagKind::Bool(default) => default.then(|| "true".to_owned()),
+        FlagKind::Int(default, _) => (*default != 0).then(|| default.to_string()),
+        FlagKind::Text(default, _) => (!default.is_empty()).then(|| quote(default)),
+        FlagKind::Duration(default, _) => (*default != 0).then(|| duration::text(*default)),
     }
 }
 
 /// `-labels-max takes a whole number from 1 to 1000`.
 pub(super) fn takes_line(flag: &Flag) -> String {
     let takes = match &flag.kind {
-        Kind::Bool(_) => {
+        FlagKind::Bool(_) => {
             "=true or =false (also 1, t, T, TRUE, True, 0, f, F, FALSE, False), or stands alone"
                 .to_owned()
         }
-        Kind::Int(_, range) => format!("a whole number{}", range_text(range, i64::to_string)),
-        Kind::Text(_, takes) => (*takes).to_owned(),
-        Kind::Duration(_, range) => {
+        FlagKind::Int(_, range) => format!("a whole number{}", range_text(range, i64::to_string)),
+        FlagKind::Text(_, takes) => (*takes).to_owned(),
+        FlagKind::Duration(_, range) => {
             let range = range_text(range, |nanos: &Nanos| duration::text(*nanos));
             format!("a duration such as 300ms, 1m30s or 24h{range}")
         }
@@ -108,11 +108,11 @@ pub fn markdown_table() -> String {
 
 fn push_row(out: &mut String, flag: &Flag) {
     let default = match &flag.kind {
-        Kind::Bool(default) => format!("`{default}`"),
-        Kind::Int(default, _) => format!("`{default}`"),
-        Kind::Text("", _) => String::new(),
-        Kind::Text(default, _) => format!("`{default}`"),
-        Kind::Duration(default, _) => format!("`{}`", duration::text(*default)),
+        FlagKind::Bool(default) => format!("`{default}`"),
+        FlagKind::Int(default, _) => format!("`{default}`"),
+        FlagKind::Text("", _) => String::new(),
+        FlagKind::Text(default, _) => format!("`{default}`"),
+        FlagKind::Duration(default, _) => format!("`{}`", duration::text(*default)),
     };
     let _ = writeln!(
         out,

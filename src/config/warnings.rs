@@ -4,7 +4,7 @@
 //! those that say what is received.
 
 use super::environment::Environment;
-use super::flag::{Kind, Need, Slot};
+use super::flag::{FlagKind, Need, ValueSlot};
 use super::table::Flag;
 use super::table::{self, FLAGS, VARIABLES, Values};
 
@@ -37,8 +37,8 @@ fn asks_for_something(flag: &Flag, values: &mut Values) -> bool {
     let given = values.given.contains(flag.name);
     given
         && match ((flag.slot)(values), &flag.kind) {
-            (Slot::Bool(value), Kind::Bool(default)) => value != default,
-            (Slot::Text(value), _) => !value.is_empty(),
+            (ValueSlot::Bool(value), FlagKind::Bool(default)) => value != default,
+            (ValueSlot::Text(value), _) => !value.is_empty(),
             _ => true,
         }
 }
@@ -71,9 +71,9 @@ fn is_met(need: Need, values: &mut Values, env: &Environment<'_>) -> bool {
 fn text(name: &str, values: &mut Values, env: &Environment<'_>) -> String {
     let Some(flag) = table::find(name) else { return env(name).unwrap_or_default() };
     match (flag.slot)(values) {
-        Slot::Text(value) => value.clone(),
-        Slot::Bool(false) | Slot::Int(0) | Slot::Duration(0) => String::new(),
-        Slot::Bool(_) | Slot::Int(_) | Slot::Duration(_) => "on".to_owned(),
+        ValueSlot::Text(value) => value.clone(),
+        ValueSlot::Bool(false) | ValueSlot::Int(0) | ValueSlot::Duration(0) => String::new(),
+        ValueSlot::Bool(_) | ValueSlot::Int(_) | ValueSlot::Duration(_) => "on".to_owned(),
     }
 }
 

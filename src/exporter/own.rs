@@ -25,7 +25,7 @@ use own_page::{OwnPage, sums};
 
 /// Where the numbers are.
 #[derive(Debug)]
-pub(crate) struct Sources<'a> {
+pub(crate) struct OwnSources<'a> {
     /// Of workers.
     pub stats: &'a Stats,
     /// Of sockets, by worker; empty without UDP.
@@ -47,7 +47,7 @@ pub(crate) struct Sources<'a> {
 }
 
 /// All of them but the number of series, with the numbers of now.
-pub(crate) fn texts(sources: &Sources<'_>) -> Texts {
+pub(crate) fn texts(sources: &OwnSources<'_>) -> Texts {
     let mut own = OwnPage::new(Texts::new());
     own.messages(sources.stats, sources.sinks.forwards);
     sinks::families(&mut own, sources.sinks);
@@ -103,8 +103,8 @@ impl OwnPage {
         self.sum(OwnFamily::Panics, stats, |worker| worker.panics.get());
     }
 
-    fn transports(&mut self, sources: &Sources<'_>) {
-        let Sources { stats, udp_sockets, .. } = sources;
+    fn transports(&mut self, sources: &OwnSources<'_>) {
+        let OwnSources { stats, udp_sockets, .. } = sources;
         self.sum(OwnFamily::Datagrams, stats, |worker| worker.datagrams.get());
         self.sum(OwnFamily::Truncated, stats, |worker| worker.truncated.get());
         self.sums(OwnFamily::ReceivedBytes, stats, Transport::NAMES, |worker| &worker.bytes);
@@ -136,7 +136,7 @@ impl OwnPage {
         self.by_worker(OwnFamily::Wakeups, stats.iter().map(|worker| worker.wakeups.get() as f64));
     }
 
-    fn registry(&mut self, sources: &Sources<'_>) {
+    fn registry(&mut self, sources: &OwnSources<'_>) {
         self.one(OwnFamily::ExposedLines, sources.registry.lines());
         self.one(OwnFamily::ExposedLinesLimit, sources.registry.limits().lines_max);
         self.one(OwnFamily::Memory, sources.registry.bytes());
@@ -151,7 +151,7 @@ impl OwnPage {
         });
     }
 
-    fn server(&mut self, sources: &Sources<'_>) {
+    fn server(&mut self, sources: &OwnSources<'_>) {
         self.own(OwnFamily::BuildInfo, [(env!("CARGO_PKG_VERSION"), 1.0)]);
         self.scrapes(sources.scrapes);
         self.one(OwnFamily::LogSuppressed, sources.log_suppressed);
@@ -191,7 +191,7 @@ impl OwnPage {
     }
 
     fn process(&mut self) {
-        for process::Family { name, kind, help, value } in process::read() {
+        for process::ProcessFamily { name, kind, help, value } in process::read() {
             self.family((name, kind, help), |text| page::sample(text, name, b"", value));
         }
     }

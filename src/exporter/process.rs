@@ -8,7 +8,7 @@ use crate::metric::Kind;
 
 /// One family with one sample and no labels.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Family {
+pub(crate) struct ProcessFamily {
     /// The family's name.
     pub name: &'static str,
     /// Its type.
@@ -44,7 +44,7 @@ const HELPS: [&str; NAMES.len()] = [
 ];
 
 /// Reads this process' figures, in the order of [`NAMES`].
-pub(crate) fn read() -> Vec<Family> {
+pub(crate) fn read() -> Vec<ProcessFamily> {
     let process = Process::myself().ok();
     let stat = process.as_ref().and_then(|process| process.stat().ok());
     let limits = process.as_ref().and_then(|process| process.limits().ok());
@@ -58,7 +58,12 @@ pub(crate) fn read() -> Vec<Family> {
         limits.as_ref().map(|limits| limit(limits.max_address_space.soft_limit)),
     ];
     let family = |(index, value): (usize, Option<f64>)| {
-        Some(Family { name: NAMES[index], kind: KINDS[index], help: HELPS[index], value: value? })
+        Some(ProcessFamily {
+            name: NAMES[index],
+            kind: KINDS[index],
+            help: HELPS[index],
+            value: value?,
+        })
     };
     values.into_iter().enumerate().filter_map(family).collect()
 }

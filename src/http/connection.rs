@@ -18,11 +18,11 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 
 use super::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
-use super::progress::{Phase, Progress};
+use super::progress::{ConnectionPhase, Progress};
 use super::refusal::Refusal;
 use super::router;
 use super::state::ServerState;
-use super::stream::{Stream, Transport};
+use super::stream::{ClientStream, PlainOrTls};
 use super::tls;
 
 /// The answer to an HTTP/2 preface, which hyper gives none.
@@ -43,9 +43,9 @@ pub(super) async fn serve(
     };
     if late {
         match progress.phase() {
-            Phase::Head => shared.refuse(Refusal::HeadTime, peer),
-            Phase::Response => shared.stats.count_slow_reader(),
-            Phase::Idle => {}
+            ConnectionPhase::Head => shared.refuse(Refusal::HeadTime, peer),
+            ConnectionPhase::Response => shared.stats.count_slow_reader(),
+            ConnectionPhase::Idle => {}
         }
     }
 }
@@ -85,15 +85,16 @@ async fn serve_in_time(
     }
     let config = shared.web_config.get().await;
     let transport = match config.tls() {
-        None => Transport::Plain(stream),
+        None => PlainOrTls::Plain(stream),
         Some(tls) => match unless_stopping(stopping, tls::accept(tls, stream)).await {
-            Some(Ok(Some(stream))) => Transport::Tls(Box::new(stream)),
+            Some(Ok(Some(stream))) => PlainOrTls::Tls(Box::new(stream)),
             Some(Err(_)) => return shared.refuse(Refusal::Tls, peer),
             Some(Ok(None)) | None => return,
         },
     };
     drop(config); // each request has its own
-    serve_http(shared, Stream::new(transport, Rc::clone(progress)), peer, progress, stopping).await;
+    serve_http(shared, ClientStream::new(transport, Rc::clone(progress)), peer, progress, stopping)
+        .await;
 }
 
 /// Waits for something, or for the begin of the stop: `None` then.
@@ -113,7 +114,7 @@ pub(super) async fn unless_stopping<T>(
 /// Answers requests until the client or the stop ends the connection.
 async fn serve_http(
     shared: &Rc<ServerState>,
-    stream: Stream,
+    stream: ClientStream,
     peer: SocketAddr,
     progress: &Rc<Progress>,
     stopping: &mut watch::Receiver<bool>,
@@ -133,7 +134,7 @@ async fn serve_http(
             told = true;
             // The response that is being made or written is the last one.
             Pin::new(&mut http).graceful_shutdown();
-            if progress.phase() != Phase::Response {
+            if progress.phase() != ConnectionPhase::Response {
                 return Poll::Ready(Ok(()));
             }
             return http.poll_without_shutdown(cx);

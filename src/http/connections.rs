@@ -16,7 +16,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::network::Network;
-use super::progress::{Phase, Progress};
+use super::progress::{ConnectionPhase, Progress};
 use super::refusal::Evicted;
 
 /// A response whose client takes something at least this often is not evicted.
@@ -111,9 +111,9 @@ impl Connections {
 fn evictable(progress: &Progress, now: Instant) -> Option<(Evicted, u8, Duration)> {
     let since = now - progress.since();
     match progress.phase() {
-        Phase::Idle => Some((Evicted::Idle, 2, since)),
-        Phase::Head => Some((Evicted::Head, 1, since)),
-        Phase::Response => {
+        ConnectionPhase::Idle => Some((Evicted::Idle, 2, since)),
+        ConnectionPhase::Head => Some((Evicted::Head, 1, since)),
+        ConnectionPhase::Response => {
             let stalled = progress.stalled_for(now);
             (stalled >= STALLED_AFTER).then_some((Evicted::Response, 0, stalled))
         }

@@ -13,7 +13,7 @@ use super::stats::InFlight;
 
 /// What a connection is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum ConnectionPhase {
     /// For a request's head: from accept, or from the first byte of a later request.
     Head,
     /// For the response to be made and written.
@@ -25,7 +25,7 @@ pub(super) enum Phase {
 /// The phase of one connection, and since when.
 #[derive(Debug)]
 pub(super) struct Progress {
-    phase: Cell<Phase>,
+    phase: Cell<ConnectionPhase>,
     since: Cell<Instant>,
     /// Whether hyper has taken the last byte of the response's body.
     body_taken: Cell<bool>,
@@ -37,7 +37,7 @@ impl Progress {
     /// Of a connection that was just accepted.
     pub(super) fn new() -> Rc<Self> {
         Rc::new(Self {
-            phase: Cell::new(Phase::Head),
+            phase: Cell::new(ConnectionPhase::Head),
             since: Cell::new(Instant::now()),
             body_taken: Cell::new(false),
             blocked_since: Cell::new(None),
@@ -45,7 +45,7 @@ impl Progress {
     }
 
     /// The phase now.
-    pub(super) fn phase(&self) -> Phase {
+    pub(super) fn phase(&self) -> ConnectionPhase {
         self.phase.get()
     }
 
@@ -63,15 +63,15 @@ impl Progress {
     pub(super) fn deadline(&self, limits: &HttpLimits) -> Instant {
         self.since.get()
             + match self.phase.get() {
-                Phase::Head => limits.head_time,
-                Phase::Response => limits.response_time,
-                Phase::Idle => limits.idle_time,
+                ConnectionPhase::Head => limits.head_time,
+                ConnectionPhase::Response => limits.response_time,
+                ConnectionPhase::Idle => limits.idle_time,
             }
     }
 
     /// A request's head is there. The guard is to be kept until the response's body has ended.
     pub(super) fn begin_response(self: &Rc<Self>) -> ResponseGuard {
-        self.enter(Phase::Response);
+        self.enter(ConnectionPhase::Response);
         self.body_taken.set(false);
         self.blocked_since.set(None);
         ResponseGuard { progress: Rc::clone(self), in_flight: None }
@@ -79,8 +79,8 @@ impl Progress {
 
     /// Bytes have come from the client.
     pub(super) fn received(&self) {
-        if self.phase.get() == Phase::Idle {
-            self.enter(Phase::Head);
+        if self.phase.get() == ConnectionPhase::Idle {
+            self.enter(ConnectionPhase::Head);
         }
     }
 
@@ -98,12 +98,12 @@ impl Progress {
 
     /// All bytes that there were are with the kernel.
     pub(super) fn flushed(&self) {
-        if self.phase.get() == Phase::Response && self.body_taken.get() {
-            self.enter(Phase::Idle);
+        if self.phase.get() == ConnectionPhase::Response && self.body_taken.get() {
+            self.enter(ConnectionPhase::Idle);
         }
     }
 
-    fn enter(&self, phase: Phase) {
+    fn enter(&self, phase: ConnectionPhase) {
         self.phase.set(phase);
         self.since.set(Instant::now());
     }

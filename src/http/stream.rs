@@ -11,11 +11,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use super::progress::{Phase, Progress};
+use super::progress::{ConnectionPhase, Progress};
 
 /// Either kind of connection.
 #[derive(Debug)]
-pub(super) enum Transport {
+pub(super) enum PlainOrTls {
     /// Without TLS.
     Plain(TcpStream),
     /// With TLS.
@@ -24,20 +24,20 @@ pub(super) enum Transport {
 
 /// A connection that tells its [`Progress`].
 #[derive(Debug)]
-pub(super) struct Stream {
-    transport: Transport,
+pub(super) struct ClientStream {
+    transport: PlainOrTls,
     progress: Rc<Progress>,
 }
 
-impl Stream {
-    pub(super) fn new(transport: Transport, progress: Rc<Progress>) -> Self {
+impl ClientStream {
+    pub(super) fn new(transport: PlainOrTls, progress: Rc<Progress>) -> Self {
         Self { transport, progress }
     }
 
     fn pinned(&mut self) -> Pin<&mut dyn AsyncBytes> {
         match &mut self.transport {
-            Transport::Plain(stream) => Pin::new(stream) as Pin<&mut dyn AsyncBytes>,
-            Transport::Tls(stream) => Pin::new(&mut **stream) as Pin<&mut dyn AsyncBytes>,
+            PlainOrTls::Plain(stream) => Pin::new(stream) as Pin<&mut dyn AsyncBytes>,
+            PlainOrTls::Tls(stream) => Pin::new(&mut **stream) as Pin<&mut dyn AsyncBytes>,
         }
     }
 
@@ -51,14 +51,16 @@ impl Stream {
     }
 }
 
-impl Drop for Stream {
+impl Drop for ClientStream {
     /// A response that its client does not take is given up with a reset: otherwise the kernel would keep
     /// what is in the socket's buffer for minutes.
     fn drop(&mut self) {
-        if self.progress.phase() == Phase::Response && self.progress.blocked_since().is_some() {
+        if self.progress.phase() == ConnectionPhase::Response
+            && self.progress.blocked_since().is_some()
+        {
             let stream = match &self.transport {
-                Transport::Plain(stream) => stream,
-                Transport::Tls(stream) => stream.get_ref().0,
+                PlainOrTls::Plain(stream) => stream,
+                PlainOrTls::Tls(stream) => stream.get_ref().0,
             };
             drop(stream.set_zero_linger());
         }
@@ -68,7 +70,7 @@ impl Drop for Stream {
 trait AsyncBytes: AsyncRead + AsyncWrite {}
 impl<T: AsyncRead + AsyncWrite> AsyncBytes for T {}
 
-impl AsyncRead for Stream {
+impl AsyncRead for ClientStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -83,7 +85,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for ClientStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -104,8 +106,8 @@ impl AsyncWrite for Stream {
 
     fn is_write_vectored(&self) -> bool {
         match &self.transport {
-            Transport::Plain(stream) => stream.is_write_vectored(),
-            Transport::Tls(stream) => stream.is_write_vectored(),
+            PlainOrTls::Plain(stream) => stream.is_write_vectored(),
+            PlainOrTls::Tls(stream) => stream.is_write_vectored(),
         }
     }
 

@@ -18,7 +18,7 @@ const EXCERPT_BYTES: usize = 128;
 const DEBUG_QUEUE: usize = 1024;
 
 #[derive(Debug, Default)]
-struct Slot {
+struct LogSlot {
     taken: AtomicBool,
     excerpt: Mutex<String>,
 }
@@ -26,7 +26,7 @@ struct Slot {
 /// The slots, and the queue of `-debug`.
 #[derive(Debug)]
 pub struct LogSlots {
-    slots: Vec<Slot>,
+    slots: Vec<LogSlot>,
     debug: Option<ArrayQueue<String>>,
     debug_dropped: AtomicU64,
 }
@@ -35,7 +35,7 @@ impl LogSlots {
     /// Empty slots; with a queue for every message if `debug`.
     pub fn new(debug: bool) -> Self {
         Self {
-            slots: (0..Rejection::COUNT).map(|_| Slot::default()).collect(),
+            slots: (0..Rejection::COUNT).map(|_| LogSlot::default()).collect(),
             debug: debug.then(|| ArrayQueue::new(DEBUG_QUEUE)),
             debug_dropped: AtomicU64::new(0),
         }

@@ -129,7 +129,7 @@ impl Parts {
             log_suppressed: crate::logger::suppressed,
         };
         let serving = serving(config, &common, listeners.http, web_config, counters)?;
-        let sources = Sources { udp: listeners.udp, unix: &listeners.unix };
+        let sources = WorkerSources { udp: listeners.udp, unix: &listeners.unix };
         let workers = workers(config, &common, polls, handlers, sources)?;
         let Common { stats, control, log, .. } = common;
         let parts = Self { workers, serving, udp_sockets, control, log, stats, sinks, profiling };
@@ -233,7 +233,7 @@ fn shapes_max_bytes(config: &Config) -> usize {
 }
 
 /// What workers read.
-struct Sources<'a> {
+struct WorkerSources<'a> {
     udp: Vec<UdpSocket>,
     unix: &'a [BoundUnix],
 }
@@ -243,7 +243,7 @@ fn workers(
     common: &Common,
     polls: Vec<Poll>,
     handlers: Vec<Dispatch>,
-    sources: Sources<'_>,
+    sources: WorkerSources<'_>,
 ) -> anyhow::Result<Vec<Worker<Dispatch>>> {
     let settings = settings(config)?;
     let hand_over = HandOver::new(polls.len());

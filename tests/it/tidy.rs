@@ -51,8 +51,7 @@ const KNOWN_CIRCLES: &[&[&str]] = &[&[
 ]];
 
 /// Names that more than one type has. None may come; one that is gone is taken off the list.
-const KNOWN_NAMESAKES: &[&str] =
-    &["Family", "Kind", "Phase", "Slot", "Sources", "Stream", "Transport"];
+const KNOWN_NAMESAKES: &[&str] = &[];
 
 /// Exports that nobody names: they stand in signatures of those that are named.
 const ONLY_IN_SIGNATURES: &[&str] = &[

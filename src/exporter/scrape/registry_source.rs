@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{PageSource, ScrapeStats};
 use crate::exporter::expiry_timer::{ExpiryTimer, ExpiryTotals};
-use crate::exporter::own::{self, Sources};
+use crate::exporter::own::{self, OwnSources};
 use crate::exporter::udp_sockets::UdpSocketStats;
 use crate::exposition::page_writer::{PIECE_BYTES, PageWriter};
 use crate::http::HttpStats;
@@ -59,7 +59,7 @@ impl PageSource for RegistrySource {
     /// The counters are read before any cell: what is counted on a page stands on it.
     fn begin(&mut self) -> PageWriter {
         let none = ExpiryTotals::default();
-        let sources = Sources {
+        let sources = OwnSources {
             stats: &self.counters.workers,
             udp_sockets: &self.counters.udp_sockets.read(),
             registry: &self.registry,
