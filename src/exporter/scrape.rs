@@ -15,37 +15,22 @@ mod exporter_thread;
 mod gzip;
 mod gzip_thread;
 mod page;
+mod page_source;
 mod position;
 mod registry_source;
 mod singleflight;
 mod stats;
 
-use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crossbeam::channel;
 
 pub use self::client::{Readiness, ScrapeClient};
 pub use self::exporter_thread::ExporterThread;
 pub use self::gzip_thread::GzipThread;
+pub use self::page_source::PageSource;
 pub(crate) use self::registry_source::{Counters, RegistrySource};
 pub use self::stats::ScrapeStats;
-
-/// Where the text of pages comes from.
-pub trait PageSource {
-    /// A place on a page.
-    type Writer: Clone + Debug + Send + Sync + 'static;
-
-    /// Begins a page, which shows everything that was counted before.
-    fn begin(&mut self) -> Self::Writer;
-
-    /// Appends the next piece of a page, and moves on; whether that was the last one.
-    fn write(&mut self, writer: &mut Self::Writer, piece: &mut Vec<u8>) -> bool;
-
-    /// Does what is to be done from time to time; when it is to be called again.
-    fn tick(&mut self) -> Duration;
-}
 
 /// The threads that make pages of a source, and what asks them. At most `queue` questions wait; there must
 /// be room for one of each connection.

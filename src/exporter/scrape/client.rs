@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam::channel::{Sender, TrySendError};
 use tokio::sync::oneshot;
 
-use super::exporter_thread::Question;
+use super::position::Question;
 use crate::http::pages::{Encoding, PageError, Pages, PieceReceiver, answered};
 
 /// Whether traffic should be sent here: until the begin of a stop.

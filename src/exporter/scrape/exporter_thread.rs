@@ -8,36 +8,18 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
-use tokio::sync::oneshot;
 
-use super::PageSource;
 use super::buffers::Buffers;
 use super::gzip::Checksum;
 use super::gzip_thread::UncompressedPiece;
 use super::page::Page;
-use super::position::Position;
+use super::page_source::PageSource;
+use super::position::{Position, Question, READ_AHEAD_PIECES, Reply};
 use super::stats::ScrapeStats;
-use crate::http::pages::{Bytes, Encoding, PageError, Piece};
+use crate::http::pages::{Bytes, Encoding, PageError};
 
 /// Pieces that are remembered for readers that come later: 2 MiB of text, the whole of most pages.
 const REMEMBERED_PIECES: usize = 16;
-
-/// Pieces that are written before they are asked for, so that who reads need not wait for each of them.
-pub(super) const READ_AHEAD_PIECES: u64 = 8;
-
-/// Where a piece goes.
-pub(super) type Reply = oneshot::Sender<Result<Piece, PageError>>;
-
-/// What the thread is asked.
-#[derive(Debug)]
-pub(super) enum Question<W> {
-    /// For a page that is begun after this moment.
-    Page { encoding: Encoding, reply: Reply },
-    /// For the piece that follows a place, unless it is made; and to write ahead of who reads there.
-    Piece { position: Arc<Position<W>>, unmade: bool },
-    /// To look whether another page is to be begun, now that one is made.
-    PageFinished,
-}
 
 /// What the thread runs.
 #[derive(Debug)]

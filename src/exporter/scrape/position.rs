@@ -11,12 +11,28 @@ use std::time::Instant;
 use crossbeam::channel::Sender;
 use tokio::sync::oneshot;
 
-use super::exporter_thread::{Question, READ_AHEAD_PIECES};
 use super::gzip::Checksum;
 use super::page::Page;
 use super::singleflight::Singleflight;
 use super::stats::ScrapeStats;
-use crate::http::pages::{Bytes, PageError, PageRest, Piece, PieceReceiver};
+
+/// Pieces that are written before they are asked for, so that who reads need not wait for each of them.
+pub(super) const READ_AHEAD_PIECES: u64 = 8;
+
+/// Where a piece goes.
+pub(super) type Reply = oneshot::Sender<Result<Piece, PageError>>;
+
+/// What the thread `exporter` is asked.
+#[derive(Debug)]
+pub(super) enum Question<W> {
+    /// For a page that is begun after this moment.
+    Page { encoding: Encoding, reply: Reply },
+    /// For the piece that follows a place, unless it is made; and to write ahead of who reads there.
+    Piece { position: Arc<Position<W>>, unmade: bool },
+    /// To look whether another page is to be begun, now that one is made.
+    PageFinished,
+}
+use crate::http::pages::{Bytes, Encoding, PageError, PageRest, Piece, PieceReceiver};
 
 /// A place on a page.
 #[derive(Debug)]

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{PageSource, ScrapeStats};
+use super::page_source::PageSource;
+use super::stats::ScrapeStats;
 use crate::exporter::expiry_timer::{ExpiryTimer, ExpiryTotals};
 use crate::exporter::own::{self, OwnSources};
 use crate::exporter::udp_sockets::UdpSocketStats;
