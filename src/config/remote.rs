@@ -15,6 +15,8 @@ pub(crate) struct RemoteConfig {
     pub addr: GoAddr,
     /// Messages are joined to datagrams of up to so many bytes; 0: each has its own.
     pub datagram_bytes: usize,
+    /// The label `instance` of what is sent: the host's name if there is none here, no label if it is empty.
+    pub instance: Option<String>,
     /// Source ports to send from.
     pub sockets: usize,
 }
@@ -33,6 +35,8 @@ impl RemoteConfig {
         Ok(Some(Self {
             addr,
             datagram_bytes: size(values.remote_datagram_bytes),
+            instance: (values.given.contains("remote-instance"))
+                .then(|| values.remote_instance.clone()),
             sockets: size(values.remote_sockets),
         }))
     }

@@ -154,6 +154,8 @@ flags! {
             "send metrics to global metrics-server via UDP (remote=127.0.0.1:9999)";
         remote_datagram_bytes: Int(1_432, 0..=65_507), "remote-datagram-bytes",
             "messages are joined to datagrams of up to so many bytes for -remote (0: each has its own)", needs REMOTE;
+        remote_instance: Text("", "the text of a label, or nothing to leave it out"), "remote-instance",
+            "label instance of what -remote sends (not given: the host's name; empty: no such label)", needs REMOTE;
         remote_sockets: Int(4, 1..=64), "remote-sockets",
             "source ports that -remote sends from, so that the receiver's workers share the load", needs REMOTE;
     }

@@ -92,7 +92,7 @@ fn sinks_that_have_an_address_get_the_other_defaults() {
     let args =
         ["-remote=:1", "-loki-address=http://l", "-scylladb-hosts=a", "-pyroscope-url=http://p"];
     let Ok(Invocation::Run(config)) = parse_with(&args, &env) else { panic!("no configuration") };
-    let remote = RemoteConfig { addr: all(1), datagram_bytes: 1_432, sockets: 4 };
+    let remote = RemoteConfig { addr: all(1), datagram_bytes: 1_432, instance: None, sockets: 4 };
     assert_eq!(config.remote, Some(remote));
     let loki = LokiConfig {
         address: "http://l".to_owned(),

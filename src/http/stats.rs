@@ -25,7 +25,7 @@ pub struct HttpStats {
 }
 
 impl HttpStats {
-    /// Answers to `/metrics` by code, in the order of [`COUNTED_CODES`].
+    /// Answers to `/metrics` by code, in the order of `COUNTED_CODES`.
     pub fn requests(&self) -> [(u16, u64); COUNTED_CODES.len()] {
         std::array::from_fn(|i| (COUNTED_CODES[i], self.requests[i].load(Relaxed)))
     }

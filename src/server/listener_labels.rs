@@ -10,8 +10,10 @@ use crate::text::labels::constant_labels;
 
 /// What workers know of each listener, in the order of their numbers: UDP first, then the unix sockets.
 pub(super) fn of_all(config: &Config, listeners: &Listeners) -> Arc<[Listener]> {
-    // Tells the routers of one far end apart.
-    let instance = config.remote.is_some().then(host_name);
+    // Tells the routers of one far end apart, unless -remote-instance says that nothing is to.
+    let remote = config.remote.as_ref();
+    let instance = remote.map(|remote| remote.instance.clone().unwrap_or_else(host_name));
+    let instance = instance.filter(|name| !name.is_empty());
     let of =
         |data_source: &str, unix| listener(&config.labels, data_source, unix, instance.as_deref());
     let udp = config.ingest.udp.as_ref().filter(|_| !listeners.udp.is_empty());

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 
 use crate::sinks::http;
 
-/// SIGTERM and SIGINT, counted; SIGHUP, noted.
+/// SIGTERM and SIGINT, counted; SIGHUP, noted; SIGUSR1 and SIGUSR2, ignored.
 #[derive(Debug)]
 pub(super) struct Signals {
     stop: UnixStream,
@@ -28,6 +28,10 @@ impl Signals {
     pub(super) fn catch(registry: &Registry, token: Token) -> io::Result<Self> {
         let hangup = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(SIGHUP, Arc::clone(&hangup))?;
+        // They would end the process, and log rotation or a habit may send them.
+        let nobody_reads = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(SIGUSR1, Arc::clone(&nobody_reads))?;
+        signal_hook::flag::register(SIGUSR2, nobody_reads)?;
         let mut stop = pipe(&[SIGTERM, SIGINT])?;
         let mut hangup_pipe = pipe(&[SIGHUP])?;
         registry.register(&mut stop, token, Interest::READABLE)?;

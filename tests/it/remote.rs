@@ -228,6 +228,22 @@ fn through_two_servers_a_message_keeps_its_labels_and_the_name_of_the_first_host
 }
 
 #[test]
+fn the_instance_of_a_router_has_the_name_that_is_asked_for_or_none() {
+    let rest = r#"data_source="127.0.0.1:0",source_app="127.0.0.1:0"}"#;
+    let named = r#"data_source="127.0.0.1:0",instance="edge-1",source_app="127.0.0.1:0"}"#;
+    for (name, labels) in [("edge-1", named), ("", rest)] {
+        let global = Server::start(&[]);
+        let far_end = format!("127.0.0.1:{}", global.udp);
+        let local = router(&far_end, &["-remote-instance", name]);
+        local.send_udp(r#"{"name":"m","op":"inc","value":2}"#);
+        let expected = format!("m{{{labels} 2");
+        until_true("it counts at the far end", || global.scrape().text.contains(&expected));
+        local.stop();
+        global.stop();
+    }
+}
+
+#[test]
 fn what_kills_the_original_does_no_harm_on_either_side() {
     let mut global = Server::start(&[]);
     let mut local = router(&format!("127.0.0.1:{}", global.udp), &[]);

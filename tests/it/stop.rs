@@ -140,6 +140,19 @@ fn hangup_does_not_kill() {
 }
 
 #[test]
+fn user_signals_do_not_kill() {
+    let mut server = Server::start(&[]);
+    for signal in ["USR1", "USR2", "USR1"] {
+        server.signal(signal);
+        server.send_udp(inc("ma"));
+        server.settled();
+        assert!(server.is_alive(), "SIG{signal}");
+    }
+    assert_eq!(server.settled().accepted(), 3);
+    server.stop();
+}
+
+#[test]
 fn socket_file_already_gone() {
     let mut server = Server::start(&[]);
     fs::remove_file(server.path("ms.sock")).unwrap();

@@ -76,7 +76,7 @@ impl<T: Copy> TemplateCache<T> {
     }
 
     /// Looks up the message that begins at `bytes[at]`, a `{`. `bytes` are the same for all lookups between
-    /// two calls that clear the lookahead: [`Cursor`] sees to that.
+    /// two calls that clear the lookahead: `Cursor` sees to that.
     #[inline]
     pub(super) fn lookup(
         &mut self,
@@ -173,7 +173,7 @@ impl<T: Copy> TemplateCache<T> {
         prefetch_all(store, lookahead.firsts_mut(), prefetch);
     }
 
-    /// Notes a message that was missed; see [`Cursor::seen_before`].
+    /// Notes a message that was missed; see `Cursor::seen_before`.
     pub(super) fn seen_before(&mut self, key: TemplateKey, listener: u32, message: &[u8]) -> bool {
         // The value that was found may be that of a message behind this one.
         if self.store.is_off()

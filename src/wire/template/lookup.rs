@@ -26,7 +26,7 @@ pub enum Lookup<T> {
 /// A known message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hit<T> {
-    /// Its template, for [`Cursor::remove`].
+    /// Its template, for `Cursor::remove`.
     pub id: TemplateId,
     /// What it means apart from its number.
     pub meaning: T,
@@ -39,7 +39,7 @@ pub struct Hit<T> {
 /// What may become of a message that is not known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Miss {
-    /// It may become a template; [`Cursor::seen_before`] and [`Cursor::admit`] take its key.
+    /// It may become a template; `Cursor::seen_before` and `Cursor::admit` take its key.
     Admissible(TemplateKey),
     /// It has to be parsed each time that it comes.
     Parse,
