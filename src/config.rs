@@ -147,7 +147,7 @@ impl Config {
             queue: QueueConfig::read(values),
             pyroscope: PyroscopeConfig::read(values, env),
             shutdown: ShutdownConfig::read(values)?,
-            log: LogConfig::read(values),
+            log: LogConfig::read(values)?,
         })
     }
 }

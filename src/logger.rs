@@ -2,9 +2,8 @@
 //!
 //! So a stderr that nobody reads stops no worker, no scrape and no shutdown. Before that thread runs,
 //! while nothing else does, lines are written at once. They have the shape of the original's:
-//! `time="…" level=info msg="…"`.
+//! `time="…" level=info msg="…"`. With `-log-format json` each is one JSON object ([`format`]).
 
-use std::io::Write;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +11,9 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{self, Receiver, Sender};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
+use self::format::Fields;
+
+mod format;
 pub(crate) mod throttle;
 
 /// Lines that wait to be written.
@@ -19,7 +21,7 @@ const QUEUE: usize = 1024;
 /// How long the end of the process waits for the last lines.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
-type Line = (Level, String);
+type Line = (Level, String, Fields);
 
 static LOGGER: OnceLock<Logger> = OnceLock::new();
 
@@ -33,19 +35,13 @@ struct Logger {
     suppressed: AtomicU64,
 }
 
-/// Starts logging; to be called by main, once. `debug` shows what `-debug` adds.
-pub(crate) fn start(debug: bool) {
+/// Starts logging; to be called by main, once. `debug` shows what `-debug` adds, `json` makes each line a JSON
+/// object.
+pub(crate) fn start(debug: bool, json: bool) {
     let level = if debug { LevelFilter::Debug } else { LevelFilter::Info };
     let mut builder = env_logger::Builder::new();
     builder.filter_module("metrics_server", level).filter_level(LevelFilter::Off);
-    builder.format(|out, record| {
-        let level = match record.level() {
-            Level::Warn => "warning".to_owned(),
-            other => other.as_str().to_ascii_lowercase(),
-        };
-        let time = out.timestamp_seconds();
-        writeln!(out, "time=\"{time}\" level={level} msg={:?}", record.args().to_string())
-    });
+    builder.format(if json { format::json } else { format::text });
     let logger = LOGGER.get_or_init(|| Logger {
         writer: builder.build(),
         lines: channel::bounded(QUEUE),
@@ -63,10 +59,11 @@ pub(crate) fn start(debug: bool) {
 pub(crate) fn run() {
     let Some(logger) = LOGGER.get() else { return };
     logger.queued.store(true, Ordering::Relaxed);
-    while let Ok((level, text)) = logger.lines.1.recv() {
+    while let Ok((level, text, fields)) = logger.lines.1.recv() {
         let arguments = format_args!("{text}");
         let mut record = Record::builder();
-        logger.writer.log(&record.level(level).target("metrics_server").args(arguments).build());
+        record.level(level).target("metrics_server").args(arguments).key_values(&fields);
+        logger.writer.log(&record.build());
         logger.unwritten.fetch_sub(1, Ordering::Release);
     }
 }
@@ -105,7 +102,8 @@ impl Log for Logger {
             return self.writer.log(record);
         }
         self.unwritten.fetch_add(1, Ordering::Relaxed);
-        if self.lines.0.try_send((record.level(), record.args().to_string())).is_err() {
+        let line = (record.level(), record.args().to_string(), Fields::of(record));
+        if self.lines.0.try_send(line).is_err() {
             self.unwritten.fetch_sub(1, Ordering::Relaxed);
             self.suppressed.fetch_add(1, Ordering::Relaxed);
         }

@@ -34,7 +34,7 @@ final class MetricsClient
     private $socket = null;
 
     /**
-     * @param string $address `udp://127.0.0.1:9999` or `unix:///run/metrics-server.sock`
+     * @param string $address `udp://127.0.0.1:9999` or `unix:///run/metric-server.sock`
      * @param int|null $batchBytes the largest batch; by default what suits the address
      */
     public function __construct(private readonly string $address, ?int $batchBytes = null)

@@ -214,6 +214,8 @@ flags! {
     Program "Program" {
         shutdown_delay: Duration(0, ANY), "shutdown-delay",
             "delay for graceful shutdown in case of kill signal or shutdown metric was received";
+        log_format: Text("text", "text or json"), "log-format",
+            "format of log lines: text (as the original's) or json (one object a line)";
         log_interval: Duration(10 * SECOND, 100 * MILLISECOND..=i64::MAX), "log-interval",
             "each kind of complaint about messages is logged at most once in this time";
         debug: Bool(false), "debug", "enable debug log level";

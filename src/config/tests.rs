@@ -81,7 +81,7 @@ fn no_flags_give_the_defaults() {
         queue,
         pyroscope: None,
         shutdown: ShutdownConfig { delay: Duration::ZERO, from: ShutdownFrom::Unix },
-        log: LogConfig { debug: false, interval: Duration::from_secs(10) },
+        log: LogConfig { debug: false, json: false, interval: Duration::from_secs(10) },
     };
     assert_eq!(config, expected);
 }

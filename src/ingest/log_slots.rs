@@ -4,7 +4,7 @@
 //! cost a worker one read of a flag; how many there were is in the books. `-debug` puts each message
 //! into a bounded queue instead.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crossbeam::queue::ArrayQueue;
@@ -20,14 +20,22 @@ const DEBUG_QUEUE: usize = 1024;
 #[derive(Debug, Default)]
 struct LogSlot {
     taken: AtomicBool,
-    excerpt: Mutex<String>,
+    excerpt: Mutex<Option<Excerpt>>,
+}
+
+/// A message as the log shows it: where it came in, and its first bytes.
+#[derive(Debug)]
+pub struct Excerpt {
+    source: String,
+    bytes: Vec<u8>,
+    len: usize,
 }
 
 /// The slots, and the queue of `-debug`.
 #[derive(Debug)]
 pub struct LogSlots {
     slots: Vec<LogSlot>,
-    debug: Option<ArrayQueue<String>>,
+    debug: Option<ArrayQueue<Excerpt>>,
     debug_dropped: AtomicU64,
 }
 
@@ -54,7 +62,7 @@ impl LogSlots {
         if slot.taken.load(Ordering::Relaxed) {
             return false;
         }
-        *excerpt = describe(data_source, bytes);
+        *excerpt = Some(Excerpt::new(data_source, bytes));
         slot.taken.store(true, Ordering::Release); // pairs with the Acquire in `take`
         true
     }
@@ -64,10 +72,10 @@ impl LogSlots {
         self.slots[reason as usize].taken.load(Ordering::Acquire)
     }
 
-    /// Takes an excerpt and frees its slot. Run by main.
-    pub fn take(&self, reason: Rejection) -> String {
+    /// Takes an excerpt, if one waits, and frees its slot. Run by main.
+    pub fn take(&self, reason: Rejection) -> Option<Excerpt> {
         let slot = &self.slots[reason as usize];
-        let excerpt = std::mem::take(&mut *slot.excerpt.lock());
+        let excerpt = slot.excerpt.lock().take();
         slot.taken.store(false, Ordering::Release);
         excerpt
     }
@@ -81,7 +89,7 @@ impl LogSlots {
     #[cold]
     pub fn show(&self, data_source: &str, bytes: &[u8]) {
         if let Some(queue) = &self.debug
-            && queue.push(describe(data_source, bytes)).is_err()
+            && queue.push(Excerpt::new(data_source, bytes)).is_err()
         {
             self.debug_dropped.fetch_add(1, Ordering::Relaxed);
             crate::logger::suppress();
@@ -89,7 +97,7 @@ impl LogSlots {
     }
 
     /// The next message to show. Run by main.
-    pub fn next_debug(&self) -> Option<String> {
+    pub fn next_debug(&self) -> Option<Excerpt> {
         self.debug.as_ref().and_then(ArrayQueue::pop)
     }
 
@@ -99,23 +107,48 @@ impl LogSlots {
     }
 }
 
-/// `from <source>: <escaped, cut message>`: control characters and quotes cannot forge a log line.
-fn describe(data_source: &str, bytes: &[u8]) -> String {
-    let shown = &bytes[..bytes.len().min(EXCERPT_BYTES)];
-    let mut text = format!("from {data_source}: ");
-    for chunk in shown.utf8_chunks() {
-        chunk.valid().chars().for_each(|char| match char {
-            ' '..='~' => text.push(char),
-            _ => text.extend(char.escape_debug()),
-        });
-        for byte in chunk.invalid() {
-            _ = write!(text, "\\x{byte:02x}"); // into a string it does not fail
+impl Excerpt {
+    fn new(source: &str, bytes: &[u8]) -> Self {
+        let shown = bytes[..bytes.len().min(EXCERPT_BYTES)].to_vec();
+        Self { source: source.to_owned(), bytes: shown, len: bytes.len() }
+    }
+
+    /// Where the message came in.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Its first bytes, not escaped; U+FFFD stands for what is no UTF-8.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+
+    /// The length of the whole message in bytes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+}
+
+impl fmt::Display for Excerpt {
+    /// `from <source>: <escaped, cut message>`: control characters and quotes cannot forge a log line.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "from {}: ", self.source)?;
+        for chunk in self.bytes.utf8_chunks() {
+            for char in chunk.valid().chars() {
+                match char {
+                    ' '..='~' => out.write_char(char)?,
+                    _ => write!(out, "{}", char.escape_debug())?,
+                }
+            }
+            for byte in chunk.invalid() {
+                write!(out, "\\x{byte:02x}")?;
+            }
         }
+        if self.bytes.len() < self.len {
+            write!(out, "… ({} bytes)", self.len)?;
+        }
+        Ok(())
     }
-    if shown.len() < bytes.len() {
-        _ = write!(text, "… ({} bytes)", bytes.len());
-    }
-    text
 }
 
 #[cfg(test)]
@@ -129,13 +162,15 @@ mod tests {
         assert!(slots.leave(Rejection::Name, ":9999", b"{\"name\":\"a\nb\xff\"}"));
         assert!(!slots.leave(Rejection::Name, ":9999", b"second"));
         assert!(!slots.is_free(Rejection::Name) && slots.is_free(Rejection::Value));
-        assert_eq!(slots.take(Rejection::Name), r#"from :9999: {"name":"a\nb\xff"}"#);
+        let excerpt = slots.take(Rejection::Name).unwrap();
+        assert_eq!(excerpt.to_string(), r#"from :9999: {"name":"a\nb\xff"}"#);
+        assert_eq!(excerpt.text(), "{\"name\":\"a\nb\u{fffd}\"}");
         assert!(slots.is_free(Rejection::Name));
     }
 
     #[test]
     fn long_messages_are_cut() {
-        let text = describe("a.sock", &[b'x'; 1000]);
+        let text = Excerpt::new("a.sock", &[b'x'; 1000]).to_string();
         assert_eq!(text, format!("from a.sock: {}… (1000 bytes)", "x".repeat(128)));
     }
 
@@ -144,6 +179,6 @@ mod tests {
         let slots = LogSlots::new(true);
         (0..DEBUG_QUEUE + 3).for_each(|_| slots.show("s", b"{}"));
         assert_eq!(slots.debug_dropped(), 3);
-        assert_eq!(slots.next_debug().as_deref(), Some("from s: {}"));
+        assert_eq!(slots.next_debug().unwrap().to_string(), "from s: {}");
     }
 }

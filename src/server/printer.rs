@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ingest::log_slots::LogSlots;
+use crate::ingest::log_slots::{Excerpt, LogSlots};
 use crate::metric::Rejection;
 use crate::stats::Stats;
 
@@ -46,18 +46,27 @@ impl Printer {
                 continue;
             }
             let count = stats.iter().map(|worker| worker.rejected[reason as usize].get()).sum();
-            let excerpt = log.take(reason);
-            let text = reason.as_str();
-            log::warn!(
-                "{} messages rejected, reason={text}, one of them {excerpt}",
-                count - before
-            );
+            let Some(excerpt) = log.take(reason) else { continue };
+            report(count - before, reason, &excerpt);
             self.printed[reason as usize] = Some((now, count));
         }
         for _ in 0..DEBUG_LINES {
             let Some(message) = log.next_debug() else { return };
-            log::debug!("message {message}");
+            log::debug!(
+                summary = "message", source = message.source(), message = message.text(), bytes = message.len();
+                "message {message}"
+            );
         }
         self.due = Some(now); // more wait
     }
+}
+
+/// One line for `count` messages that were refused for one reason.
+fn report(count: u64, reason: Rejection, excerpt: &Excerpt) {
+    let reason = reason.as_str();
+    log::warn!(
+        summary = "messages rejected", count = count, reason = reason, source = excerpt.source(),
+        message = excerpt.text(), bytes = excerpt.len();
+        "{count} messages rejected, reason={reason}, one of them {excerpt}"
+    );
 }

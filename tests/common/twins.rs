@@ -246,7 +246,9 @@ impl Twin {
     /// Takes the excerpts that wait for main.
     fn excerpts(&self) -> Vec<(&'static str, String)> {
         let waiting = Rejection::ALL.iter().filter(|reason| self.log.waits(**reason));
-        waiting.map(|reason| (reason.as_str(), self.log.take(*reason))).collect()
+        waiting
+            .filter_map(|reason| Some((reason.as_str(), self.log.take(*reason)?.to_string())))
+            .collect()
     }
 }
 

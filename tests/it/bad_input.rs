@@ -1,6 +1,8 @@
 //! Single packets that a careless or hostile sender may send, each alone and between two good messages, over UDP and
 //! over a unix socket: the server lives, the good messages count, and the books and the log name what was wrong.
 
+use serde_json::Value;
+
 use crate::common::{Page, Server, inc};
 
 /// Families that stand before a packet comes: a counter and a histogram.
@@ -331,5 +333,26 @@ fn garbage_alone() {
             );
         }
     }
+    server.stop();
+}
+
+/// Lines of JSON for a log collector: each parses, and the message stands in it as it was sent.
+#[test]
+fn a_log_of_json_shows_a_refused_message_unescaped() {
+    let server = Server::start(&["-log-format", "json"]);
+    let message = "{\"name\":\"a \\u0022b\",\"op\":\"inc\",\"labels\":{\"l\":\"\tx\"}}";
+    server.send_udp(message);
+    assert_eq!(server.settled().rejected("syntax"), 1);
+    server.find_line(|line| line.contains("messages rejected")).expect("the refusal is logged");
+    let log = server.stderr();
+    let lines: Vec<Value> =
+        log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let line = lines.iter().find(|line| line["msg"] == "messages rejected").expect("a line");
+    assert_eq!((line["level"].as_str(), line["count"].as_u64()), (Some("warning"), Some(1)));
+    assert_eq!(
+        (line["message"].as_str(), line["bytes"].as_u64()),
+        (Some(message), Some(message.len() as u64))
+    );
+    assert!(lines.iter().all(|line| line["time"].is_string() && line["msg"].is_string()));
     server.stop();
 }
