@@ -22,6 +22,11 @@ impl Buffers {
         Buffer { bytes: self.0.pop().unwrap_or_default(), home: self.clone() }
     }
 
+    /// Whether some are in use.
+    pub(super) fn are_in_use(&self) -> bool {
+        Arc::strong_count(&self.0) > 1 // each buffer in use refers to the others
+    }
+
     /// Gives the memory of those that nobody uses back to the system.
     pub(super) fn release(&self) {
         while self.0.pop().is_some() {}

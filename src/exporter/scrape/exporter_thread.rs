@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 
@@ -20,6 +20,9 @@ use crate::http::pages::{Bytes, Encoding, PageError};
 
 /// Pieces that are remembered for readers that come later: 2 MiB of text, the whole of most pages.
 const REMEMBERED_PIECES: usize = 16;
+/// How long buffers that nobody uses are kept after a question: less than the time between two scrapes, far
+/// more than that between two pieces.
+const BUFFERS_KEPT: Duration = Duration::from_millis(500);
 
 /// What the thread runs.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub struct ExporterThread<S: PageSource> {
     stats: Arc<ScrapeStats>,
     queues: [PageQueue<S::Writer>; Encoding::ALL.len()],
     buffers: Buffers,
+    /// When buffers that nobody uses are given back; `None` once all are.
+    release_due: Option<Instant>,
     remembered: VecDeque<Weak<Position<S::Writer>>>,
     tick_due: Instant,
 }
@@ -73,6 +78,7 @@ impl<S: PageSource> ExporterThread<S> {
             stats,
             queues: Encoding::ALL.map(|_| PageQueue::new()),
             buffers: Buffers::new(REMEMBERED_PIECES),
+            release_due: None,
             remembered: VecDeque::with_capacity(REMEMBERED_PIECES),
             tick_due: Instant::now(),
         }
@@ -84,12 +90,14 @@ impl<S: PageSource> ExporterThread<S> {
             let now = Instant::now();
             if now >= self.tick_due {
                 self.tick_due = now + self.source.tick();
-                if self.queues.iter().all(|queue| queue.last.strong_count() == 0) {
-                    self.buffers.release();
-                }
             }
-            let due =
-                self.queues.iter().filter_map(|queue| queue.due(now)).chain([self.tick_due]).min();
+            if self.release_due.is_some_and(|due| now >= due) {
+                self.buffers.release();
+                // A slow reader gives its buffers back later.
+                self.release_due = self.buffers.are_in_use().then(|| now + BUFFERS_KEPT);
+            }
+            let pages = self.queues.iter().filter_map(|queue| queue.due(now));
+            let due = pages.chain([self.tick_due]).chain(self.release_due).min();
             match self.questions.recv_deadline(due.unwrap_or(now)) {
                 Ok(question) => self.take(question),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -106,6 +114,7 @@ impl<S: PageSource> ExporterThread<S> {
     }
 
     fn take(&mut self, question: Question<S::Writer>) {
+        self.release_due = Some(Instant::now() + BUFFERS_KEPT);
         match question {
             Question::Page { encoding, reply } => {
                 self.queues[encoding as usize].waiting.push(reply);
