@@ -24,8 +24,9 @@ fmt: ## Check the format
 lint: ## Run clippy; a warning is an error
 	cargo clippy --workspace --all-targets --features services --locked -- -D warnings
 
+# Most tests wait for a server that they have started: three for each core keep it busy.
 test: deps model ## Install what the tests need, then run them all
-	cargo test --workspace --locked
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((3 * $$(nproc)))} cargo test --workspace --locked
 
 SERVICES ?= cassandra opensearch victoria-logs victoria-logs-tls pyroscope
 # Modules of tests/services/main.rs; all of them without a name.
