@@ -2,7 +2,7 @@
 //!
 //! So a stderr that nobody reads stops no worker, no scrape and no shutdown. Before that thread runs,
 //! while nothing else does, lines are written at once. They have the shape of the original's:
-//! `time="…" level=info msg="…"`. With `-log-format json` each is one JSON object ([`format`]).
+//! `time="…" level=info msg="…"`. With `-log-format json` each is one JSON object (`logger/format.rs`).
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
