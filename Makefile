@@ -30,7 +30,7 @@ test: deps model ## Install what the tests need, then run them all
 
 SERVICES ?= cassandra opensearch victoria-logs victoria-logs-tls pyroscope
 # Modules of tests/services/main.rs; all of them without a name.
-SERVICE_TESTS ?=
+SERVICE_TESTS ?= cassandra loki opensearch pyroscope
 
 # nginx last and anew each time: it passes on to those before it, whose ports change.
 services: ## Install and start real services for test-services, on loopback ports
@@ -41,8 +41,9 @@ services: ## Install and start real services for test-services, on loopback port
 services-stop: ## Stop them
 	tests/services/run.sh stop
 
+# One module after the other: each may stop its service, and the machine is small.
 test-services: ## Run the tests against the services that `make services` has started
-	cargo test --locked --features services --test services -- $(SERVICE_TESTS:%=%::)
+	set -e; for module in $(SERVICE_TESTS); do cargo test --locked --features services --test services -- "$$module::"; done
 
 doc: ## Build the documentation; a warning is an error
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --document-private-items
