@@ -91,7 +91,7 @@ fn run(kind: Kind, op: Op, between_batches: fn(&mut LocalRegistry, &Mailboxes, u
                 for _ in 0..SAMPLES {
                     local_registry.count(kind, &sample(op, 1.0), &[], SAMPLE_NS).unwrap();
                     thread::yield_now();
-                    handle_requests(&mut local_registry, &mailboxes, number);
+                    between_batches(&mut local_registry, &mailboxes, number);
                 }
                 local_registry
             })
