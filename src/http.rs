@@ -30,10 +30,10 @@ mod router;
 mod state;
 mod stats;
 mod stream;
-mod throttle;
 mod tls;
 pub(crate) mod web_config;
 
+use std::cell::RefCell;
 use std::io;
 use std::net::TcpListener;
 use std::pin::pin;
@@ -53,8 +53,8 @@ use self::refusal::RefusalLog;
 pub use self::refusal::{Evicted, Refusal};
 use self::state::ServerState;
 pub use self::stats::HttpStats;
-use self::throttle::LogThrottle;
 pub use self::web_config::SharedWebConfig;
+use crate::logger::throttle::Throttle;
 
 /// Bytes that wait in a socket's buffer unsent; as many again are in a piece. A reader that takes nothing
 /// would otherwise fill a buffer of megabytes in the kernel.
@@ -130,7 +130,7 @@ impl HttpServer {
             pages: self.pages,
             stats: self.stats,
             refusal_log: RefusalLog::new(self.limits.log_interval),
-            accept_log: LogThrottle::new(self.limits.log_interval),
+            accept_log: RefCell::new(Throttle::new(self.limits.log_interval)),
             limits: self.limits,
             web_config: self.web_config,
             connections: Connections::default(),

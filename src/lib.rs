@@ -7,14 +7,14 @@
 //! cells in every series it has seen. A cell has one writer, so counting is a plain load, add, store:
 //! no lock, no compare-and-swap, no line that another core writes. The exporter reads everybody's
 //! cells and sums. What all must agree on (a family's name, type, label names, buckets) is agreed
-//! once, at a series' birth, under one cold lock.
+//! once, when a series is created, under one cold lock.
 //!
 //! ```text
 //!  PHP fleet        ingest-0                            exporter, exporter-gzip, http
-//!  ─UDP─▶ socket ─▶ recvmmsg ─▶ shape known ────▶ own cells ····▶ sum ─▶ text ─▶ /metrics
+//!  ─UDP─▶ socket ─▶ recvmmsg ─▶ template known ─▶ own cells ····▶ sum ─▶ text ─▶ /metrics
 //!  ─UDS─▶ stream ─▶ read     ─▶   │ no             ▲                     ▲
 //!                                 └▶ frame ─▶ parse┤                     │
-//!                                                  ├▶ birth (one lock) ──┘ list of newcomers
+//!                                                  ├▶ create (one lock) ─┘ list of new cells
 //!         ingest-N …                               └▶ blocks of rows ─▶ spooler ─▶ sender ─▶ a sink's far end
 //!         main: signals, ends of threads; logger: stderr; web-config: passwords and changed certificates
 //! ```
@@ -40,7 +40,7 @@
 //! - Every row for a sink is delivered, rejected or dropped under a reason, queued, or on disk: the sums add up.
 //! - A worker waits for its poll and for nothing else. It may drop, it may not block, and it writes no log.
 //! - `wire`, `registry` and `exposition` do no I/O and read no clock.
-//! - No input can make the page fail: what cannot be shown is refused at birth.
+//! - No input can make the page fail: what cannot be shown is refused before a series is created.
 //! - Deliberately absent: an async runtime on the ingest path, a map shared on it, a log line per message.
 
 mod clock;

@@ -90,14 +90,20 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 /// Out of descriptors or memory: a connection that is not needed makes room, or accepting pauses.
 async fn make_descriptors(shared: &Rc<ServerState>, error: &io::Error) {
     shared.stats.count_accept_error();
-    if let Some(left_out) = shared.accept_log.due() {
-        log::warn!("http: cannot accept connections for now: {error}{left_out}");
-    }
+    log_accept_error(shared, error);
     match shared.connections.evict(Ipv4Addr::UNSPECIFIED.into()) {
         Some(waiting_for) => {
             shared.stats.count_evicted(waiting_for);
             task::yield_now().await;
         }
         None => sleep(PAUSE).await,
+    }
+}
+
+fn log_accept_error(shared: &ServerState, error: &io::Error) {
+    let mut throttle = shared.accept_log.borrow_mut();
+    if throttle.allows() {
+        let left_out = throttle.left_out();
+        log::warn!("http: cannot accept connections for now: {error}{left_out}");
     }
 }

@@ -1,9 +1,10 @@
 //! Why connections and requests are refused, and the log lines that say so.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::throttle::LogThrottle;
+use crate::logger::throttle::Throttle;
 
 /// Why a connection or request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,17 +96,18 @@ impl Evicted {
 
 /// Logs refusals of each kind at most once per interval.
 #[derive(Debug)]
-pub(super) struct RefusalLog([LogThrottle; Refusal::ALL.len()]);
+pub(super) struct RefusalLog(RefCell<[Throttle; Refusal::ALL.len()]>);
 
 impl RefusalLog {
     pub(super) fn new(interval: Duration) -> Self {
-        Self(Refusal::ALL.map(|_| LogThrottle::new(interval)))
+        Self(RefCell::new(Refusal::ALL.map(|_| Throttle::new(interval))))
     }
 
     /// Logs a refusal, unless one of its kind was logged a moment ago.
     pub(super) fn log(&self, reason: Refusal, peer: SocketAddr) {
-        if let Some(left_out) = self.0[reason as usize].due() {
-            log::warn!("http: refused {peer}: {}{left_out}", reason.text());
+        let throttle = &mut self.0.borrow_mut()[reason as usize];
+        if throttle.allows() {
+            log::warn!("http: refused {peer}: {}{}", reason.text(), throttle.left_out());
         }
     }
 }

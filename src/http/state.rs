@@ -1,5 +1,6 @@
 //! What the tasks of the thread `http` share.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -10,8 +11,8 @@ use super::limits::HttpLimits;
 use super::pages::Pages;
 use super::refusal::{Refusal, RefusalLog};
 use super::stats::HttpStats;
-use super::throttle::LogThrottle;
 use super::web_config::SharedWebConfig;
+use crate::logger::throttle::Throttle;
 
 /// What the tasks of the thread share.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(super) struct ServerState {
     pub(super) web_config: Arc<SharedWebConfig>,
     pub(super) connections: Connections,
     pub(super) refusal_log: RefusalLog,
-    pub(super) accept_log: LogThrottle,
+    pub(super) accept_log: RefCell<Throttle>,
     pub(super) stopping: watch::Receiver<bool>,
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Throttle {
     period: Duration,
     last: Option<Instant>,
+    left_out: u64,
 }
 
 impl Throttle {
@@ -17,7 +18,7 @@ impl Throttle {
 
     /// Lets a line pass at most once per `period`.
     pub(crate) const fn new(period: Duration) -> Self {
-        Self { period, last: None }
+        Self { period, last: None, left_out: 0 }
     }
 
     /// Whether a line may be logged now; the period begins anew if so.
@@ -25,8 +26,18 @@ impl Throttle {
         let allowed = self.last.is_none_or(|last| last.elapsed() >= self.period);
         if allowed {
             self.last = Some(Instant::now());
+        } else {
+            self.left_out += 1;
         }
         allowed
+    }
+
+    /// Words for the end of a line that was allowed: how many were not since the one before it.
+    pub(crate) fn left_out(&mut self) -> String {
+        match std::mem::take(&mut self.left_out) {
+            0 => String::new(),
+            count => format!(" ({count} more since the last such line)"),
+        }
     }
 
     /// Lets the next line pass again, since the failure is over. Returns whether it had been logged.
@@ -50,7 +61,10 @@ mod tests {
         let mut throttle = Throttle::new(Duration::MAX);
         assert!(!throttle.reset());
         assert!(throttle.allows());
-        assert!(!throttle.allows());
+        assert_eq!(throttle.left_out(), "");
+        assert!(!throttle.allows() && !throttle.allows());
+        assert_eq!(throttle.left_out(), " (2 more since the last such line)");
+        assert_eq!(throttle.left_out(), "");
         assert!(throttle.reset());
         assert!(throttle.allows());
         let mut never_waits = Throttle::new(Duration::ZERO);
