@@ -50,9 +50,9 @@ impl Authority {
         Identity { cert, key: key.serialize_pem() }
     }
 
-    /// What a server needs that shows a certificate of this authority, and, if `clients` are given, takes only
-    /// clients with one of theirs.
-    pub(crate) fn server(&self, clients: Option<&Self>) -> Arc<ServerConfig> {
+    /// What a server needs that shows a certificate of this authority for a name or address, and, if `clients` are
+    /// given, takes only clients with one of theirs.
+    pub(crate) fn server(&self, name: &str, clients: Option<&Self>) -> Arc<ServerConfig> {
         let provider = Arc::new(ring::default_provider());
         let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -67,7 +67,7 @@ impl Authority {
                 config.with_client_cert_verifier(verifier.build().expect("a verifier"))
             }
         };
-        let own = self.sign();
+        let own = self.sign_for(&[name], &[]);
         let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).expect("a key in PEM form");
         Arc::new(config.with_single_cert(vec![cert(&own.cert)], key).expect("a pair"))
     }

@@ -14,7 +14,6 @@ pub(crate) mod ports;
 pub(crate) mod search;
 pub(crate) mod send;
 pub(crate) mod server;
-pub(crate) mod tls;
 pub(crate) mod wait;
 
 pub(crate) use page::Page;

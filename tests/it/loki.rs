@@ -123,7 +123,8 @@ fn without_an_address_events_are_refused() {
 #[test]
 fn what_is_sent_is_what_the_original_sent() {
     let (authority, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let peer = Peer::start_tls(authority.server(Some(&clients)), |_| Reply::status(204, ""));
+    let peer =
+        Peer::start_tls(authority.server("127.0.0.1", Some(&clients)), |_| Reply::status(204, ""));
     let dir = temp_dir();
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     fs::write(path("ca.pem"), &authority.pem).unwrap();
@@ -456,7 +457,7 @@ fn what_waits_at_the_end_is_sent() {
 #[test]
 fn an_unknown_authority_is_no_reason_to_lose_events() {
     let authority = Authority::new("right");
-    let peer = Peer::start_tls(authority.server(None), |_| Reply::status(204, ""));
+    let peer = Peer::start_tls(authority.server("127.0.0.1", None), |_| Reply::status(204, ""));
     let dir = temp_dir();
     let ca = dir.path().join("ca.pem");
     fs::write(&ca, Authority::new("wrong").pem).unwrap();
@@ -478,7 +479,7 @@ fn an_unknown_authority_is_no_reason_to_lose_events() {
 #[test]
 fn a_wrong_certificate_of_ours_is_no_reason_to_lose_events() {
     let authority = Authority::new("both");
-    let server_side = authority.server(Some(&authority));
+    let server_side = authority.server("127.0.0.1", Some(&authority));
     let peer = Peer::start_tls(server_side, |_| Reply::status(204, ""));
     let dir = temp_dir();
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();

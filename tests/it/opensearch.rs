@@ -1,13 +1,14 @@
 //! `op: index` against a recorder in OpenSearch's place: what is sent, for which messages, and what is not.
 
+use std::fs;
 use std::time::{Duration, SystemTime};
 
+use crate::common::authority::Authority;
 use crate::common::peer::{Peer, Reply};
 use crate::common::search::{
     self, SOON, URL, bulk_inserts, bulks, error, is_bulk, items, message, rejected, settled, well,
 };
 use crate::common::server::temp_dir;
-use crate::common::tls::Authority;
 use crate::common::{Server, inc, wait};
 
 /// What an index is created with, as the original sends it.
@@ -80,7 +81,7 @@ fn humantime(time: &str) -> u64 {
 #[test]
 fn documents_and_indices_are_those_of_the_original() {
     within_a_day(|today| {
-        let peer = Peer::start_tls(Authority::new().server("elsewhere"), well);
+        let peer = Peer::start_tls(Authority::new("any").server("elsewhere", None), well);
         let env = [
             (URL, format!("https://127.0.0.1:{}", peer.port)),
             ("METRICS_SERVER_SEARCH_USER", "admin".to_owned()),
@@ -391,7 +392,7 @@ fn flags_and_variables_that_cannot_be_meant_are_start_up_errors() {
     assert_eq!(exit.code, Some(1));
     let named = ["-opensearch-ca-path", "none.pem"];
     assert!(named.iter().all(|name| exit.stderr.contains(name)), "{}", exit.stderr);
-    std::fs::write(dir.path().join("empty.pem"), "").expect("a file");
+    fs::write(dir.path().join("empty.pem"), "").expect("a file");
     let exit = start(&["-opensearch-ca-path", "empty.pem"], "https://h");
     assert!(exit.stderr.contains("no certificate"), "{}", exit.stderr);
 }
@@ -415,10 +416,10 @@ fn passwords_are_never_logged() {
 
 #[test]
 fn only_servers_with_the_right_certificate_get_documents() {
-    let (right, wrong) = (Authority::new(), Authority::new());
+    let (right, wrong) = (Authority::new("right"), Authority::new("wrong"));
     let dir = temp_dir();
-    right.write(&dir.path().join("ca.pem"));
-    let wrong = Peer::start_tls(wrong.server("127.0.0.1"), well);
+    fs::write(dir.path().join("ca.pem"), &right.pem).unwrap();
+    let wrong = Peer::start_tls(wrong.server("127.0.0.1", None), well);
     let url = format!("https://127.0.0.1:{}", wrong.port);
     let flags = [&SOON[..], &["-opensearch-ca-path", "ca.pem"]].concat();
     let server = search::spilling(dir.path(), &url, &flags);
@@ -431,13 +432,13 @@ fn only_servers_with_the_right_certificate_get_documents() {
     server.stop();
     assert!(wrong.requests().is_empty());
     // What was kept arrives where the certificate is right, and the name in it too.
-    let named = Peer::start_tls(right.server("elsewhere"), well);
+    let named = Peer::start_tls(right.server("elsewhere", None), well);
     let url = format!("https://127.0.0.1:{}", named.port);
     let server = search::spilling(dir.path(), &url, &flags);
     server.find_line(|line| line.contains("does not answer")).expect("a line");
     server.stop();
     assert!(named.requests().is_empty());
-    let peer = Peer::start_tls(right.server("127.0.0.1"), well);
+    let peer = Peer::start_tls(right.server("127.0.0.1", None), well);
     let server = search::spilling(dir.path(), &format!("https://127.0.0.1:{}", peer.port), &flags);
     settled(&server, 1);
     assert_eq!(bulks(&peer).concat().len(), 1);
@@ -445,16 +446,16 @@ fn only_servers_with_the_right_certificate_get_documents() {
 
 #[test]
 fn certificates_are_read_again_on_sighup() {
-    let (old, new) = (Authority::new(), Authority::new());
+    let (old, new) = (Authority::new("old"), Authority::new("new"));
     let dir = temp_dir();
-    old.write(&dir.path().join("ca.pem"));
-    let peer = Peer::start_tls(new.server("127.0.0.1"), well);
+    fs::write(dir.path().join("ca.pem"), &old.pem).unwrap();
+    let peer = Peer::start_tls(new.server("127.0.0.1", None), well);
     let url = format!("https://127.0.0.1:{}", peer.port);
     let flags = [&SOON[..], &["-opensearch-ca-path", "ca.pem"]].concat();
     let server = search::spilling(dir.path(), &url, &flags);
     server.send_unix(EVENT);
     server.find_line(|line| line.contains("does not answer")).expect("a line");
-    new.write(&dir.path().join("ca.pem"));
+    fs::write(dir.path().join("ca.pem"), &new.pem).unwrap();
     server.signal("HUP");
     settled(&server, 1);
     assert_eq!(bulks(&peer).concat().len(), 1);
