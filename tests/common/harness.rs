@@ -14,6 +14,7 @@ pub(crate) mod ports;
 pub(crate) mod search;
 pub(crate) mod send;
 pub(crate) mod server;
+pub(crate) mod ttl;
 pub(crate) mod wait;
 
 pub(crate) use page::Page;

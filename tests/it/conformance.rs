@@ -3,18 +3,20 @@
 //! A case is a folder: `args` (flags, one a line), `input` (all bytes sent), `steps.json` (which bytes go where, and when
 //! to look), `expected.prom` (user families at the end; `expected.NAME.prom` at a step `snap`), `expected.books` (all of
 //! the server's own message counters that have moved by then) and `file-NAME` (put into the directory before the
-//! start). `@UDP@` and `@HTTP@` stand for ports. `about.txt` says what must hold.
+//! start). `@UDP@` and `@HTTP@` stand for ports, `@TTL@` for a time to live. `about.txt` says what must hold.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::common::send::Client;
 use crate::common::server::temp_dir;
+use crate::common::ttl::{TooSlow, ttl_flag, with_ttl, within};
+use crate::common::wait::until;
 use crate::common::{Page, Server, page, ports};
 
 macro_rules! cases {
@@ -112,10 +114,7 @@ cases! {
     source_uds_pool_and_default
     timestamp_ignored
     ttl
-    ttl_after_conflict
     ttl_frees_the_name
-    ttl_series_alone
-    ttl_without_clean_up
     uds_pool_trimmed
     value_forms
     value_not_finite
@@ -138,62 +137,89 @@ fn cases_dir() -> PathBuf {
 }
 
 /// One replay of one case.
-struct Replay {
-    case: PathBuf,
+struct Replay<'a> {
+    case: &'a Path,
     server: Server,
+    /// Where it runs; deleted after it.
+    _dir: TempDir,
     /// Connections that stay open, by the name that the steps give them.
     open: BTreeMap<String, Client>,
     input: Vec<u8>,
     udp: String,
     /// How far fractional values may be off, in the last place.
     ulp: u64,
+    /// How long a series is there after its last sample, where series go.
+    ttl: Option<Duration>,
+    /// When the oldest sample was about to be sent of which a series may be left.
+    oldest: Option<Instant>,
 }
 
 fn replay(case: &str, workers: &str) {
     let case = cases_dir().join(case.replace('_', "-"));
-    let dir = temp_dir();
-    let udp = ports::free().to_string();
-    let arguments = read_text(&case.join("args")).replace("@HTTP@", "0").replace("@UDP@", &udp);
-    let mut args: Vec<&str> = arguments.lines().collect();
-    args.extend(["-workers", workers]);
-    for entry in fs::read_dir(&case)
-        .expect("the case is a folder")
-        .map(|entry| entry.expect("a readable folder"))
-    {
-        if let Some(name) = entry.file_name().to_str().and_then(|name| name.strip_prefix("file-")) {
-            fs::copy(entry.path(), dir.path().join(name)).expect("the case's file can be copied");
-        }
+    let args = read_text(&case.join("args"));
+    if args.contains("@TTL@") {
+        with_ttl(|ttl| {
+            let args = args.replace("@TTL@", &ttl_flag(ttl));
+            Replay::start(&case, &args, workers, Some(ttl)).run()
+        });
+    } else {
+        Replay::start(&case, &args, workers, None).run().expect("no time is claimed");
     }
-    let server = Server::must_start(dir.path(), &args);
-    let input = fs::read(case.join("input")).expect("the case's input");
-    // With one worker a sum is added up in the order of the messages, so it is exact.
-    let ulp = if workers == "1" { 0 } else { 4 };
-    let mut replay = Replay { case, server, open: BTreeMap::new(), input, udp, ulp };
-    let steps: Vec<Value> =
-        serde_json::from_str(&read_text(&replay.case.join("steps.json"))).expect("steps are JSON");
-    for step in &steps {
-        replay.step(step);
-    }
-    let page = replay.snapshot("expected.prom");
-    assert_eq!(
-        books(&page),
-        expected_books(&replay.case),
-        "books (left: the page's) in {}",
-        replay.case.display()
-    );
-    drop(replay.open);
-    replay.server.stop();
 }
 
-impl Replay {
-    fn step(&mut self, step: &Value) {
+impl<'a> Replay<'a> {
+    fn start(case: &'a Path, arguments: &str, workers: &str, ttl: Option<Duration>) -> Self {
+        let dir = temp_dir();
+        let udp = ports::free().to_string();
+        let arguments = arguments.replace("@HTTP@", "0").replace("@UDP@", &udp);
+        let mut args: Vec<&str> = arguments.lines().collect();
+        args.extend(["-workers", workers]);
+        for entry in fs::read_dir(case)
+            .expect("the case is a folder")
+            .map(|entry| entry.expect("a readable folder"))
+        {
+            if let Some(name) =
+                entry.file_name().to_str().and_then(|name| name.strip_prefix("file-"))
+            {
+                fs::copy(entry.path(), dir.path().join(name))
+                    .expect("the case's file can be copied");
+            }
+        }
+        let server = Server::must_start(dir.path(), &args);
+        let input = fs::read(case.join("input")).expect("the case's input");
+        // With one worker a sum is added up in the order of the messages, so it is exact.
+        let ulp = if workers == "1" { 0 } else { 4 };
+        Self { case, server, _dir: dir, open: BTreeMap::new(), input, udp, ulp, ttl, oldest: None }
+    }
+
+    fn run(mut self) -> Result<(), TooSlow> {
+        let steps: Vec<Value> = serde_json::from_str(&read_text(&self.case.join("steps.json")))
+            .expect("steps are JSON");
+        for step in &steps {
+            self.step(step)?;
+        }
+        let page = self.snapshot("expected.prom")?;
+        assert_eq!(
+            books(&page),
+            expected_books(self.case),
+            "books (left: the page's) in {}",
+            self.case.display()
+        );
+        drop(self.open);
+        self.server.stop();
+        Ok(())
+    }
+
+    fn step(&mut self, step: &Value) -> Result<(), TooSlow> {
         let text = |key: &str| step[key].as_str().unwrap_or_default().to_owned();
         match step["do"].as_str().expect("a step says what to do") {
             "udp" => {
+                self.oldest.get_or_insert_with(Instant::now);
                 self.server.send_udp(self.bytes(step));
                 self.server.settled();
             }
             "uds" => {
+                self.oldest.get_or_insert_with(Instant::now);
                 let bytes = self.bytes(step).to_vec();
                 self.write(&text("sock"), &text("conn"), &bytes);
             }
@@ -202,12 +228,19 @@ impl Replay {
                 self.server.settled();
             }
             "snap" => {
-                self.snapshot(&format!("expected.{}.prom", text("name")));
+                self.snapshot(&format!("expected.{}.prom", text("name")))?;
             }
-            // Part of what is recorded: the time to live must pass.
-            "sleep" => sleep(Duration::from_secs_f64(step["s"].as_f64().expect("seconds"))),
+            // All series have outlived their time.
+            "expired" => {
+                until("no series is left", || {
+                    let user = self.server.scrape().user();
+                    if user.is_empty() { Ok(()) } else { Err(user) }
+                });
+                self.oldest = None;
+            }
             other => panic!("no such step: {other}"),
         }
+        Ok(())
     }
 
     fn bytes(&self, step: &Value) -> &[u8] {
@@ -231,13 +264,17 @@ impl Replay {
     }
 
     /// Compares the user families with a file of the case.
-    fn snapshot(&self, name: &str) -> Page {
+    fn snapshot(&self, name: &str) -> Result<Page, TooSlow> {
         let page = self.server.settled();
+        if let (Some(ttl), Some(oldest)) = (self.ttl, self.oldest) {
+            // Messages of a unix connection count from a time shortly before they are read.
+            within(ttl / 2, oldest)?;
+        }
         let want = read_text(&self.case.join(name)).replace("@UDP@", &self.udp);
         if let Err(difference) = page::compare(&want, &page.user(), self.ulp) {
             panic!("{}/{name}: {difference}\nlog:\n{}", self.case.display(), self.server.stderr());
         }
-        page
+        Ok(page)
     }
 }
 
