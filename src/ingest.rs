@@ -21,6 +21,7 @@ pub(crate) mod barrier;
 pub(crate) mod dispatch;
 pub(crate) mod log_slots;
 pub(crate) mod null;
+mod turn;
 pub(crate) mod udp;
 pub(crate) mod unix;
 pub(crate) mod worker;

@@ -45,7 +45,7 @@ pub mod ingest {
     pub use crate::ingest::log_slots::LogSlots;
     pub use crate::ingest::null::Null;
     pub use crate::ingest::udp::UdpSource;
-    pub use crate::ingest::unix::{HandOver, UnixSources};
+    pub use crate::ingest::unix::{Balancer, NumberedListener, UnixSources};
     pub use crate::ingest::worker::{WAKER, Worker};
     pub use crate::ingest::{Handler, Listener, Settings};
 

@@ -19,7 +19,7 @@ use metrics_server::testing::exporter::UdpSocketStats;
 use metrics_server::testing::ingest::Null;
 use metrics_server::testing::ingest::Settings;
 use metrics_server::testing::ingest::barrier;
-use metrics_server::testing::ingest::{HandOver, UnixSources};
+use metrics_server::testing::ingest::{Balancer, NumberedListener, UnixSources};
 use metrics_server::testing::ingest::{UdpSource, udp};
 use metrics_server::testing::ingest::{WAKER, Worker};
 use metrics_server::testing::stats::Stats;
@@ -48,19 +48,28 @@ pub(crate) fn run(options: &Options) -> Result<String> {
     let (sockets, listener) = bind(options)?;
     let udp_sockets =
         UdpSocketStats::new(sockets.iter().map(UdpSocket::try_clone).collect::<Result<_, _>>()?);
-    let hand_over = HandOver::new(workers);
+    let balancer =
+        Balancer::new(Arc::clone(&stats), Arc::clone(&control), settings.connections_max);
     let mut sockets = sockets.into_iter();
-    let listeners: Vec<_> = listener.into_iter().map(|listener| (Arc::new(listener), 0)).collect();
+    let listeners: Vec<_> =
+        listener.into_iter().map(|listener| NumberedListener::new(listener, 0)).collect();
     let mut threads = Vec::new();
     for (number, (poll, barrier)) in
         polls.into_iter().zip(barrier::participants(workers)).enumerate()
     {
-        let shared = (Arc::clone(&stats), Arc::clone(&control), Arc::clone(&hand_over));
+        let unix = UnixSources::new(
+            number,
+            listeners.clone(),
+            Arc::clone(&stats),
+            Arc::clone(&balancer),
+            &settings,
+            recv::PADDING,
+        );
         let worker = Worker {
             number,
             poll,
             udp: sockets.next().map(|socket| UdpSource::new(socket, 0)),
-            unix: UnixSources::new(number, listeners.clone(), shared, &settings, recv::PADDING),
+            unix,
             handler: Null::new(Arc::clone(&stats), number),
             stats: Arc::clone(&stats),
             control: Arc::clone(&control),

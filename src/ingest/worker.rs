@@ -16,8 +16,9 @@ use mio::{Events, Interest, Poll, Token};
 use crate::clock;
 use crate::control::{Control, Phase};
 use crate::ingest::barrier::Participant;
+use crate::ingest::turn::Turn;
 use crate::ingest::udp::{Look, UdpSource};
-use crate::ingest::unix::{FIRST_CONNECTION, Turn, UnixSources};
+use crate::ingest::unix::{FIRST_CONNECTION, UnixSources};
 use crate::ingest::{Handler, Settings};
 use crate::stats::Stats;
 use crate::sys::epoll;
@@ -123,7 +124,7 @@ impl<H: Handler> Loop<H> {
             Some(Duration::ZERO)
         } else if !self.starved.is_empty() {
             Some(STARVED_REST)
-        } else if self.worker.unix.has_partials() {
+        } else if self.worker.unix.connections.has_partials() {
             Some(PARTIALS_LOOK)
         } else {
             None
@@ -165,12 +166,12 @@ impl<H: Handler> Loop<H> {
         worker.handler.between(now_ns);
         let (ready, listed) = (&mut self.ready, &mut self.listed);
         worker.unix.take_over(worker.poll.registry(), &mut |token| list(ready, listed, token));
-        if worker.unix.has_partials() && now_ns >= self.partials_due_ns {
+        if worker.unix.connections.has_partials() && now_ns >= self.partials_due_ns {
             self.partials_due_ns = now_ns + nanoseconds(PARTIALS_LOOK);
-            worker.unix.time_out(&mut worker.handler, now_ns);
+            worker.unix.connections.time_out(&mut worker.handler, now_ns);
         }
         // A listener that could not accept tries again after its rest, or as soon as a connection closes.
-        let freed = worker.unix.take_freed();
+        let freed = worker.unix.connections.take_freed();
         if !self.starved.is_empty() && (freed || now_ns >= self.starved_until_ns) {
             for token in std::mem::take(&mut self.starved) {
                 self.list(token);
@@ -199,7 +200,7 @@ impl<H: Handler> Loop<H> {
         let registry = worker.poll.registry();
         if token >= FIRST_CONNECTION {
             let index = token - FIRST_CONNECTION;
-            return Ok(worker.unix.read(index, &mut worker.handler, registry, now_ns));
+            return Ok(worker.unix.connections.read(index, &mut worker.handler, registry, now_ns));
         }
         let (ready, listed) = (&mut self.ready, &mut self.listed);
         let mut keep = |token| list(ready, listed, token);
@@ -263,7 +264,7 @@ impl<H: Handler> Loop<H> {
             while let Some(token) = self.ready.pop_front() {
                 self.listed[token] = false;
                 if token >= FIRST_CONNECTION {
-                    self.worker.unix.seal_one(token - FIRST_CONNECTION); // accepted while draining
+                    self.worker.unix.connections.seal_one(token - FIRST_CONNECTION); // accepted while draining
                 }
                 if token == UDP {
                     self.drain_udp()?;
@@ -286,7 +287,7 @@ impl<H: Handler> Loop<H> {
                 return Ok(());
             }
             rests += 1;
-            if !self.worker.unix.take_freed() {
+            if !self.worker.unix.connections.take_freed() {
                 std::thread::sleep(DRAIN_REST);
             }
             for token in std::mem::take(&mut self.starved) {

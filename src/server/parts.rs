@@ -23,7 +23,7 @@ use crate::ingest::barrier;
 use crate::ingest::dispatch::{Dispatch, Shared};
 use crate::ingest::log_slots::LogSlots;
 use crate::ingest::udp::UdpSource;
-use crate::ingest::unix::{HandOver, UnixSources};
+use crate::ingest::unix::{Balancer, NumberedListener, UnixSources};
 use crate::ingest::worker::{WAKER, Worker};
 use crate::registry::expiry::Expiry;
 use crate::registry::local::LocalRegistry;
@@ -246,20 +246,31 @@ fn workers(
     sources: WorkerSources<'_>,
 ) -> anyhow::Result<Vec<Worker<Dispatch>>> {
     let settings = settings(config)?;
-    let hand_over = HandOver::new(polls.len());
+    let balancer = Balancer::new(
+        Arc::clone(&common.stats),
+        Arc::clone(&common.control),
+        settings.connections_max,
+    );
     let first_unix = usize::from(!sources.udp.is_empty());
     let mut listeners = Vec::new();
     for (index, unix) in sources.unix.iter().enumerate() {
         let listener = mio::net::UnixListener::from_std(unix.bound.listener.try_clone()?);
-        listeners.push((Arc::new(listener), first_unix + index));
+        listeners.push(NumberedListener::new(listener, first_unix + index));
     }
     let mut sockets = sources.udp.into_iter();
     let barriers = barrier::participants(polls.len());
     let each = polls.into_iter().zip(handlers).zip(barriers).enumerate();
     let workers = each.map(|(number, ((poll, handler), barrier))| {
         let (stats, control) = (Arc::clone(&common.stats), Arc::clone(&common.control));
-        let shared = (Arc::clone(&stats), Arc::clone(&control), Arc::clone(&hand_over));
-        let unix = UnixSources::new(number, listeners.clone(), shared, &settings, json::PADDING);
+        let (listeners, balancer) = (listeners.clone(), Arc::clone(&balancer));
+        let unix = UnixSources::new(
+            number,
+            listeners,
+            Arc::clone(&stats),
+            balancer,
+            &settings,
+            json::PADDING,
+        );
         let udp = sockets.next().map(|socket| UdpSource::new(socket, 0));
         Worker { number, poll, udp, unix, handler, stats, control, barrier, settings }
     });
