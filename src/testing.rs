@@ -87,7 +87,7 @@ pub mod sinks {
     pub use crate::sinks::counters::SinkCounters;
     pub use crate::sinks::outbox::{Outbox, Outboxes};
     pub use crate::sinks::queue::SinkQueue;
-    pub use crate::sinks::spill::{Recovered, Spill};
+    pub use crate::sinks::spill::{Recovered, Segment, Spill};
     pub use crate::sinks::spooler::Spooler;
     pub use crate::sinks::{
         BatchLimits, DropReason, Outcome, RejectReason, Row, RowResult, Sink, Trigger,

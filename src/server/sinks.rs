@@ -22,7 +22,7 @@ use crate::sinks::pyroscope::Pyroscope;
 use crate::sinks::queue::SinkQueue;
 use crate::sinks::remote::{Remote, link};
 use crate::sinks::scylla::Scylla;
-use crate::sinks::spill::Spill;
+use crate::sinks::spill::{Recovered, Segment, Spill};
 use crate::sinks::spooler::Spooler;
 
 /// Everything about sinks, until threads take it.
@@ -108,11 +108,7 @@ impl Sinks {
             ops,
             sender,
             counters,
-            spooler: Spooler {
-                blocks,
-                queue: Arc::clone(&queue),
-                stamps: Stamps::new(last_ns, first_seq),
-            },
+            spooler: Spooler::new(blocks, Arc::clone(&queue), Stamps::new(last_ns, first_seq)),
             batch_sender: BatchSender::new(sink, Arc::clone(&queue), queue_config.retry_max),
             queue,
             cancel,
@@ -161,7 +157,7 @@ impl RunningSinks {
     pub(super) fn complain(&self) {
         for (queue, _) in &self.held {
             if !queue.wait_ended(Instant::now()) {
-                let (sink, rows) = (queue.counters.sink, queue.counters.queued());
+                let (sink, rows) = (queue.counters().sink, queue.counters().queued());
                 log::error!("{sink}: its far end or disk does not let go; {rows} rows are lost");
             }
         }
@@ -178,14 +174,11 @@ fn short(sink: &'static str) -> &'static str {
     if sink == "opensearch" { "search" } else { sink }
 }
 
-fn open_spill(
-    config: &QueueConfig,
-    name: &str,
-) -> anyhow::Result<(Spill, crate::sinks::spill::Recovered)> {
+fn open_spill(config: &QueueConfig, name: &str) -> anyhow::Result<(Spill, Recovered)> {
     let folder = Path::new(&config.spill_dir).join(name);
     let (spill, found) = Spill::open(&folder, config.spill_max_bytes)
         .with_context(|| format!("-spill-dir {:?}", config.spill_dir))?;
-    let rows: u64 = found.segments.iter().map(|segment| segment.rows).sum();
+    let rows: u64 = found.segments.iter().map(Segment::undelivered_rows).sum();
     if rows > 0 || found.torn_bytes > 0 {
         log::info!(
             "-spill-dir {:?}: {rows} rows for {name} are kept from before, {} unfinished bytes were cut off",

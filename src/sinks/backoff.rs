@@ -1,29 +1,31 @@
-//! How long to wait before the next try: "full jitter", a random time below a bound that doubles.
+//! How long to wait before a request is sent again: a random time below a bound that doubles with each failure
+//! ("full jitter").
 //!
-//! Pure: time and chance come from outside. The aim of the randomness is that a fleet of servers does not
-//! come back to a far end all at once.
+//! The time is random so that a fleet of servers does not come back to a far end all at once. Pure: time and
+//! random numbers come from outside.
 
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(30);
-/// What a far end may ask for: more is taken as this, since an operator may have mended it meanwhile.
+/// The longest wait that a far end may ask for. If it asks for more it is asked again after this, since an
+/// operator may have mended it meanwhile.
 const LONGEST_ASKED: Duration = Duration::from_mins(5);
 
-/// The state of a series of failures.
+/// Counts the failures of one request.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
-    /// It worked: the next failure is the first.
+    /// Notes that the request worked. The next failure counts as the first.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 
-    /// It failed: the time to wait. `chance` is evenly distributed; `asked` is what the far end asked for,
-    /// which is the least then.
+    /// Notes that the request failed; returns how long to wait. `chance` is a random number. `asked` is the wait
+    /// that the far end asks for, to which the random one is added.
     pub(crate) fn next(&mut self, chance: u64, asked: Option<Duration>) -> Duration {
         let bound = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);

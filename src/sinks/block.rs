@@ -1,51 +1,82 @@
-//! Blocks: how rows travel, in memory and on disk. A block is rows, one after another.
+//! Blocks: how rows travel, in memory and on disk.
 //!
-//! A worker fills blocks, the spooler gives their rows final times and numbers. Pure data; it must not know
-//! where blocks go.
+//! A block is a run of encoded rows, one after another, and their number. An ingest worker fills blocks; the
+//! spooler sets the final times and numbers of their rows. Pure data; a block must not know where it goes.
 
 use crate::metric::Sample;
-use crate::sinks::row::{self, Row};
+use crate::sinks::row::Row;
+use crate::sinks::row::encode::{self, Stamp};
 use crate::text::labels::ConstantLabel;
 
 /// Rows, one after another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Block {
     /// The rows, each as [`Row`] lays it out.
-    pub bytes: Vec<u8>,
-    /// How many.
-    pub rows: u32,
+    bytes: Vec<u8>,
+    /// How many rows were put in. The bytes may hold fewer if they were damaged.
+    row_count: u32,
 }
 
 impl Block {
-    /// Appends the row of a message that came at this time; `constants` override its labels.
+    /// A block that was written before, as its bytes and their number of rows. Whether the bytes can be read as
+    /// rows is for [`Self::is_readable`] to say.
+    pub fn from_encoded(bytes: Vec<u8>, row_count: u32) -> Self {
+        Self { bytes, row_count }
+    }
+
+    /// Appends the row of a message that was received at this time; `constants` override its labels.
     pub fn push(&mut self, time_ns: u64, sample: &Sample<'_>, constants: &[ConstantLabel]) {
-        row::encode(&mut self.bytes, time_ns, sample, constants);
-        self.rows += 1;
+        encode::encode(&mut self.bytes, time_ns, sample, constants);
+        self.row_count += 1;
     }
 
     /// Appends a row of another block.
     pub fn push_row(&mut self, row: &Row<'_>) {
-        self.bytes.extend_from_slice(row.encoded());
-        self.rows += 1;
+        self.push_encoded(row.encoded(), 1);
     }
 
-    /// The rows, as far as the bytes can be read as such.
+    /// Appends rows of another block as they stand there.
+    pub fn push_encoded(&mut self, bytes: &[u8], row_count: u32) {
+        self.bytes.extend_from_slice(bytes);
+        self.row_count += row_count;
+    }
+
+    /// The encoded rows.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// How many rows were put in.
+    pub fn row_count(&self) -> u32 {
+        self.row_count
+    }
+
+    /// Whether no row was put in.
+    pub fn is_empty(&self) -> bool {
+        self.row_count == 0
+    }
+
+    /// Whether all rows that were put in can be read.
+    pub fn is_readable(&self) -> bool {
+        self.iter().count() == self.row_count as usize
+    }
+
+    /// The rows, up to the first that cannot be read.
     pub fn iter(&self) -> Rows<'_> {
         self.iter_from(0)
     }
 
-    /// The rows behind the first `offset` bytes, which are rows as well.
+    /// The rows behind the first `offset` bytes, which must end with a row.
     pub fn iter_from(&self, offset: usize) -> Rows<'_> {
         Rows { rest: &self.bytes[offset..] }
     }
 
-    /// Gives each row its number, and its final time: that of its coming, or if a row with this time or
-    /// a later one went before, the next nanosecond.
+    /// Sets the final time and the number of each row.
     pub fn stamp(&mut self, stamps: &mut Stamps) {
         let mut at = 0;
-        let mut stamp = |came_ns| stamps.next(came_ns);
+        let mut stamp = |received_ns| stamps.next(received_ns);
         while let Some(bytes) = self.bytes.get_mut(at..)
-            && let Some(length) = row::restamp(bytes, &mut stamp)
+            && let Some(length) = encode::restamp(bytes, &mut stamp)
         {
             at += length;
         }
@@ -61,7 +92,7 @@ impl<'a> IntoIterator for &'a Block {
     }
 }
 
-/// Allots times and numbers to one sink's rows.
+/// Allots times and numbers to the rows of one sink.
 #[derive(Clone, Copy, Debug)]
 pub struct Stamps {
     last_ns: u64,
@@ -69,20 +100,21 @@ pub struct Stamps {
 }
 
 impl Stamps {
-    /// The next row gets a time after `last_ns` and the number after `last_seq`.
+    /// The next row gets a time after `last_ns`, and the number after `last_seq`.
     pub fn new(last_ns: u64, last_seq: u64) -> Self {
         Self { last_ns, last_seq }
     }
 
-    /// The time and the number of a row that came at `came_ns`.
-    fn next(&mut self, came_ns: u64) -> (u64, u64) {
-        self.last_ns = came_ns.max(self.last_ns + 1);
+    /// The stamp of a row that was received at this time. Its time is that one; but if an earlier row has that
+    /// time or a later one, it is the nanosecond after the earlier row's, so that times rise from row to row.
+    fn next(&mut self, received_ns: u64) -> Stamp {
+        self.last_ns = received_ns.max(self.last_ns + 1);
         self.last_seq = self.last_seq.wrapping_add(1);
-        (self.last_ns, self.last_seq)
+        Stamp { time_ns: self.last_ns, seq: self.last_seq }
     }
 }
 
-/// Iterates over rows.
+/// Iterates over the rows of a block, up to the first that cannot be read.
 #[derive(Clone, Debug)]
 pub struct Rows<'a> {
     rest: &'a [u8],
@@ -99,23 +131,10 @@ impl<'a> Iterator for Rows<'a> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-    use crate::metric::{BucketParams, Label, Op};
-
-    /// A message with this op, name and labels, and else nothing.
-    pub(crate) fn sample<'a>(op: Op, name: &'a str, labels: &'a [Label<'a>]) -> Sample<'a> {
-        Sample {
-            op,
-            name,
-            labels,
-            help: "",
-            value: 1.0,
-            buckets: BucketParams::default(),
-            timestamp: None,
-            index: "",
-        }
-    }
+    use crate::metric::Op;
+    use crate::sinks::row::tests::sample;
 
     fn block(rows: &[(u64, &str)]) -> Block {
         let mut block = Block::default();
@@ -142,8 +161,10 @@ pub(crate) mod tests {
     fn a_cut_block_ends_at_its_last_whole_row() {
         let whole = block(&[(1, "abc"), (2, "def")]);
         for len in 0..whole.bytes.len() {
-            let cut = Block { bytes: whole.bytes[..len].to_vec(), rows: 2 };
+            let cut = Block::from_encoded(whole.bytes[..len].to_vec(), 2);
             assert_eq!(cut.iter().count(), usize::from(len >= whole.bytes.len() / 2), "{len}");
+            assert!(!cut.is_readable());
         }
+        assert!(whole.is_readable());
     }
 }

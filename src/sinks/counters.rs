@@ -1,13 +1,15 @@
-//! The counters of one sink: rows that came, and what became of them.
+//! The counters of one sink: rows that came in, and what became of them.
 //!
 //! ```text
 //! enqueued + recovered = delivered + rejected + dropped + queued + spilled
 //! ```
 //!
-//! Workers count on lines of their own; spooler and sender on shared ones, a few times per batch.
-//! Read by the exporter. It must not know how rows are kept or sent.
+//! A worker counts on a cache line of its own. Spooler and sender count on shared lines, a few times per batch,
+//! through the methods below wherever several counters must move together to keep the equation. The exporter
+//! reads. Counters must not know how rows are kept or sent.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use crossbeam::utils::CachePadded;
 
@@ -17,9 +19,9 @@ use crate::stats::Counter;
 /// How a request to the far end went; the `outcome` label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestOutcome {
-    /// It took the batch, or judged each row.
+    /// The far end took the batch, or gave a result for each row.
     Done,
-    /// It did not, or gave no answer: sent again later.
+    /// It did not take the batch, or gave no answer: the batch is sent again later.
     Retried,
     /// It refused the batch, which is sent again in halves.
     Split,
@@ -30,62 +32,63 @@ impl RequestOutcome {
     pub(crate) const NAMES: [&'static str; 3] = ["done", "retried", "split"];
 }
 
-/// A worker's part.
+/// What one worker counts.
 #[derive(Debug, Default)]
 pub struct WorkerRowCounters {
-    /// Rows that messages became.
+    /// Rows made from messages.
     pub enqueued: Counter,
-    /// Of those, rows that could not be handed over.
+    /// Of those, rows that could not be handed to the spooler.
     pub lost: Counter,
 }
 
-/// Counters of one sink.
+/// The counters of one sink. A plain table, whose fields are public because the exporter shows them one by one.
 #[derive(Debug)]
 pub struct SinkCounters {
     /// The `sink` label.
     pub sink: &'static str,
     /// By worker.
     pub workers: Box<[CachePadded<WorkerRowCounters>]>,
-    /// Bytes between workers and spooler.
+    /// Bytes of blocks that workers have sent and the spooler has not received.
     pub on_the_way_bytes: AtomicU64,
-    /// Rows that the spooler has taken from workers.
+    /// Rows that the spooler has received and then queued, spilled or dropped.
     pub taken: AtomicU64,
     /// Rows found on disk at start.
     pub recovered: AtomicU64,
     /// Rows that the far end has.
     pub delivered: AtomicU64,
-    /// By reason.
+    /// Rows that the far end will never take, by reason.
     pub rejected: [AtomicU64; RejectReason::COUNT],
-    /// By reason, without those that workers could not hand over.
+    /// Rows given up, by reason, without those that workers could not hand over.
     pub dropped: [AtomicU64; DropReason::COUNT],
-    /// Rows in memory, with those in the sender's hands.
+    /// Rows in memory, also those that the sender is delivering.
     pub queued_rows: AtomicU64,
-    /// Their bytes.
+    /// The bytes of those rows.
     pub queued_bytes: AtomicU64,
     /// Rows on disk that are not delivered.
     pub spilled_rows: AtomicU64,
     /// Bytes of segments on disk.
     pub spilled_bytes: AtomicU64,
-    /// Rows that were ever written to disk.
+    /// Rows written to disk since start.
     pub spilled_total: AtomicU64,
-    /// Times that writing to disk failed.
+    /// How often writing to disk failed.
     pub spill_errors: AtomicU64,
-    /// Bytes cut off from segments, whose writing a crash had interrupted.
+    /// Bytes found at start that are no whole frames, as when a crash interrupted a write; they were cut off.
     pub torn_bytes: AtomicU64,
-    /// When the oldest row that is not delivered was received, on the wall clock; 0 for none.
+    /// When the oldest row of the batch that is being delivered was received, on the wall clock; 0 if there is no
+    /// batch.
     pub oldest_unix_ns: AtomicU64,
     /// Requests, by how they went.
     pub requests: [AtomicU64; RequestOutcome::NAMES.len()],
-    /// Time spent in them.
+    /// Time spent in requests.
     pub request_ns: AtomicU64,
-    /// Rows in them, again in each repeated one.
+    /// Rows in requests; a row counts again in each request that repeats it.
     pub request_rows: AtomicU64,
-    /// Whether the far end answered the last request as one that works does.
+    /// Whether the far end gave an answer to the last request that speaks of its rows.
     pub up: AtomicBool,
 }
 
 impl SinkCounters {
-    /// Counters at 0 of the sink with this name, for so many workers.
+    /// All at 0, for the sink with this name and so many workers.
     pub fn new(sink: &'static str, workers: usize) -> Self {
         Self {
             sink,
@@ -111,26 +114,67 @@ impl SinkCounters {
         }
     }
 
+    /// Counts rows that enter the queue in memory.
+    pub(crate) fn enter_memory(&self, rows: u64, bytes: usize) {
+        self.queued_rows.fetch_add(rows, Relaxed);
+        self.queued_bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Counts rows that leave the queue in memory, whatever became of them.
+    pub(crate) fn leave_memory(&self, rows: u64, bytes: usize) {
+        self.queued_rows.fetch_sub(rows, Relaxed);
+        self.queued_bytes.fetch_sub(bytes as u64, Relaxed);
+    }
+
+    /// Counts rows that were written to disk, where segments grew by so many bytes.
+    pub(crate) fn enter_disk(&self, rows: u64, bytes: u64) {
+        self.spilled_rows.fetch_add(rows, Relaxed);
+        self.spilled_total.fetch_add(rows, Relaxed);
+        self.spilled_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// Counts a segment that is removed or set aside. The rows that are left in it could not be read.
+    pub(crate) fn leave_segment(&self, rows_left: u64, bytes: u64) {
+        self.spilled_bytes.fetch_sub(bytes, Relaxed);
+        self.spilled_rows.fetch_sub(rows_left, Relaxed);
+        self.drop_rows(DropReason::Damaged, rows_left);
+    }
+
+    /// Counts a request with so many rows.
+    pub(crate) fn count_request(&self, outcome: RequestOutcome, rows: usize, took: Duration) {
+        let took_ns = u64::try_from(took.as_nanos()).expect("no request takes 584 years");
+        self.requests[outcome as usize].fetch_add(1, Relaxed);
+        self.request_rows.fetch_add(rows as u64, Relaxed);
+        self.request_ns.fetch_add(took_ns, Relaxed);
+    }
+
+    /// Counts rows that the far end will never take.
+    pub(crate) fn reject_rows(&self, reason: RejectReason, rows: u64) {
+        self.rejected[reason as usize].fetch_add(rows, Relaxed);
+    }
+
     /// Counts rows that are given up.
-    pub fn drop_rows(&self, reason: DropReason, rows: u64) {
+    pub(crate) fn drop_rows(&self, reason: DropReason, rows: u64) {
         self.dropped[reason as usize].fetch_add(rows, Relaxed);
     }
 
-    /// Rows given up, by reason, with those that workers could not hand over.
+    /// Rows given up for this reason, also those that workers could not hand over.
     pub fn dropped(&self, reason: DropReason) -> u64 {
         let lost =
             if reason == DropReason::QueueFull { self.sum(|worker| &worker.lost) } else { 0 };
         self.dropped[reason as usize].load(Relaxed) + lost
     }
 
-    /// Rows that messages became.
+    /// Rows made from messages.
     pub fn enqueued(&self) -> u64 {
         self.sum(|worker| &worker.enqueued)
     }
 
-    /// Rows in memory: with workers, on their way to the spooler, queued, and being delivered.
+    /// Rows in memory: those that workers hold, those on their way to the spooler, those in the queue, and those
+    /// being delivered.
     pub fn queued(&self) -> u64 {
-        let taken = self.taken.load(Relaxed); // first: never more than what came
+        // Loaded before `enqueued`, so that a row taken meanwhile cannot make it the larger of the two.
+        let taken = self.taken.load(Relaxed);
         let lost = self.sum(|worker| &worker.lost);
         self.enqueued().saturating_sub(taken + lost) + self.queued_rows.load(Relaxed)
     }

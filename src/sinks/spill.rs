@@ -1,208 +1,114 @@
-//! The directory of one sink's rows that wait on disk: segments of 8 MiB, named by rising numbers.
+//! One sink's rows that wait on disk: a directory of segments, whose files are named by rising numbers.
 //!
-//! The spooler writes the newest segment; the sender reads the oldest and removes it when its last row
-//! is delivered. Who may touch which is settled by the queue. What was written survives the process at
-//! once, and the machine after the next `fdatasync`, 200 ms later at most.
+//! The spooler appends to the newest segment. The sender reads the oldest one and removes it when its last row is
+//! delivered. The queue sees to it that they do not do so to the same segment at once. What was written survives
+//! a crash of the process at once, and a crash of the machine after the next `fdatasync`, at most 200 ms later.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
-
-use anyhow::{Context, bail};
+use std::path::Path;
 
 use crate::sinks::block::Block;
 
+mod folder;
+mod recovery;
 mod segment;
+mod segment_file;
+mod writer;
 
-const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
-/// The first segment's number: rows that a stop leaves in memory go before those on disk.
-const FIRST_NUMBER: u64 = 1 << 40;
-const ENDING: &str = "rows";
-const DAMAGED: &str = "damaged";
+use folder::SpillFolder;
+pub use recovery::Recovered;
+pub use segment::Segment;
+pub(crate) use segment::SegmentPosition;
+use segment_file::SegmentFrame;
+pub(crate) use writer::SegmentWriter;
 
-/// What is known of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Segment {
-    /// Names its file.
-    pub number: u64,
-    /// Where undelivered rows begin.
-    pub position: u64,
-    /// Where whole frames end.
-    pub end: u64,
-    /// Undelivered rows.
-    pub rows: u64,
-}
-
-/// A directory.
+/// One sink's directory, and how much it may hold.
 #[derive(Debug)]
 pub struct Spill {
-    folder: PathBuf,
+    folder: SpillFolder,
     max_bytes: u64,
-    /// Held as long as the server runs: two servers in one directory would deliver rows twice.
-    _lock: File,
 }
 
-/// What was found at start.
-#[derive(Debug, Default)]
-pub struct Recovered {
-    /// Segments with undelivered rows, oldest first.
-    pub segments: VecDeque<Segment>,
-    /// Bytes cut off behind the last whole frames.
-    pub torn_bytes: u64,
-    /// Undelivered rows in the format of an earlier version: they cannot be read and are set aside.
-    pub unreadable_rows: u64,
-    /// Time of the newest row.
-    pub last_ns: u64,
+/// What [`Spill::write_before`] has written.
+#[derive(Debug)]
+pub struct WrittenBefore {
+    /// How many of the blocks, from the first on.
+    pub blocks: usize,
+    /// The size of the segment; 0 if there is none because no block was written.
+    pub segment_bytes: u64,
+    /// Why the next block was not written, if that was not for want of room.
+    pub error: Option<io::Error>,
 }
 
 impl Spill {
     /// Opens or makes the directory, and reads what is in it.
     ///
     /// # Errors
-    /// It cannot be made, read or written, or another server uses it.
-    pub fn open(folder: &Path, max_bytes: u64) -> anyhow::Result<(Self, Recovered)> {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let lock = folder.join("lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock);
-        let file = file.with_context(|| format!("cannot write {}", lock.display()))?;
-        if file.try_lock().is_err() {
-            bail!("{} is locked: another server uses this directory", lock.display());
-        }
-        let spill = Self { folder: folder.to_owned(), max_bytes, _lock: file };
-        let mut found = Recovered::default();
-        for number in
-            spill.numbers().with_context(|| format!("cannot read {}", folder.display()))?
-        {
-            let path = spill.path(number);
-            spill
-                .take_in(number, &mut found)
-                .with_context(|| format!("cannot read {}", path.display()))?;
-        }
-        Ok((spill, found))
+    /// The directory cannot be made, read or written, or another server uses it.
+    pub fn open(path: &Path, max_bytes: u64) -> anyhow::Result<(Self, Recovered)> {
+        let folder = SpillFolder::open(path)?;
+        let found = Recovered::read(&folder)?;
+        Ok((Self { folder, max_bytes }, found))
     }
 
-    fn numbers(&self) -> io::Result<Vec<u64>> {
-        let mut numbers = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|ending| ending == ENDING) {
-                let stem = path.file_stem().and_then(|stem| stem.to_str());
-                numbers.extend(stem.and_then(|stem| u64::from_str_radix(stem, 16).ok()));
-            }
-        }
-        numbers.sort_unstable();
-        Ok(numbers)
+    /// Whether `more_bytes` fit beside these segments.
+    pub(crate) fn has_room(&self, segments: &VecDeque<Segment>, more_bytes: u64) -> bool {
+        let held: u64 = segments.iter().map(Segment::bytes).sum();
+        held + more_bytes <= self.max_bytes
     }
 
-    fn take_in(&self, number: u64, found: &mut Recovered) -> anyhow::Result<()> {
-        let path = self.path(number);
-        let file = OpenOptions::new().read(true).write(true).open(&path)?;
-        let length = file.metadata()?.len();
-        let contents = match segment::contents(&file) {
-            Ok(contents) => contents,
-            // The crash came before the head was written: nothing can be in it.
-            Err(error)
-                if error.kind() == io::ErrorKind::InvalidData && length <= segment::HEAD_BYTES =>
-            {
-                segment::SegmentContents::default()
-            }
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                log::error!("-spill-dir: {}: {error}; it is set aside", path.display());
-                self.set_aside(number)?;
-                found.torn_bytes += length;
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        if contents.is_old && contents.rows > 0 {
-            let (path, rows) = (path.display(), contents.rows);
-            log::error!(
-                "-spill-dir: {path}: {rows} undelivered rows have the format of an earlier version, which this one cannot read; the file is set aside"
-            );
-            self.set_aside(number)?;
-            found.unreadable_rows += contents.rows;
-            return Ok(());
-        }
-        if !segment::is_torn(&file, contents.end)? {
-            log::error!(
-                "-spill-dir: {} is damaged behind byte {}: rows up to there are taken, a copy of all is set aside",
-                path.display(),
-                contents.end
-            );
-            fs::copy(&path, path.with_extension(DAMAGED))?;
-        }
-        found.torn_bytes += length.saturating_sub(contents.end.max(segment::HEAD_BYTES));
-        found.last_ns = found.last_ns.max(contents.last_ns);
-        if contents.rows == 0 {
-            fs::remove_file(&path)?;
-            return Ok(());
-        }
-        file.set_len(contents.end)?;
-        let segment::SegmentContents { position, end, rows, .. } = contents;
-        found.segments.push_back(Segment { number, position, end, rows });
-        Ok(())
-    }
-
-    fn path(&self, number: u64) -> PathBuf {
-        self.folder.join(format!("{number:016x}.{ENDING}"))
-    }
-
-    /// Whether `more` bytes fit beside these segments.
-    pub fn has_room(&self, segments: &VecDeque<Segment>, more: usize) -> bool {
-        let held: u64 = segments.iter().map(|segment| segment.end).sum();
-        held + more as u64 <= self.max_bytes
-    }
-
-    /// Removes a segment whose rows are all delivered.
+    /// Appends a block behind `newest`, the last segment that is not removed. Returns where the block ends.
     ///
     /// # Errors
-    /// Of the file system.
-    pub fn remove(&self, segment: &Segment) -> io::Result<()> {
-        fs::remove_file(self.path(segment.number))
-    }
-
-    /// Renames the segment of this number, which cannot be read, so that it is out of the way but not gone.
-    ///
-    /// # Errors
-    /// Of the file system.
-    pub fn set_aside(&self, number: u64) -> io::Result<()> {
-        let path = self.path(number);
-        fs::rename(&path, path.with_extension(DAMAGED))
-    }
-
-    /// Opens the oldest segment, for its rows and its position.
-    ///
-    /// # Errors
-    /// Of the file system.
-    pub fn read(&self, segment: &Segment) -> io::Result<SegmentReader> {
-        let file = OpenOptions::new().read(true).write(true).open(self.path(segment.number))?;
-        Ok(SegmentReader { file, number: segment.number, at: segment.position })
-    }
-
-    /// Writes blocks to a segment before all others: at the end, what is left in memory. Returns how many were
-    /// written, as there was room, and the segment's length; an error is that of the first that was not.
-    pub fn write_before(
+    /// Of the file system. Nothing of the block is on disk then.
+    pub(crate) fn append(
         &self,
-        segments: &VecDeque<Segment>,
-        blocks: &[Block],
-    ) -> (usize, u64, io::Result<()>) {
-        let number = segments.front().map_or(FIRST_NUMBER, |oldest| oldest.number) - 1;
-        let path = self.path(number);
-        let (mut written, mut end) = (0, segment::HEAD_BYTES);
+        writer: &mut SegmentWriter,
+        newest: Option<&Segment>,
+        block: &Block,
+    ) -> io::Result<SegmentPosition> {
+        writer.append(&self.folder, newest, block)
+    }
+
+    /// Removes a segment whose rows are all settled. If rows are left in it, they could not be read, and its file
+    /// is set aside instead.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub(crate) fn remove(&self, segment: &Segment) -> io::Result<()> {
+        if segment.undelivered_rows() == 0 {
+            self.folder.remove(segment.number())
+        } else {
+            self.folder.set_aside(segment.number())
+        }
+    }
+
+    /// Opens the oldest segment, to read it and to note what is delivered.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub(crate) fn read(&self, segment: &Segment) -> io::Result<SegmentReader> {
+        let file = self.folder.open_segment(segment.number())?;
+        Ok(SegmentReader { file, next: segment.position() })
+    }
+
+    /// Writes blocks into a new segment before all others, as many as there is room for. Done once, when the
+    /// server ends and rows are left in memory, which are older than those on disk.
+    pub fn write_before(&self, segments: &VecDeque<Segment>, blocks: &[Block]) -> WrittenBefore {
+        let number = segments.front().map_or(writer::FIRST_NUMBER, Segment::number) - 1;
+        let (mut written, mut end) = (0, segment_file::HEAD_BYTES);
         let mut write = || {
-            let file = segment::create(&path)?;
+            let file = segment_file::create(&self.folder.segment(number))?;
             for block in blocks {
-                if !self.has_room(
-                    segments,
-                    usize::try_from(end).unwrap_or(usize::MAX) + block.bytes.len(),
-                ) {
+                if !self.has_room(segments, end + block.bytes().len() as u64) {
                     break;
                 }
-                end = match segment::append(&file, end, block) {
+                end = match segment_file::append(&file, end, block) {
                     Ok(end) => end,
                     Err(error) => {
-                        file.set_len(end)?; // half a frame
+                        file.set_len(end)?; // cuts off half a frame
                         file.sync_data()?;
                         return Err(error);
                     }
@@ -211,128 +117,44 @@ impl Spill {
             }
             file.sync_data()
         };
-        let result = write();
+        let error = write().err();
         if written == 0 {
-            drop(fs::remove_file(&path)); // there may be none
+            drop(self.folder.remove(number)); // the file may not even have been made
             end = 0;
         }
-        (written, end, result)
+        WrittenBefore { blocks: written, segment_bytes: end, error }
     }
 }
 
-/// The newest segment. Owned by the spooler.
-#[derive(Debug, Default)]
-pub struct SegmentWriter {
-    open: Option<(File, u64, u64)>,
-    /// Numbers below were used: a segment that the sender is just removing must not come again.
-    next: u64,
-    dirty: bool,
-}
-
-/// What was written.
-#[derive(Clone, Copy, Debug)]
-pub struct Written {
-    /// To this segment.
-    pub number: u64,
-    /// Its end now.
-    pub end: u64,
-}
-
-impl Written {
-    /// What is known of a segment whose first rows these are.
-    pub fn first(&self, rows: u64) -> Segment {
-        Segment { number: self.number, position: segment::HEAD_BYTES, end: self.end, rows }
-    }
-}
-
-impl SegmentWriter {
-    /// Appends a block behind `newest`, the last segment that stands: to it, if it is ours and not full, or
-    /// to a new one.
-    ///
-    /// # Errors
-    /// Of the file system; nothing of the block will be read then.
-    pub fn append(
-        &mut self,
-        spill: &Spill,
-        newest: Option<&Segment>,
-        block: &Block,
-    ) -> io::Result<Written> {
-        let goes_on = |number: u64, end: u64| {
-            end < SEGMENT_BYTES && newest.is_some_and(|newest| newest.number == number)
-        };
-        if !self.open.as_ref().is_some_and(|&(_, number, end)| goes_on(number, end)) {
-            self.sync()?;
-            let number = newest.map_or(FIRST_NUMBER, |newest| newest.number + 1).max(self.next);
-            self.next = number + 1;
-            self.open = Some((segment::create(&spill.path(number))?, number, segment::HEAD_BYTES));
-        }
-        let Some((file, number, end)) = &mut self.open else {
-            return Err(io::Error::other("no segment is open"));
-        };
-        match segment::append(file, *end, block) {
-            Ok(new_end) => {
-                self.dirty = true;
-                *end = new_end;
-                Ok(Written { number: *number, end: new_end })
-            }
-            Err(error) => {
-                // Half a frame must not stand before the next.
-                file.set_len(*end)?;
-                if *end == segment::HEAD_BYTES {
-                    let path = spill.path(*number);
-                    self.open = None;
-                    fs::remove_file(path)?;
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Whether something was written since the last [`Self::sync`].
-    pub fn is_dirty(&self) -> bool {
-        self.dirty
-    }
-
-    /// Makes what was written survive the machine.
-    ///
-    /// # Errors
-    /// Of the file system.
-    pub fn sync(&mut self) -> io::Result<()> {
-        if std::mem::take(&mut self.dirty)
-            && let Some((file, ..)) = &self.open
-        {
-            file.sync_data()?;
-        }
-        Ok(())
-    }
-}
-
-/// The oldest segment. Owned by the sender.
+/// Reads the oldest segment. Owned by the sender.
 #[derive(Debug)]
-pub struct SegmentReader {
+pub(crate) struct SegmentReader {
     file: File,
-    /// Its number.
-    pub number: u64,
     /// Where the next frame begins.
-    pub at: u64,
+    next: SegmentPosition,
 }
 
 impl SegmentReader {
-    /// The next block; there must be one.
+    /// Where the next block begins.
+    pub(crate) fn next(&self) -> SegmentPosition {
+        self.next
+    }
+
+    /// Reads the next block; there must be one.
     ///
     /// # Errors
-    /// Of reading; `InvalidData` if it is damaged.
-    pub fn block(&mut self) -> io::Result<Block> {
-        let (block, next) = segment::frame(&self.file, self.at)?;
-        self.at = next;
+    /// Of reading; `InvalidData` if the block is damaged.
+    pub(crate) fn read_block(&mut self) -> io::Result<Block> {
+        let SegmentFrame { block, end } = segment_file::frame(&self.file, self.next.offset)?;
+        self.next.offset = end;
         Ok(block)
     }
 
-    /// Notes that all rows before `position` are delivered.
+    /// Notes in the file that all rows before this place are delivered.
     ///
     /// # Errors
-    /// Of writing; the rows may be sent again then.
-    pub fn set_position(&self, position: u64) -> io::Result<()> {
-        segment::set_position(&self.file, position)
+    /// Of writing. After a crash the rows may then be sent again.
+    pub(crate) fn set_position(&self, offset: u64) -> io::Result<()> {
+        segment_file::set_position(&self.file, offset)
     }
 }

@@ -1,6 +1,7 @@
-//! The spooler: takes workers' blocks as they come, so that no worker ever waits for a disk or a network.
+//! The spooler: receives workers' blocks as they come, so that no worker ever waits for a disk or a network.
 //!
-//! Runs on its own thread, one per sink. It gives rows their times and numbers, and it alone writes to disk.
+//! Runs on its own thread, one per sink. It gives rows their final times and numbers, and it alone appends to
+//! segments on disk.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,25 +10,27 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
 use crate::sinks::block::{Block, Stamps};
-use crate::sinks::outbox::BLOCK_OVERHEAD_BYTES;
+use crate::sinks::outbox;
 use crate::sinks::queue::SinkQueue;
 use crate::sinks::spill::SegmentWriter;
 
-/// The longest time that rows on disk are not safe from a failing machine.
+/// The longest time for which rows on disk would be lost if the machine failed.
 const SYNC_PERIOD: Duration = Duration::from_millis(200);
 
 /// One sink's spooler.
 #[derive(Debug)]
 pub struct Spooler {
-    /// From workers.
-    pub blocks: Receiver<Block>,
-    /// To the sender.
-    pub queue: Arc<SinkQueue>,
-    /// Of this sink.
-    pub stamps: Stamps,
+    blocks: Receiver<Block>,
+    queue: Arc<SinkQueue>,
+    stamps: Stamps,
 }
 
 impl Spooler {
+    /// Receives blocks from workers, stamps their rows, and puts them into the queue.
+    pub fn new(blocks: Receiver<Block>, queue: Arc<SinkQueue>, stamps: Stamps) -> Self {
+        Self { blocks, queue, stamps }
+    }
+
     /// Runs until all workers have ended.
     pub fn run(mut self) {
         let mut writer = SegmentWriter::default();
@@ -41,8 +44,8 @@ impl Spooler {
             };
             match received {
                 Ok(mut block) => {
-                    let bytes = (block.bytes.len() + BLOCK_OVERHEAD_BYTES) as u64;
-                    self.queue.counters.on_the_way_bytes.fetch_sub(bytes, Relaxed);
+                    let bytes = outbox::on_the_way_bytes(&block);
+                    self.queue.counters().on_the_way_bytes.fetch_sub(bytes, Relaxed);
                     block.stamp(&mut self.stamps);
                     self.queue.put(block, &mut writer);
                 }
@@ -62,7 +65,7 @@ impl Spooler {
         if let Err(error) = writer.sync() {
             log::warn!(
                 "-spill-dir: rows of {} may not survive the machine: {error}",
-                self.queue.counters.sink
+                self.queue.counters().sink
             );
         }
     }

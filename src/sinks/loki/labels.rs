@@ -132,7 +132,7 @@ mod tests {
     use super::*;
     use crate::metric::{Label, Op};
     use crate::sinks::block::Block;
-    use crate::sinks::block::tests::sample;
+    use crate::sinks::row::tests::sample;
 
     fn written(stream_labels: &[&str], labels: &[(&str, &str)]) -> (String, String) {
         let stream_labels: Vec<_> = stream_labels.iter().map(|name| (*name).to_owned()).collect();

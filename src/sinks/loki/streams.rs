@@ -83,7 +83,7 @@ mod tests {
     use super::*;
     use crate::metric::{Label, Op};
     use crate::sinks::block::Block;
-    use crate::sinks::block::tests::sample;
+    use crate::sinks::row::tests::sample;
 
     fn block(rows: &[(&str, &[(&str, &str)])]) -> Block {
         let mut block = Block::default();

@@ -44,8 +44,8 @@ fn write_id(out: &mut Vec<u8>, row: &Row<'_>) {
 mod tests {
     use super::*;
     use crate::metric::{Op, Sample};
-    use crate::sinks::block::tests::sample;
     use crate::sinks::block::{Block, Stamps};
+    use crate::sinks::row::tests::sample;
 
     fn lines(sample: &Sample<'_>) -> String {
         let mut block = Block::default();

@@ -49,7 +49,8 @@ fn write_text(out: &mut Vec<u8>, before: &str, text: &str) {
 mod tests {
     use super::*;
     use crate::metric::{BucketParams, Label, Op, Sample};
-    use crate::sinks::row::encode;
+    use crate::sinks::row::encode::encode;
+    use crate::sinks::row::tests::sample;
     use crate::text::labels::constant_labels;
 
     fn text(sample: &Sample<'_>, constants: &[(&str, &str)]) -> String {
@@ -60,39 +61,25 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    const PLAIN: Sample<'static> = Sample {
-        op: Op::Raw,
-        name: "r",
-        labels: &[],
-        help: "",
-        value: 0.0,
-        buckets: BucketParams {
-            count: 0,
-            custom: &[],
-            width: 0.0,
-            factor: 0.0,
-            min: 0.0,
-            max: 0.0,
-            start: 0.0,
-        },
-        timestamp: None,
-        index: "",
-    };
+    /// The message that the tests vary.
+    fn plain() -> Sample<'static> {
+        Sample { value: 0.0, ..sample(Op::Raw, "r", &[]) }
+    }
 
     #[test]
     fn a_plain_message_has_name_labels_op_and_value() {
-        assert_eq!(text(&PLAIN, &[]), r#"{"name":"r","labels":{},"op":"raw","value":0}"#);
+        assert_eq!(text(&plain(), &[]), r#"{"name":"r","labels":{},"op":"raw","value":0}"#);
     }
 
     #[test]
     fn constants_stand_in_order_and_win() {
         let labels =
             [("a", "1"), ("c", "<"), ("e", "5")].map(|(name, value)| Label { name, value });
-        let sample = Sample { labels: &labels, ..PLAIN };
+        let sample = Sample { labels: &labels, ..plain() };
         let expected = r#"{"name":"r","labels":{"a":"1","b":"x","c":"y","e":"5","f":"z"},"op":"raw","value":0}"#;
         assert_eq!(text(&sample, &[("b", "x"), ("c", "y"), ("f", "z")]), expected);
         assert_eq!(
-            text(&Sample { labels: &labels[..1], ..PLAIN }, &[("a", "0")]),
+            text(&Sample { labels: &labels[..1], ..plain() }, &[("a", "0")]),
             r#"{"name":"r","labels":{"a":"0"},"op":"raw","value":0}"#
         );
     }
@@ -116,7 +103,7 @@ mod tests {
             value: 1e21,
             buckets,
             timestamp,
-            ..PLAIN
+            ..plain()
         };
         let expected = concat!(
             r#"{"name":"r","labels":{},"op":"obs","help":"h \u0026 \"","index":"idx","buckets":5,"#,

@@ -213,8 +213,8 @@ mod tests {
 
     use super::*;
     use crate::metric::{Label, Op, Sample};
-    use crate::sinks::block::tests::sample;
     use crate::sinks::block::{Block, Stamps};
+    use crate::sinks::row::tests::sample;
 
     const OURS: TableShape = TableShape { by_labels: true, has_seq: true };
     const OLD: TableShape = TableShape { by_labels: true, has_seq: false };

@@ -1,223 +1,77 @@
-//! One file of rows that wait on disk.
-//!
-//! ```text
-//! head   │ "MSROWS02" │ position u64 │                    up to where its rows are delivered
-//! frame  │ length u32 │ rows u32 │ crc32 u32 │ rows │     the checksum is of all else in the frame
-//! frame  │ …                                              all numbers little endian
-//! ```
-//!
-//! Before `MSROWS02` rows were JSON texts, in frames as they are now. A frame holds one block. Files are only appended to, but for the position. The spooler writes, the
-//! sender reads what the spooler has said to be whole; nothing here knows of either.
+//! What is known of a segment without looking at its file. Pure data.
 
-use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use super::segment_file::{HEAD_BYTES, SegmentContents};
 
-use crate::sinks::block::Block;
-
-const MAGIC: [u8; 8] = *b"MSROWS02";
-const OLD_MAGIC: [u8; 8] = *b"MSROWS01";
-/// Where the first frame stands.
-pub(super) const HEAD_BYTES: u64 = HEAD as u64;
-const HEAD: usize = 16;
-const FRAME_HEAD_BYTES: usize = 12;
-/// A longer frame cannot be one of ours: a block has 64 KiB and one message more.
-const FRAME_MAX_BYTES: u32 = 1 << 30;
-
-/// What a file holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct SegmentContents {
-    /// Up to where its rows are delivered.
-    pub(super) position: u64,
-    /// The end of the last whole frame.
-    pub(super) end: u64,
-    /// Rows behind the position.
-    pub(super) rows: u64,
-    /// Its rows have the format of an earlier version, and cannot be read.
-    pub(super) is_old: bool,
-    /// Time of the last row.
-    pub(super) last_ns: u64,
+/// A place in a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentPosition {
+    /// The number of the segment.
+    pub(crate) number: u64,
+    /// Bytes from the beginning of its file.
+    pub(crate) offset: u64,
 }
 
-/// Makes an empty one, readable by its owner only, since rows may hold what others must not read.
-///
-/// # Errors
-/// Of the file system.
-pub(super) fn create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    // One that stands here was never announced: its writing failed.
-    options.read(true).write(true).create(true).truncate(true).mode(0o600);
-    let file = options.open(path)?;
-    let mut head = MAGIC.to_vec();
-    head.extend_from_slice(&HEAD_BYTES.to_le_bytes());
-    file.write_all_at(&head, 0)?;
-    if let Some(folder) = path.parent() {
-        File::open(folder)?.sync_all()?; // its name survives the machine, too
-    }
-    Ok(file)
+/// A segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    number: u64,
+    /// Where undelivered rows begin.
+    position: u64,
+    end: u64,
+    undelivered_rows: u64,
 }
 
-/// Appends a block at `end`; returns the new end.
-///
-/// # Errors
-/// Of writing; the file may be longer than `end` then.
-pub(super) fn append(file: &File, end: u64, block: &Block) -> io::Result<u64> {
-    let mut head = [0; FRAME_HEAD_BYTES];
-    let len = u32::try_from(block.bytes.len()).map_err(io::Error::other)?;
-    head[..4].copy_from_slice(&len.to_le_bytes());
-    head[4..8].copy_from_slice(&block.rows.to_le_bytes());
-    let crc = checksum(&head[..8], &block.bytes);
-    head[8..].copy_from_slice(&crc.to_le_bytes());
-    file.write_all_at(&head, end)?;
-    file.write_all_at(&block.bytes, end + FRAME_HEAD_BYTES as u64)?;
-    Ok(end + FRAME_HEAD_BYTES as u64 + u64::from(len))
-}
-
-/// The frame at `at` and the place behind it.
-///
-/// # Errors
-/// Of reading; `InvalidData` where there is no whole frame with a right checksum.
-pub(super) fn frame(file: &File, at: u64) -> io::Result<(Block, u64)> {
-    let damaged = || io::Error::new(io::ErrorKind::InvalidData, "no whole frame");
-    let mut head = [0; FRAME_HEAD_BYTES];
-    file.read_exact_at(&mut head, at)?;
-    let number =
-        |from| u32::from_le_bytes([head[from], head[from + 1], head[from + 2], head[from + 3]]);
-    let (len, rows, crc) = (number(0), number(4), number(8));
-    if len > FRAME_MAX_BYTES {
-        return Err(damaged());
-    }
-    let start = at + FRAME_HEAD_BYTES as u64;
-    if file.metadata()?.len() < start + u64::from(len) {
-        return Err(damaged()); // before memory is asked for
-    }
-    let mut bytes = vec![0; len as usize];
-    file.read_exact_at(&mut bytes, start)?;
-    if checksum(&head[..8], &bytes) != crc {
-        return Err(damaged());
-    }
-    Ok((Block { bytes, rows }, start + u64::from(len)))
-}
-
-/// Notes that all rows before `position` are delivered.
-///
-/// # Errors
-/// Of writing.
-pub(super) fn set_position(file: &File, position: u64) -> io::Result<()> {
-    file.write_all_at(&position.to_le_bytes(), MAGIC.len() as u64)
-}
-
-/// Reads a whole file, up to the first frame that is not whole.
-///
-/// # Errors
-/// Of reading; `InvalidData` if it is no file of ours.
-pub(super) fn contents(file: &File) -> io::Result<SegmentContents> {
-    let mut head = [0; HEAD];
-    file.read_exact_at(&mut head, 0)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is shorter than a head"))?;
-    let (magic, position) = head.split_at(MAGIC.len());
-    let is_old = magic == OLD_MAGIC;
-    if magic != MAGIC && !is_old {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it does not begin as one"));
-    }
-    let mut number = [0; 8];
-    number.copy_from_slice(position);
-    let position = u64::from_le_bytes(number).max(HEAD_BYTES);
-    let mut contents = SegmentContents { position, end: HEAD_BYTES, rows: 0, last_ns: 0, is_old };
-    loop {
-        match frame(file, contents.end) {
-            Ok((block, next)) => {
-                if contents.end >= position {
-                    contents.rows += u64::from(block.rows);
-                }
-                contents.last_ns = block.iter().last().map_or(contents.last_ns, |row| row.time_ns);
-                contents.end = next;
-            }
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
-                ) =>
-            {
-                return Ok(contents);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// Whether a crash ended the file at `at`: what is there, if anything, is the beginning of a frame.
-///
-/// # Errors
-/// Of reading.
-pub(super) fn is_torn(file: &File, at: u64) -> io::Result<bool> {
-    let left = file.metadata()?.len().saturating_sub(at);
-    if left < FRAME_HEAD_BYTES as u64 {
-        return Ok(true);
-    }
-    let mut len = [0; 4];
-    file.read_exact_at(&mut len, at)?;
-    let len = u32::from_le_bytes(len);
-    Ok(len <= FRAME_MAX_BYTES && left < FRAME_HEAD_BYTES as u64 + u64::from(len))
-}
-
-fn checksum(head: &[u8], bytes: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(head);
-    hasher.update(bytes);
-    hasher.finalize()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::metric::Op;
-    use crate::sinks::block::tests::sample;
-
-    #[test]
-    fn a_torn_or_damaged_tail_ends_the_file_before_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("s");
-        let file = create(&path).unwrap();
-        let mut block = Block::default();
-        block.push(7, &sample(Op::Raw, "one", &[]), &[]);
-        let first = append(&file, HEAD_BYTES, &block).unwrap();
-        let second = append(&file, first, &block).unwrap();
-        let both = SegmentContents {
-            position: HEAD_BYTES,
-            end: second,
-            rows: 2,
-            last_ns: 7,
-            is_old: false,
-        };
-        assert_eq!(contents(&file).unwrap(), both);
-        let bytes = std::fs::read(&path).unwrap();
-        let one = SegmentContents { end: first, rows: 1, ..both };
-        for cut in first..second {
-            file.set_len(cut).unwrap();
-            assert_eq!(contents(&file).unwrap(), one, "{cut}");
-        }
-        for flipped in first..second {
-            let mut damaged = bytes.clone();
-            damaged[usize::try_from(flipped).unwrap()] ^= 0x10;
-            std::fs::write(&path, damaged).unwrap();
-            assert_eq!(contents(&File::open(&path).unwrap()).unwrap(), one, "{flipped}");
-        }
+impl Segment {
+    /// A new segment, into which so many rows were written; its frames end at `end`.
+    pub(crate) fn new(number: u64, end: u64, rows: u64) -> Self {
+        Self { number, position: HEAD_BYTES, end, undelivered_rows: rows }
     }
 
-    #[test]
-    fn delivered_rows_do_not_come_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = create(&dir.path().join("s")).unwrap();
-        let mut block = Block::default();
-        block.push(7, &sample(Op::Raw, "one", &[]), &[]);
-        let first = append(&file, HEAD_BYTES, &block).unwrap();
-        let end = append(&file, first, &block).unwrap();
-        set_position(&file, first).unwrap();
-        assert_eq!(
-            contents(&file).unwrap(),
-            SegmentContents { position: first, end, rows: 1, last_ns: 7, is_old: false }
-        );
+    /// A segment whose file was found at start with these contents.
+    pub(super) fn found(number: u64, contents: &SegmentContents) -> Self {
+        let SegmentContents { position, end, rows, .. } = *contents;
+        Self { number, position, end, undelivered_rows: rows }
+    }
+
+    /// The number, which names the file.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Where undelivered rows begin.
+    pub(crate) fn position(&self) -> SegmentPosition {
+        SegmentPosition { number: self.number, offset: self.position }
+    }
+
+    /// Where the last whole frame ends.
+    pub(crate) fn end(&self) -> SegmentPosition {
+        SegmentPosition { number: self.number, offset: self.end }
+    }
+
+    /// The size of the file.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.end
+    }
+
+    /// Rows that are not delivered.
+    pub fn undelivered_rows(&self) -> u64 {
+        self.undelivered_rows
+    }
+
+    /// Whether all frames lie before the position.
+    pub(crate) fn is_done(&self) -> bool {
+        self.position >= self.end
+    }
+
+    /// Notes that so many rows were appended, up to `end`. Returns by how many bytes the segment grew.
+    pub(crate) fn grow(&mut self, end: u64, rows: u64) -> u64 {
+        self.undelivered_rows += rows;
+        end - std::mem::replace(&mut self.end, end)
+    }
+
+    /// Notes that so many more rows are settled, and that undelivered ones begin at `position`.
+    pub(crate) fn settle(&mut self, position: u64, rows: u64) {
+        self.undelivered_rows = self.undelivered_rows.saturating_sub(rows);
+        self.position = position;
     }
 }
