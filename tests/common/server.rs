@@ -1,5 +1,6 @@
 //! The server under test: started, watched through stderr, asked through HTTP, stopped by signals.
 
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -84,11 +85,16 @@ impl Server {
 
     /// Starts with [`BASE`], more flags, and variables of the environment.
     pub(crate) fn start_with_env(more: &[&str], env: &[(&str, &str)]) -> Self {
-        let dir = temp_dir();
         let mut command = Command::new(env!("CARGO_BIN_EXE_metrics-server"));
         let args = [&BASE[..], more].concat();
         command.args(&args).envs(env.iter().copied());
-        let started = Self::try_command(dir.path(), command, &args);
+        Self::start_command(command, &args)
+    }
+
+    /// [`Self::try_command`] in a directory of the server's own.
+    pub(crate) fn start_command(command: Command, args: &[&str]) -> Self {
+        let dir = temp_dir();
+        let started = Self::try_command(dir.path(), command, args);
         let mut server = started.unwrap_or_else(|exit| panic!("{args:?} ended: {exit:?}"));
         server.own_dir = Some(dir);
         server
@@ -147,6 +153,11 @@ impl Server {
     /// Its process number.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How many descriptors it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it is there").count()
     }
 
     /// A path in its directory.
@@ -230,6 +241,18 @@ impl Server {
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status();
         assert!(status.expect("the kill program").success(), "kill -s {name} failed");
+    }
+
+    /// Suspends it until the signal CONT: nothing that is sent meanwhile is read.
+    pub(crate) fn suspend(&self) {
+        self.signal("STOP");
+        wait::until_true("each of its threads has stopped", || {
+            let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).expect("it is there");
+            tasks.flatten().all(|task| {
+                let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+                stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+            })
+        });
     }
 
     /// Waits until it ends by itself.

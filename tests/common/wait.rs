@@ -10,12 +10,21 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 ///
 /// # Panics
 /// With `what` and the last reason for "not yet".
-pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>) -> T {
+pub(crate) fn until<T>(what: &str, ask: impl FnMut() -> Result<T, String>) -> T {
+    until_within(DEADLINE, what, ask)
+}
+
+/// [`until`] with a deadline of its own, for what takes long by itself.
+pub(crate) fn until_within<T>(
+    deadline: Duration,
+    what: &str,
+    mut ask: impl FnMut() -> Result<T, String>,
+) -> T {
     let start = Instant::now();
     loop {
         match ask() {
             Ok(answer) => return answer,
-            Err(why) => assert!(start.elapsed() < DEADLINE, "waited in vain until {what}: {why}"),
+            Err(why) => assert!(start.elapsed() < deadline, "waited in vain until {what}: {why}"),
         }
         sleep(Duration::from_millis(4));
     }

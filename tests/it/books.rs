@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 use std::thread;
 
 use crate::common::send::{self, Client};
-use crate::common::wait::{until, until_true};
+use crate::common::wait::until;
 use crate::common::{Page, Server, inc};
 
 /// Datagrams that were read or dropped.
@@ -52,8 +52,7 @@ fn overload_is_counted_to_the_datagram() {
     assert_eq!(counted(&page), Some(number(page.own("datagrams_received_total"))));
     // While the server stands still nothing can be read, so this time there are drops.
     let before = page.own_sum("udp_kernel_drops_total");
-    server.signal("STOP");
-    until_true("it stands still", || stands_still(&server));
+    server.suspend();
     burst(&server, 1_000);
     server.signal("CONT");
     let page = all_accounted(&server, 51_000);
@@ -61,15 +60,6 @@ fn overload_is_counted_to_the_datagram() {
     assert!((900..1_000).contains(&dropped), "{dropped} dropped of 1,000");
     assert_eq!(counted(&page), Some(number(page.own("datagrams_received_total"))));
     server.stop();
-}
-
-/// Whether each of its threads has seen the signal to stop.
-fn stands_still(server: &Server) -> bool {
-    let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).expect("it is there");
-    tasks.flatten().all(|task| {
-        let stat = std::fs::read_to_string(task.path().join("stat"));
-        stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
-    })
 }
 
 /// The same with several sockets, and many senders at once.

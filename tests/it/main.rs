@@ -12,6 +12,7 @@ mod bad_input;
 mod books;
 mod compose;
 mod conformance;
+mod descriptors;
 mod expiry;
 mod flags;
 mod harness;

@@ -330,9 +330,16 @@ fn order() {
     server.stop();
 }
 
-/// A page of more than a megabyte, plain and compressed, by several scrapers at once.
+/// How many pages were begun, in each encoding.
+fn pages_begun(page: &Page) -> [u64; 2] {
+    ["gzip", "identity"]
+        .map(|coding| page.own(&format!(r#"scrape_pages_total{{encoding="{coding}"}}"#)))
+}
+
+/// A page of more than a megabyte, plain and compressed: scrapers that ask at once share what is made.
 #[test]
 fn big_page() {
+    const SCRAPERS: u64 = 16;
     let server = Server::start(&["-source-labels=false"]);
     let mut client = server.connect("ms.sock");
     for number in 0..20_000 {
@@ -341,18 +348,32 @@ fn big_page() {
         client.send(message.as_bytes());
     }
     drop(client);
-    let want = server.settled().user();
+    let before = server.settled();
+    let want = before.user();
     assert_eq!(want.lines().count(), 20_002);
+    // All have asked before the server reads what the first one asks.
+    server.suspend();
     std::thread::scope(|scope| {
-        for coding in ["gzip", "identity", "gzip", "identity"] {
-            let (port, want) = (server.http, &want);
-            scope.spawn(move || {
-                let reply =
-                    request(port, "GET", "/metrics", &[("Accept-Encoding", coding)]).unwrap();
-                assert!(Page::parse(&reply.text()).user() == *want, "{coding}");
-            });
+        for coding in ["gzip", "identity"] {
+            let head = http::head("GET", "/metrics", &[("Accept-Encoding", coding)]);
+            for _ in 0..SCRAPERS {
+                let mut stream = TcpStream::connect(("127.0.0.1", server.http)).unwrap();
+                stream.write_all(head.as_bytes()).unwrap();
+                let want = &want;
+                scope.spawn(move || {
+                    let reply = http::parse(&http::exchange(stream, b"").unwrap()).unwrap();
+                    assert!(Page::parse(&reply.text()).user() == *want, "{coding}");
+                });
+            }
         }
+        server.signal("CONT");
     });
+    let [gzip_before, identity_before] = pages_begun(&before);
+    let [gzip, identity] = pages_begun(&server.scrape());
+    // Without the last page, which tells of itself.
+    for begun in [gzip - gzip_before, identity - identity_before - 1] {
+        assert!((1..SCRAPERS).contains(&begun), "{begun} pages for {SCRAPERS} scrapers");
+    }
     server.stop();
 }
 
