@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::common::peer::{Peer, Reply, Request};
 use crate::common::search::{
@@ -58,11 +58,10 @@ fn only_documents_that_may_yet_be_stored_are_sent_again() {
     assert_eq!(Books::of(&page).delivered, 4);
     assert_eq!((rejected(&page, "refused"), rejected(&page, "too_long")), (1, 1));
     assert_eq!((bulk_inserts(&page, "failed"), bulk_inserts(&page, "success")), (2, 1));
-    let log = server.stderr();
-    assert!(
-        log.contains("5 of 6 documents were not stored") && log.contains("type_of_400"),
-        "{log}"
-    );
+    let told = |line: &str| {
+        line.contains("5 of 6 documents were not stored") && line.contains("type_of_400")
+    };
+    server.find_line(told).expect("a line");
 }
 
 #[test]
@@ -93,16 +92,14 @@ fn a_request_that_is_not_taken_is_sent_again_as_it_was() {
 
 /// [`settled`] with a deadline of its own.
 fn wait_settled(server: &Server, rows: u64, longest: Duration) -> crate::common::Page {
-    let until = Instant::now() + longest;
-    loop {
+    wait::until_within(longest, "all rows have an end", || {
         let page = server.scrape();
         let books = Books::of(&page);
         if books.close() && books.delivered + books.rejected + books.dropped == rows {
-            return page;
+            return Ok(page);
         }
-        assert!(Instant::now() < until, "{books:?}\n{}", server.stderr());
-        std::thread::sleep(Duration::from_millis(20));
-    }
+        Err(format!("{books:?}\n{}", server.stderr()))
+    })
 }
 
 #[test]
@@ -138,7 +135,7 @@ fn a_document_that_spoils_a_request_is_found() {
     send(&server, 0..9);
     let page = settled(&server, 9);
     assert_eq!((Books::of(&page).delivered, rejected(&page, "refused")), (8, 1));
-    assert!(server.stderr().contains("illegal_argument_exception"), "{}", server.stderr());
+    server.find_line(|line| line.contains("illegal_argument_exception")).expect("a line");
 }
 
 #[test]
@@ -156,7 +153,7 @@ fn a_cluster_that_takes_no_indices_is_waited_for() {
     server.send_udp(message("new", 2));
     let page = settled(&server, 2);
     assert_eq!(Books::of(&page).delivered, 2);
-    assert!(server.stderr().contains("cluster_block_exception"), "{}", server.stderr());
+    server.find_line(|line| line.contains("cluster_block_exception")).expect("a line");
 }
 
 #[test]
