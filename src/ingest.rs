@@ -42,7 +42,11 @@ pub struct Listener {
 /// What a worker does with what it has read. Runs on that worker.
 pub trait Handler: std::fmt::Debug {
     /// What is kept of one unix connection between reads.
-    type Stream: Default + std::fmt::Debug;
+    type Stream: std::fmt::Debug;
+
+    /// What is kept of a connection at its beginning. `peer_uid` is the user who has connected, where
+    /// [`Settings::peer_uids`] asks for it and the kernel tells it.
+    fn open(peer_uid: Option<u32>) -> Self::Stream;
 
     /// Between batches.
     fn between(&mut self, now_ns: u64);
@@ -86,4 +90,6 @@ pub struct Settings {
     pub descriptors_room: usize,
     /// Bytes of unfinished messages of all workers.
     pub partials_max_bytes: usize,
+    /// Whether the kernel is asked, once for each unix connection, who has connected.
+    pub peer_uids: bool,
 }

@@ -231,7 +231,7 @@ reasons! {
         MemoryLimit => "memory_limit",
         /// An event, index or raw row without a sink to take it.
         NoSink => "no_sink",
-        /// `op: shutdown` from where `-shutdown-from` does not allow it.
+        /// `op: shutdown` from where `-shutdown-from` or from whom `-shutdown-uid` does not allow it.
         ShutdownRefused => "shutdown_refused",
         /// A fault of ours, caught.
         Panic => "panic",

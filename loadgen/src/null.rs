@@ -44,6 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<String> {
         connections_max: 4096,
         descriptors_room: 4096,
         partials_max_bytes: 64 << 20,
+        peer_uids: false,
     };
     let (sockets, listener) = bind(options)?;
     let udp_sockets =

@@ -41,6 +41,8 @@ pub(super) enum Need {
     Any(&'static [&'static str]),
     /// This one is not set.
     Without(&'static str),
+    /// This one does not say this.
+    Not(&'static str, &'static str),
     /// This one is a URL that begins with `https://`.
     Https(&'static str),
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::flag::{FlagKind, Nanos, Need, ValueSlot, flags};
-use Need::{Any, Https, Without};
+use Need::{Any, Https, Not, Without};
 
 /// One flag.
 #[derive(Debug)]
@@ -59,6 +59,7 @@ const URL: &str = "a URL";
 const NO_ROUTER: &[Need] = &[Without("remote")];
 const UDP: &[Need] = &[Any(&["udp"])];
 const UNIX: &[Need] = &[Any(&["uds", "uds-pool"])];
+const SHUTDOWN_UID: &[Need] = &[Any(&["uds", "uds-pool"]), Not("shutdown-from", "none")];
 const TTL: &[Need] = &[Any(&["metric-clean-up"])];
 const REMOTE: &[Need] = &[Any(&["remote"])];
 const LOKI: &[Need] = &[Any(&["loki-address"])];
@@ -109,6 +110,8 @@ flags! {
             "bind each worker to a core: auto (if there are more cores than workers), on or off";
         shutdown_from: Text("uds", "uds, any or none"), "shutdown-from",
             "from where op shutdown is obeyed: uds (unix sockets), any (udp too) or none";
+        shutdown_uid: Text("", "numbers of users, separated by commas, such as 0,33"), "shutdown-uid",
+            "obey op shutdown only from clients of unix sockets that run as one of these user ids (not given: from all)", needs SHUTDOWN_UID;
     }
     Labels "Labels" {
         extra_labels: Text("", "labels as name:value, separated by commas"), "extra-labels",
@@ -291,7 +294,7 @@ mod tests {
         for need in flags.chain(VARIABLES.iter().flat_map(|variable| variable.needs)) {
             match need {
                 Any(names) => assert!(names.iter().all(|name| known(name)), "{need:?}"),
-                Without(name) | Https(name) => assert!(known(name), "{need:?}"),
+                Without(name) | Not(name, _) | Https(name) => assert!(known(name), "{need:?}"),
             }
         }
     }

@@ -200,6 +200,38 @@ fn a_negative_shutdown_delay_is_none() {
 }
 
 #[test]
+fn shutdown_is_obeyed_from_listed_users() {
+    let from = |args: &[&str]| config(args).shutdown.from;
+    let users = |ids: &[u32]| ShutdownFrom::UnixUsers(ids.into());
+    assert_eq!(from(&["-shutdown-uid", "0"]), users(&[0]));
+    assert_eq!(from(&["-shutdown-uid= 33, 4294967294,"]), users(&[33, 4_294_967_294]));
+    assert_eq!(from(&["-shutdown-uid=0", "-shutdown-from=none"]), ShutdownFrom::None);
+}
+
+#[test]
+fn lists_of_users_are_refused_with_the_cause() {
+    let no_id = |item: &str| format!("\"{item}\" is no user id; id -u shows the number of a name");
+    for (list, from, cause) in [
+        ("0,www-data", "uds", no_id("www-data")),
+        ("+1", "uds", no_id("+1")),
+        ("4294967295", "uds", no_id("4294967295")),
+        ("x", "none", no_id("x")),
+        ("", "uds", "there is no user id in it".to_owned()),
+        (" ,", "uds", "there is no user id in it".to_owned()),
+        (
+            "0",
+            "any",
+            "-shutdown-from any obeys udp as well, and a datagram tells no user".to_owned(),
+        ),
+    ] {
+        let error = parse_with(&["-shutdown-uid", list, "-shutdown-from", from], &[]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        let line = format!("invalid value {list:?} for flag -shutdown-uid: {cause}\n");
+        assert!(error.to_string().starts_with(&line), "{error}");
+    }
+}
+
+#[test]
 fn udp_and_uds_can_be_switched_off() {
     let config = config(&["-udp", "", "-uds", ""]);
     assert_eq!((config.ingest.udp, config.ingest.unix), (None, Vec::new()));

@@ -49,6 +49,7 @@ fn line(name: &str, needs: &[Need], values: &mut Values, env: &Environment<'_>) 
     Some(match *unmet {
         Need::Any(names) => format!("{name} has no effect without {}", alternatives(names)),
         Need::Without(other) => format!("{name} has no effect with {}", shown(other)),
+        Need::Not(other, value) => format!("{name} has no effect with {}={value}", shown(other)),
         Need::Https(url) => {
             format!("{name} has no effect: {} does not begin with https://", shown(url))
         }
@@ -60,6 +61,7 @@ fn is_met(need: Need, values: &mut Values, env: &Environment<'_>) -> bool {
     match need {
         Need::Any(names) => names.iter().any(|name| is_set(name)),
         Need::Without(name) => !is_set(name),
+        Need::Not(name, value) => text(name, values, env) != value,
         Need::Https(name) => {
             let url = text(name, values, env);
             url.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"))
@@ -136,6 +138,10 @@ mod tests {
             ),
             (&["-udp=", "-udp-rcvbuf=8192"], "-udp-rcvbuf has no effect without -udp"),
             (&["-uds=", "-uds-mode=0600"], "-uds-mode has no effect without -uds or -uds-pool"),
+            (
+                &["-shutdown-uid=0", "-shutdown-from=none"],
+                "-shutdown-uid has no effect with -shutdown-from=none",
+            ),
             (
                 &["-remote=:1", "-loki-address=https://l"],
                 "-loki-address has no effect with -remote",

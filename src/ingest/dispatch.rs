@@ -45,6 +45,8 @@ pub struct Dispatch {
 /// What is kept of a unix connection between reads.
 #[derive(Debug, Default)]
 pub struct Stream {
+    /// The user who has connected, where it matters.
+    peer_uid: Option<u32>,
     framer: Option<Framer>,
     /// The beginning of a message that has not arrived whole.
     kept: Vec<u8>,
@@ -78,6 +80,10 @@ impl Dispatch {
 impl Handler for Dispatch {
     type Stream = Stream;
 
+    fn open(peer_uid: Option<u32>) -> Stream {
+        Stream { peer_uid, ..Stream::default() }
+    }
+
     fn between(&mut self, now_ns: u64) {
         self.processor.counter.attend(&mut self.templates);
         self.processor.counter.set_time(now_ns);
@@ -85,6 +91,7 @@ impl Handler for Dispatch {
 
     fn datagrams(&mut self, listener: usize, batch: &mut Datagrams, now_ns: u64) {
         self.processor.counter.set_time(now_ns);
+        self.processor.counter.set_peer_uid(None);
         let (mut datagrams, mut bytes, mut whole) = (0, 0, 0);
         let mut padded: [Padded<'_>; recv::BATCH] = std::array::from_fn(|_| Padded::default());
         for datagram in batch.iter_mut() {
@@ -127,6 +134,7 @@ impl Handler for Dispatch {
         kept: usize,
     ) -> usize {
         let Self { message_max_bytes, templates, processor, .. } = self;
+        processor.counter.set_peer_uid(stream.peer_uid);
         let framer = stream.framer.get_or_insert_with(|| Framer::new(*message_max_bytes));
         let process = AssertUnwindSafe(|| {
             let mut cursor = templates.read(listener, received.reborrow());

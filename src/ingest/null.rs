@@ -26,6 +26,8 @@ impl Null {
 impl Handler for Null {
     type Stream = ();
 
+    fn open(_peer_uid: Option<u32>) -> Self::Stream {}
+
     fn between(&mut self, _now_ns: u64) {}
 
     fn datagrams(&mut self, _listener: usize, batch: &mut Datagrams, _now_ns: u64) {

@@ -66,12 +66,7 @@ impl<H: Handler> UnixSources<H> {
         // Without listeners nothing is ever read.
         let used = !listeners.is_empty();
         let buffer_bytes = if used { settings.message_max_bytes + READ_BYTES + padding } else { 0 };
-        let connections = UnixConnections::new(
-            worker,
-            Arc::clone(&stats),
-            buffer_bytes,
-            settings.partials_max_bytes,
-        );
+        let connections = UnixConnections::new(worker, Arc::clone(&stats), buffer_bytes, settings);
         let descriptors_room = settings.descriptors_room as u64;
         Self { worker, listeners, connections, stats, balancer, descriptors_room }
     }

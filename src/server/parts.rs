@@ -8,7 +8,7 @@ use anyhow::Context;
 use crossbeam::utils::CachePadded;
 use mio::{Poll, Waker};
 
-use crate::config::{BoundsConfig, Config};
+use crate::config::{BoundsConfig, Config, ShutdownFrom};
 use crate::control::Control;
 use crate::exporter::expiry_timer::ExpiryTimer;
 use crate::exporter::scrape::{
@@ -210,7 +210,7 @@ fn handlers(
         stats: Arc::clone(&common.stats),
         log: Arc::clone(&common.log),
         control: Arc::clone(&common.control),
-        shutdown_from: config.shutdown.from,
+        shutdown_from: config.shutdown.from.clone(),
         message_max_bytes: config.ingest.message_max_bytes,
         labels_max: config.ingest.labels_max,
         shapes_max_bytes: shapes_max_bytes(config),
@@ -284,6 +284,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         connections_max: config.ingest.connections_max,
         descriptors_room: descriptors_room(config)?,
         partials_max_bytes: config.ingest.partials_max_bytes,
+        peer_uids: matches!(config.shutdown.from, ShutdownFrom::UnixUsers(_)),
     })
 }
 

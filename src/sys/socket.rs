@@ -39,6 +39,29 @@ pub(crate) fn memory(socket: BorrowedFd<'_>) -> io::Result<SocketMemory> {
     Ok(SocketMemory { queued_bytes: words[0], buffer_bytes: words[1], drops: words[8] })
 }
 
+/// The user who has connected the other end of a unix stream socket (`SO_PEERCRED`), as the user namespace of this
+/// process numbers users. That of rustix is not taken: it reads the process number, which is 0 for a client in
+/// another PID namespace, into a type that cannot be 0.
+///
+/// # Errors
+/// Those of `getsockopt(2)`.
+pub(crate) fn peer_uid(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut peer = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+    let mut length: libc::socklen_t = 12;
+    const { assert!(size_of::<libc::ucred>() == 12, "three integers") };
+    // SAFETY: the pointer is to one ucred of 12 bytes, which is integers alone, and the length says so.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut peer).cast(),
+            &raw mut length,
+        )
+    };
+    if result == 0 { Ok(peer.uid) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Sets the receive buffer past `net.core.rmem_max`; the kernel doubles the number.
 ///
 /// # Errors

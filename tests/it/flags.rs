@@ -89,6 +89,24 @@ fn errors() {
 }
 
 #[test]
+fn user_ids() {
+    accepted(&["-shutdown-uid", "0"]);
+    accepted(&["-shutdown-uid=33, 1000,"]);
+    refused(
+        &["-shutdown-uid", "0,root"],
+        r#"invalid value "0,root" for flag -shutdown-uid: "root" is no user id; id -u shows the number of a name"#,
+    );
+    refused(
+        &["-shutdown-uid="],
+        r#"invalid value "" for flag -shutdown-uid: there is no user id in it"#,
+    );
+    refused(
+        &["-shutdown-uid=0", "-shutdown-from=any"],
+        r#"invalid value "0" for flag -shutdown-uid: -shutdown-from any obeys udp as well, and a datagram tells no user"#,
+    );
+}
+
+#[test]
 fn a_word_that_is_no_flag_is_refused() {
     for word in ["word", "-", "", "false"] {
         refused(&[word, "-socket", ":1"], &format!("{word:?} is no flag"));
@@ -195,7 +213,14 @@ fn check_config_reads_the_files() {
     assert_eq!(exit.code, Some(1), "{exit:?}");
     assert!(exit.stderr.contains("/nonexistent/labels"), "{exit:?}");
     // Also those that nothing would use.
-    for flag in ["-loki-cert-path", "-loki-ca-path", "-opensearch-ca-path", "-scylladb-ca-path"] {
+    for flag in [
+        "-loki-ca-path",
+        "-loki-cert-path",
+        "-loki-key-path",
+        "-opensearch-ca-path",
+        "-scylladb-ca-path",
+        "-web-config-file",
+    ] {
         let exit = run(&["-check-config", flag, "/nonexistent/pem"]);
         assert_eq!(exit.code, Some(1), "{exit:?}");
         assert!(exit.stderr.contains(flag) && exit.stderr.contains("/nonexistent/pem"), "{exit:?}");

@@ -32,6 +32,7 @@ mod remote_network;
 mod scrape;
 mod scylla;
 mod shape_equals_parse;
+mod shutdown_uid;
 mod sink_queue;
 mod startup;
 mod stop;

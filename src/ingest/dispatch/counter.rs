@@ -63,6 +63,8 @@ pub(super) struct SampleCounter {
     outboxes: Outboxes,
     shared: Shared,
     now_ns: u64,
+    /// Who sends what is counted now, where that matters and can be told.
+    peer_uid: Option<u32>,
 }
 
 impl SampleCounter {
@@ -72,7 +74,7 @@ impl SampleCounter {
         outboxes: Outboxes,
         shared: Shared,
     ) -> Self {
-        Self { worker, local_registry, outboxes, shared, now_ns: 0 }
+        Self { worker, local_registry, outboxes, shared, now_ns: 0, peer_uid: None }
     }
 
     /// The worker's own counters.
@@ -84,6 +86,11 @@ impl SampleCounter {
     /// The time that samples count at from now on.
     pub(super) fn set_time(&mut self, now_ns: u64) {
         self.now_ns = now_ns;
+    }
+
+    /// The user whose messages count from now on; none for those of datagrams.
+    pub(super) fn set_peer_uid(&mut self, peer_uid: Option<u32>) {
+        self.peer_uid = peer_uid;
     }
 
     /// Counts the message at `at` if it is known; returns how long it is.
@@ -155,7 +162,7 @@ impl SampleCounter {
         sample: &Sample<'_>,
         listener: usize,
     ) -> Result<Option<CellHandle>, Rejection> {
-        let Self { local_registry, outboxes, shared, now_ns, .. } = self;
+        let Self { local_registry, outboxes, shared, now_ns, peer_uid, .. } = self;
         let listener = &shared.listeners[listener];
         // Before counting: a router passes on what others count.
         if outboxes.push(sample, &listener.row_constants) {
@@ -165,7 +172,7 @@ impl SampleCounter {
             return local_registry.count(kind, sample, &listener.constants, *now_ns).map(Some);
         }
         match sample.op {
-            Op::Shutdown if may_shut_down(shared.shutdown_from, listener) => {
+            Op::Shutdown if may_shut_down(&shared.shutdown_from, listener, *peer_uid) => {
                 shared.control.ask_shutdown();
                 Ok(None)
             }
@@ -254,10 +261,11 @@ impl SampleCounter {
     }
 }
 
-fn may_shut_down(from: ShutdownFrom, listener: &Listener) -> bool {
+fn may_shut_down(from: &ShutdownFrom, listener: &Listener, peer_uid: Option<u32>) -> bool {
     match from {
         ShutdownFrom::Any => true,
         ShutdownFrom::Unix => listener.unix,
+        ShutdownFrom::UnixUsers(allowed) => peer_uid.is_some_and(|uid| allowed.contains(&uid)),
         ShutdownFrom::None => false,
     }
 }

@@ -4,14 +4,16 @@
 
 use std::io::{self, Read};
 use std::net::Shutdown;
+use std::os::fd::AsFd;
 
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 
-use crate::ingest::Handler;
 use crate::ingest::turn::Turn;
+use crate::ingest::{Handler, Settings};
 use crate::metric::Rejection;
 use crate::stats::{Stats, WorkerStats};
+use crate::sys::socket;
 use crate::wire::padded::Padded;
 
 /// Bytes of one read.
@@ -55,6 +57,8 @@ pub(crate) struct UnixConnections<H: Handler> {
     partial_bytes: u64,
     /// The bound of the same, all workers together.
     partials_max_bytes: u64,
+    /// Whether to ask who has connected.
+    peer_uids: bool,
     /// Whether a connection has closed since this was asked last.
     freed: bool,
 }
@@ -65,7 +69,7 @@ impl<H: Handler> UnixConnections<H> {
         worker: usize,
         stats: Stats,
         buffer_bytes: usize,
-        partials_max_bytes: usize,
+        settings: &Settings,
     ) -> Self {
         Self {
             worker,
@@ -74,7 +78,8 @@ impl<H: Handler> UnixConnections<H> {
             vacant: Vec::new(),
             buffer: vec![0; buffer_bytes],
             partial_bytes: 0,
-            partials_max_bytes: partials_max_bytes as u64,
+            partials_max_bytes: settings.partials_max_bytes as u64,
+            peer_uids: settings.peer_uids,
             freed: false,
         }
     }
@@ -103,7 +108,9 @@ impl<H: Handler> UnixConnections<H> {
         }
         let connections = &self.stats().connections;
         connections.set(connections.get() + 1);
-        let state = H::Stream::default();
+        // Whom the kernel does not tell is on no list.
+        let peer_uid = if self.peer_uids { socket::peer_uid(stream.as_fd()).ok() } else { None };
+        let state = H::open(peer_uid);
         self.connections[index] =
             Some(Connection { stream, listener, state, kept: 0, since_ns: 0 });
         ready(token.0); // looked at once without an edge: most clients have written already
