@@ -1,5 +1,6 @@
-//! Any bytes in any pieces to any listener: counting messages by their shapes shows the same page, keeps the same
-//! books and leaves the same log as parsing them; every byte and every message is in the books, and the page is one.
+//! Any bytes in any pieces to any listener: counting messages by their templates shows the same page, the same
+//! counts and the same log excerpts as parsing them; every byte and every message is counted once, and the page is
+//! valid.
 //!
 //! How the input is read stands in `tests/common/program.rs`.
 
@@ -12,6 +13,7 @@ mod program;
 #[path = "../../tests/common/strict.rs"]
 mod strict;
 #[path = "../../tests/common/twins.rs"]
+#[expect(dead_code, reason = "some of its figures are for the tests alone")]
 mod twins;
 
 fuzz_target!(|input: &[u8]| {
