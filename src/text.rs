@@ -1,8 +1,9 @@
-//! Letters: the page's numbers, escapes and order of label values, JSON in Go's spelling, merged labels,
+//! Text: numbers, escapes and the order of label values on the page, JSON in Go's spelling, merged labels,
 //! and excerpts for the log.
 //!
 //! Pure functions over bytes.
 
+mod decimal;
 pub(crate) mod escape;
 pub(crate) mod excerpt;
 pub(crate) mod json;

@@ -2,7 +2,7 @@
 //!
 //! Pure functions; they append to the caller's buffer and allocate nothing else.
 
-use crate::text::number::Decimal;
+use crate::text::decimal::Decimal;
 
 /// Appends a finite number: plain decimal from 1e-6 up to 1e21, otherwise with an exponent (`1e-7`, `1e+21`).
 pub(crate) fn write_f64(out: &mut Vec<u8>, value: f64) {
@@ -82,7 +82,7 @@ pub(crate) fn write_utf8(out: &mut Vec<u8>, bytes: &[u8]) {
             b'<' => (b"\\u003c", 1),
             b'>' => (b"\\u003e", 1),
             b'&' => (b"\\u0026", 1),
-            byte if byte < 0x20 => (b"", 1), // below
+            byte if byte < 0x20 => (b"", 1), // written as `\u00XX` behind the match
             0xe2 if bytes[at..].starts_with("\u{2028}".as_bytes()) => (b"\\u2028", 3),
             0xe2 if bytes[at..].starts_with("\u{2029}".as_bytes()) => (b"\\u2029", 3),
             _ => {

@@ -2,9 +2,11 @@
 //!
 //! Pure functions; they append to the caller's buffer and allocate nothing else.
 
-/// Integers below this magnitude, and all fractions between it and [`PLAIN_FROM`], are written plainly.
+use crate::text::decimal::Decimal;
+
+/// Numbers below this magnitude are written plainly: integers all of them, others from [`PLAIN_FROM`] on.
 const PLAIN_BELOW: f64 = 1e6;
-/// The smallest magnitude that is still written plainly.
+/// The smallest magnitude of a number other than 0 that is written plainly.
 const PLAIN_FROM: f64 = 1e-4;
 
 /// Appends `value` as client libraries of Prometheus in Go print it.
@@ -52,15 +54,7 @@ fn non_finite(value: f64) -> &'static [u8] {
     }
 }
 
-/// The significant digits of a decimal text and the power of ten of the first.
-pub(super) struct Decimal {
-    digits: [u8; 24],
-    len: usize,
-    /// The power of ten of the first digit.
-    pub(super) exponent: i32,
-}
-
-/// Rewrites any spelling of a finite number other than zero as `d.ddde+XX`.
+/// Appends a finite number other than 0, given in any decimal spelling, as `d.ddde+XX`.
 fn write_scientific(out: &mut Vec<u8>, text: &[u8]) {
     let unsigned = match text.strip_prefix(b"-") {
         Some(rest) => {
@@ -83,50 +77,6 @@ fn write_scientific(out: &mut Vec<u8>, text: &[u8]) {
         out.push(b'0');
     }
     out.extend_from_slice(itoa::Buffer::new().format(power).as_bytes());
-}
-
-impl Decimal {
-    /// The significant digits, without zeros at either end.
-    pub(super) fn digits(&self) -> &[u8] {
-        &self.digits[..self.len]
-    }
-
-    /// Of the text of a finite number above zero.
-    pub(super) fn read(text: &[u8]) -> Self {
-        let mantissa_len = memchr::memchr(b'e', text).unwrap_or(text.len());
-        let (mantissa, exponent) = text.split_at(mantissa_len);
-        let point = memchr::memchr(b'.', mantissa).unwrap_or(mantissa_len);
-        let mut decimal = Self { digits: [0; 24], len: 0, exponent: read_exponent(exponent) };
-        let mut leading_zeros = 0;
-        for &digit in mantissa.iter().filter(|&&byte| byte != b'.') {
-            if decimal.len == 0 && digit == b'0' {
-                leading_zeros += 1;
-            } else if decimal.len < decimal.digits.len() {
-                decimal.digits[decimal.len] = digit;
-                decimal.len += 1;
-            }
-        }
-        while decimal.len > 1 && decimal.digits[decimal.len - 1] == b'0' {
-            decimal.len -= 1;
-        }
-        decimal.exponent += small(point) - small(leading_zeros) - 1;
-        decimal
-    }
-}
-
-/// The signed integer after an `e`; 0 where there is none.
-fn read_exponent(text: &[u8]) -> i32 {
-    let Some((_, signed)) = text.split_first() else { return 0 };
-    let magnitude = signed
-        .iter()
-        .filter(|byte| byte.is_ascii_digit())
-        .fold(0, |sum, &digit| sum * 10 + i32::from(digit - b'0'));
-    if signed.first() == Some(&b'-') { -magnitude } else { magnitude }
-}
-
-/// A length within a number's text, which has at most some 30 bytes.
-fn small(length: usize) -> i32 {
-    i32::try_from(length).unwrap_or(i32::MAX)
 }
 
 #[cfg(test)]
