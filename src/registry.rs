@@ -28,6 +28,7 @@ mod names;
 mod remove;
 pub(crate) mod series;
 pub(crate) mod slab;
+pub(crate) mod total;
 
 use ahash::RandomState;
 
@@ -90,7 +91,7 @@ impl Registry {
         std::mem::take(&mut *self.new_cells.lock())
     }
 
-    /// Accounts for what a worker holds beside series, its message shapes: `before` bytes have become `now`.
+    /// Accounts for what a worker holds beside series, its message templates: `before` bytes have become `now`.
     pub fn change_bytes(&self, before: usize, now: usize) {
         self.usage.change_bytes(before, now);
     }

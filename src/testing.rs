@@ -73,7 +73,8 @@ pub mod registry {
     pub use crate::registry::mailbox::{GivenUp, Mailboxes, Request};
 
     pub mod cell {
-        pub use crate::registry::cell::{Total, read_gauge, set};
+        pub use crate::registry::cell::{read_gauge, set};
+        pub use crate::registry::total::Total;
     }
 
     pub mod label_text {

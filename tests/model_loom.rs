@@ -26,12 +26,12 @@ fn explore(set: fn(&[AtomicU64], f64, u64)) -> usize {
         let writer = thread::spawn(move || {
             (1..=SETS).for_each(|n| set(&*written, n as f64, n));
         });
-        let (stamp, value) = cell::read_gauge(&*cell);
-        assert!(value >= stamp as f64, "stamp {stamp} was shown with the older value {value}");
-        let (later, _) = cell::read_gauge(&*cell);
-        assert!(later >= stamp, "a stamp went back");
+        let read = cell::read_gauge(&*cell);
+        assert!(read.value >= read.stamp_ns as f64, "an older value than its stamp's: {read:?}");
+        assert!(cell::read_gauge(&*cell).stamp_ns >= read.stamp_ns, "a stamp went back");
         writer.join().unwrap();
-        assert_eq!(cell::read_gauge(&*cell), (SETS, SETS as f64));
+        let last = cell::read_gauge(&*cell);
+        assert_eq!((last.stamp_ns, last.value), (SETS, SETS as f64));
     });
     executions.load(StdOrdering::Relaxed)
 }

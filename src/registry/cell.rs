@@ -1,8 +1,8 @@
-//! Cells: the words in which one worker counts one series, and the sums that readers make of them.
+//! Cells: the words in which one worker counts one series.
 //!
 //! A cell has one writer, the worker that owns it, so counting is load, add, store: no locked
-//! instruction, no retry. Readers (the exporter) see each word whole; the layouts below are chosen
-//! so that words need not be seen together.
+//! instruction, no retry. A reader (the exporter) sees each word whole, but may see one word before
+//! and another after a sample. The layouts below allow for that.
 //!
 //! ```text
 //! counter    stamp | whole (u64) | fraction (f64)
@@ -41,8 +41,8 @@ pub(crate) fn words(kind: Kind, bounds: usize) -> usize {
 
 /// Adds to a counter. `value` is finite and not negative (checked by the caller).
 ///
-/// Integer-valued floats below 2^64 go into the whole part, which stays exact past 2^53; all others,
-/// and what would overflow the whole part, go into the fraction.
+/// Whole numbers below 2^64 go into the whole part, an integer, which stays exact where a float would
+/// round: past 2^53. All other values, and those that would overflow the whole part, go into the fraction.
 pub(crate) fn add(cell: &[AtomicU64], value: f64, now_ns: u64) {
     let stored = cell[MAIN].load(Ordering::Relaxed);
     let summed = whole(value).and_then(|whole| stored.checked_add(whole));
@@ -55,12 +55,12 @@ pub(crate) fn add(cell: &[AtomicU64], value: f64, now_ns: u64) {
     cell[STAMP].store(now_ns, Ordering::Relaxed);
 }
 
-/// The integer that a float is, if it is one below 2^64.
+/// The value as an integer, if it is a whole number below 2^64.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::float_cmp,
-    reason = "the way back proves that nothing was lost"
+    reason = "converting back and comparing proves that nothing was lost"
 )]
 fn whole(value: f64) -> Option<u64> {
     let whole = value as u64; // saturates
@@ -69,8 +69,9 @@ fn whole(value: f64) -> Option<u64> {
 
 /// Sets a gauge: value first, then the stamp, which publishes it.
 ///
-/// A reader loads the stamp (Acquire) and then the value: the value it gets is the one of that stamp
-/// or a later one, never an earlier one. So a worker with the newest stamp never shows a stale value.
+/// A reader loads the stamp (Acquire) and then the value, so the value that it gets belongs to that stamp
+/// or to a later one, never to an earlier one. Of several workers' cells the one with the newest stamp is
+/// shown; so a stale value is never shown for it.
 /// `tests/model_loom.rs` checks this and fails when the two stores are exchanged.
 pub fn set(cell: &[AtomicU64], value: f64, now_ns: u64) {
     cell[MAIN].store(value.to_bits(), Ordering::Relaxed);
@@ -92,182 +93,40 @@ pub(crate) fn stamp_ns(cell: &[AtomicU64]) -> u64 {
     cell[STAMP].load(Ordering::Relaxed)
 }
 
-/// (whole part, fraction) of a counter.
-pub(crate) fn read_counter(cell: &[AtomicU64]) -> (u64, f64) {
+/// The numbers in a counter's cell. Their sum is the count.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CounterReading {
+    pub(crate) whole: u64,
+    pub(crate) fraction: f64,
+}
+
+/// Reads a counter's cell.
+pub(crate) fn read_counter(cell: &[AtomicU64]) -> CounterReading {
     let fraction = f64::from_bits(cell[REST].load(Ordering::Relaxed));
-    (cell[MAIN].load(Ordering::Relaxed), fraction)
+    CounterReading { whole: cell[MAIN].load(Ordering::Relaxed), fraction }
 }
 
-/// (stamp, value) of a gauge; see [`set`].
-pub fn read_gauge(cell: &[AtomicU64]) -> (u64, f64) {
+/// The value in a gauge's cell, and its stamp.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GaugeReading {
+    /// When the value was set; 0 if it never was.
+    pub stamp_ns: u64,
+    /// The value.
+    pub value: f64,
+}
+
+/// Reads a gauge's cell in the order that [`set`] asks for.
+pub fn read_gauge(cell: &[AtomicU64]) -> GaugeReading {
     let stamp_ns = cell[STAMP].load(Ordering::Acquire); // pairs with the Release in `set`
-    (stamp_ns, f64::from_bits(cell[MAIN].load(Ordering::Relaxed)))
+    GaugeReading { stamp_ns, value: f64::from_bits(cell[MAIN].load(Ordering::Relaxed)) }
 }
 
-/// A sum of floats that keeps what rounding cuts off, so that adding the same numbers in another
-/// order (a fold changes the order) does not make a counter fall by a last digit: Prometheus would
-/// take that for a restart.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct ExactSum {
-    high: f64,
-    low: f64,
+/// The sum of the observations in a histogram's cell.
+pub(crate) fn observed_sum(cell: &[AtomicU64]) -> f64 {
+    f64::from_bits(cell[MAIN].load(Ordering::Relaxed))
 }
 
-impl ExactSum {
-    /// Adds one number (Knuth's two-sum: `low` collects the exact error of each addition).
-    pub fn add(&mut self, value: f64) {
-        let sum = self.high + value;
-        let shadow = sum - self.high;
-        let error = (self.high - (sum - shadow)) + (value - shadow);
-        self.high = sum;
-        if error.is_finite() {
-            self.low += error; // not so once the sum has overflowed
-        }
-    }
-
-    /// The sum, rounded once.
-    pub fn value(self) -> f64 {
-        self.high + self.low
-    }
-}
-
-/// The sum of a series over its cells and what is folded of given-up ones.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Total {
-    /// A counter.
-    Counter {
-        /// Whole parts; 2^64 cells of 2^64 fit.
-        whole: u128,
-        /// Fractions.
-        fraction: ExactSum,
-    },
-    /// A gauge: the newest value and its stamp.
-    Gauge {
-        /// 0 while nothing was set.
-        stamp_ns: u64,
-        /// The value of that stamp.
-        value: f64,
-    },
-    /// A histogram: counts per bucket (not cumulated) and the sum of all observations.
-    Histogram {
-        /// One count per bound and one above the last.
-        counts: Vec<u64>,
-        /// Sum of observations.
-        sum: ExactSum,
-    },
-}
-
-impl Total {
-    /// Nothing counted yet.
-    pub fn new(kind: Kind, bounds: usize) -> Self {
-        match kind {
-            Kind::Counter => Self::Counter { whole: 0, fraction: ExactSum::default() },
-            Kind::Gauge => Self::Gauge { stamp_ns: 0, value: 0.0 },
-            Kind::Histogram => {
-                Self::Histogram { counts: vec![0; bounds + 1], sum: ExactSum::default() }
-            }
-        }
-    }
-
-    /// Adds what a cell of the same kind holds. Of gauges the larger stamp wins, on a tie what was
-    /// there first: callers add workers in ascending order.
-    pub fn add_cell(&mut self, cell: &[AtomicU64]) {
-        match self {
-            Self::Counter { whole, fraction } => {
-                *whole += u128::from(cell[MAIN].load(Ordering::Relaxed));
-                fraction.add(f64::from_bits(cell[REST].load(Ordering::Relaxed)));
-            }
-            Self::Gauge { stamp_ns, value } => {
-                let (cell_stamp_ns, cell_value) = read_gauge(cell);
-                if cell_stamp_ns > *stamp_ns {
-                    (*stamp_ns, *value) = (cell_stamp_ns, cell_value);
-                }
-            }
-            Self::Histogram { counts, sum } => {
-                sum.add(f64::from_bits(cell[MAIN].load(Ordering::Relaxed)));
-                for (count, word) in counts.iter_mut().zip(&cell[REST..]) {
-                    *count += word.load(Ordering::Relaxed);
-                }
-            }
-        }
-    }
-
-    /// The number of a counter or gauge; a histogram's sum.
-    pub fn value(&self) -> f64 {
-        match self {
-            // u128 to f64 rounds to nearest, as one conversion of the whole sum.
-            Self::Counter { whole, fraction } => *whole as f64 + fraction.value(),
-            Self::Gauge { value, .. } => *value,
-            Self::Histogram { sum, .. } => sum.value(),
-        }
-    }
-}
-
-#[cfg(test)]
-#[cfg(not(any(model_loom, shuttle)))]
-mod tests {
-    use super::*;
-
-    fn cell(words: usize) -> Vec<AtomicU64> {
-        (0..words).map(|_| AtomicU64::new(0)).collect()
-    }
-
-    #[track_caller]
-    fn counted(values: &[f64], expected: f64) {
-        let cell = cell(3);
-        for &value in values {
-            add(&cell, value, 1);
-        }
-        let mut total = Total::new(Kind::Counter, 0);
-        total.add_cell(&cell);
-        assert_eq!(total.value().to_bits(), expected.to_bits(), "{values:?}: {}", total.value());
-    }
-
-    #[test]
-    fn counters_keep_integers_and_fractions_exact() {
-        counted(&[1e16, 1.0, 1.0], 10_000_000_000_000_002.0);
-        counted(&[0.5; 1000], 500.0);
-        counted(&[1.8e19, 2e18], 2e19); // past 2^64: no wrap
-        counted(&[2e19, 1.0], 2e19);
-        counted(&[-0.0], 0.0);
-        counted(&[f64::MAX, f64::MAX], f64::INFINITY);
-    }
-
-    #[test]
-    fn bounds_are_inclusive() {
-        let cell = cell(5);
-        for value in [0.5, 1.0, 1.5, 2.0, 3.0] {
-            observe(&cell, &[1.0, 2.0], value, 7);
-        }
-        let mut total = Total::new(Kind::Histogram, 2);
-        total.add_cell(&cell);
-        let Total::Histogram { counts, sum } = &total else { panic!("{total:?}") };
-        assert_eq!((counts.as_slice(), sum.value()), ([2, 2, 1].as_slice(), 8.0));
-        assert_eq!(stamp_ns(&cell), 7);
-    }
-
-    #[test]
-    fn the_newest_gauge_wins_and_a_tie_goes_to_the_first() {
-        let (first, second) = (cell(2), cell(2));
-        set(&first, 1.0, 10);
-        set(&second, 2.0, 10);
-        let mut total = Total::new(Kind::Gauge, 0);
-        total.add_cell(&first);
-        total.add_cell(&second);
-        assert_eq!(total, Total::Gauge { stamp_ns: 10, value: 1.0 });
-        set(&second, 3.0, 11);
-        total.add_cell(&second);
-        assert_eq!(total, Total::Gauge { stamp_ns: 11, value: 3.0 });
-    }
-
-    #[test]
-    fn the_order_of_addition_does_not_matter() {
-        let values = [0.1, 1e15 + 0.3, 0.7, 1e-9, 123.456];
-        let sum = |values: &mut dyn Iterator<Item = f64>| {
-            let mut sum = ExactSum::default();
-            values.for_each(|value| sum.add(value));
-            sum.value().to_bits()
-        };
-        assert_eq!(sum(&mut values.into_iter()), sum(&mut values.into_iter().rev()));
-    }
+/// The counts in a histogram's cell: one per bound, and one above the last.
+pub(crate) fn bucket_counts(cell: &[AtomicU64]) -> impl Iterator<Item = u64> {
+    cell[REST..].iter().map(|count| count.load(Ordering::Relaxed))
 }

@@ -17,7 +17,7 @@ pub struct SeriesLimits {
     pub lines_max: u64,
     /// Lines of the page for the series of one name.
     pub name_lines_max: u64,
-    /// Bytes of label text, cells, tables and message shapes.
+    /// Bytes of label text, cells, tables and message templates.
     pub memory_max_bytes: u64,
     /// Whether the series of one name may have different label names.
     pub mixed_label_sets: bool,

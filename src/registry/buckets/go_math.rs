@@ -1,10 +1,10 @@
 //! Roots and powers with the rounding of the original Go metrics-server, last bit included.
 //!
 //! Bucket bounds are label values (`le`), so one wrong bit makes another series. Go has its own
-//! approximations of `exp` and `log`, written in assembly on amd64, and libm's differ from them;
-//! hence `powf`, `exp` and `ln` of the standard library are of no use here. What follows does the
-//! same IEEE operations in the same order as Go 1.19 to 1.26 do on an amd64 processor with FMA, and
-//! only for the arguments that bounds need: finite ones above 1.
+//! approximations of `exp` and `log`, written in assembly on amd64, and those of the standard library
+//! (`powf`, `exp`, `ln`) differ from them in the last bits. What follows does the same IEEE operations in
+//! the same order as Go 1.19 to 1.26 do on an amd64 processor with FMA, and only for the arguments that
+//! bounds need: finite ones above 1.
 //!
 //! Pure functions; knows nothing of buckets.
 
@@ -39,12 +39,12 @@ pub(super) fn power(x: f64, n: usize) -> f64 {
     if n == 1 || x == f64::INFINITY {
         return x;
     }
-    let (mut square, mut square_exponent) = split(x);
+    let Split { fraction: mut square, exponent: mut square_exponent } = Split::of(x);
     let (mut product, mut exponent) = (1.0, 0);
     let mut bits = n;
     while bits != 0 {
         if square_exponent > 1 << 12 {
-            return f64::INFINITY; // some bit is left, and this square alone overflows
+            return f64::INFINITY; // a later bit of `n` will multiply by this square, which alone overflows
         }
         if bits & 1 == 1 {
             product *= square;
@@ -84,7 +84,7 @@ fn exp(x: f64) -> f64 {
 
     let twos = (x * LOG2_E).round_ties_even();
     let rest = (-twos).mul_add(LN_2_LOW, (-twos).mul_add(LN_2_HIGH, x)) * 0.0625;
-    let series = TAYLOR.into_iter().reduce(|sum, term| sum.mul_add(rest, term)).unwrap_or_default();
+    let series = polynomial(TAYLOR, |sum, term| sum.mul_add(rest, term));
     // With m = e^rest - 1, the square of e^rest is 1 + m(m + 2): no digit of a small m is lost.
     let m = rest * series;
     let m = m * (m + 2.0);
@@ -114,7 +114,7 @@ fn log(x: f64) -> f64 {
     const EVEN: [f64; 3] =
         [0.153_138_376_992_093_73, 0.222_221_984_321_497_84, 0.399_999_999_994_094_2];
 
-    let (mut fraction, mut k) = split(x);
+    let Split { mut fraction, exponent: mut k } = Split::of(x);
     if fraction < FRAC_1_SQRT_2 {
         fraction *= 2.0;
         k -= 1;
@@ -124,19 +124,32 @@ fn log(x: f64) -> f64 {
     let s = f / (2.0 + f);
     let s2 = s * s;
     let s4 = s2 * s2;
-    // Go does not fuse here, so neither do these.
+    // Go multiplies and adds in two steps here, so `mul_add` would round otherwise.
     let horner = |sum: f64, term: f64| sum * s4 + term;
-    let odd = s2 * ODD.into_iter().reduce(horner).unwrap_or_default();
-    let even = s4 * EVEN.into_iter().reduce(horner).unwrap_or_default();
+    let odd = s2 * polynomial(ODD, horner);
+    let even = s4 * polynomial(EVEN, horner);
     let half_square = 0.5 * f * f;
     k * LN_2_HIGH - ((half_square - (s * (half_square + (odd + even)) + k * LN_2_LOW)) - f)
 }
 
-/// The fraction in [0.5, 1) and the exponent of two that make a normal, positive `x`.
-fn split(x: f64) -> (f64, i32) {
-    let half = (BIAS - 1) as u64;
-    let fraction = f64::from_bits(x.to_bits() & FRACTION | half << FRACTION_BITS);
-    (fraction, exponent_field(x) - (BIAS - 1))
+/// The value of a polynomial by Horner's rule. Its coefficients come with that of the highest power first;
+/// `step` multiplies the sum so far and adds the next coefficient, rounding as Go does in that place.
+fn polynomial<const N: usize>(coefficients: [f64; N], step: impl Fn(f64, f64) -> f64) -> f64 {
+    coefficients.into_iter().reduce(step).expect("a polynomial has a coefficient")
+}
+
+/// A normal, positive float as `fraction · 2^exponent`, with a fraction in [0.5, 1).
+struct Split {
+    fraction: f64,
+    exponent: i32,
+}
+
+impl Split {
+    fn of(x: f64) -> Self {
+        let half = (BIAS - 1) as u64;
+        let fraction = f64::from_bits(x.to_bits() & FRACTION | half << FRACTION_BITS);
+        Self { fraction, exponent: exponent_field(x) - (BIAS - 1) }
+    }
 }
 
 /// `x · 2^exponent`, infinite where it overflows, for a normal `x` > 0 and a product that is normal as well.

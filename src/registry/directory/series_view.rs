@@ -1,13 +1,14 @@
-//! A series on the page: its cells, and the sum of those that are folded.
+//! A series on the page: its cells, and the sum of those that were given up and folded (see `expiry`).
 //!
 //! Runs on the exporter's threads, behind the directory's lock.
 
 use std::sync::Arc;
 
 use crate::metric::Kind;
-use crate::registry::cell::{self, ExactSum, Total};
+use crate::registry::cell::{self, CounterReading};
 use crate::registry::series::{Family, Series};
 use crate::registry::slab::CellRef;
+use crate::registry::total::{ExactSum, Total};
 use crate::sync as atomic;
 
 /// The cells of a series: nearly always one or a few.
@@ -15,7 +16,7 @@ use crate::sync as atomic;
 enum Cells {
     None,
     One(CellRef),
-    /// In a block of exactly their size, since a million series may have several cells.
+    /// In memory of exactly their size, since a million series may have several cells each.
     Many(Box<[CellRef]>),
 }
 
@@ -64,7 +65,7 @@ impl Cells {
     }
 }
 
-/// The number of requested cells that marks a removed series: more than there can be.
+/// In `Series::requested`: the series is removed. No series can have so many requested cells.
 const REMOVED: u32 = u32::MAX;
 
 /// The sum of all folded cells of a series.
@@ -137,7 +138,7 @@ impl SeriesView {
         match (&self.cells, self.series.family.kind) {
             // The most frequent case: what `total` computes is one cell's number.
             (Cells::One(cell), Kind::Counter) if self.base.is_none() => {
-                let (whole, fraction) = cell::read_counter(cell.words());
+                let CounterReading { whole, fraction } = cell::read_counter(cell.words());
                 if fraction.to_bits() == 0 {
                     Number::Whole(whole)
                 } else {
@@ -171,7 +172,11 @@ impl SeriesView {
     /// Time of the last sample in ns of the monotonic clock.
     pub(in crate::registry) fn stamp_ns(&self) -> u64 {
         let cells = self.cells.as_slice().iter().map(|cell| cell::stamp_ns(cell.words()));
-        cells.chain(self.base.iter().map(|base| base.stamp_ns)).max().unwrap_or(0)
+        let base = self.base.iter().map(|base| base.stamp_ns);
+        cells
+            .chain(base)
+            .max()
+            .expect("a series has a cell, or a base once its last cell is folded")
     }
 
     /// Marks the series as removed; the caller takes all that are marked out of the view together.

@@ -1,0 +1,53 @@
+//! The families that a worker remembers, so that most samples that a family refuses are refused without the
+//! shared registry.
+//!
+//! Used by one worker, when it sees a series for the first time.
+
+use std::sync::Arc;
+
+use ahash::RandomState;
+use hashbrown::HashTable;
+
+use crate::registry::series::Family;
+
+/// How many families a worker remembers; it forgets all of them when there are more, and asks the shared
+/// registry anew. 65,536 take some 2 MB.
+const FAMILIES_MAX: usize = 65_536;
+
+/// Families by name. They may have been removed since.
+#[derive(Debug)]
+pub(super) struct KnownFamilies {
+    table: HashTable<Arc<Family>>,
+    hasher: RandomState,
+}
+
+impl KnownFamilies {
+    /// None yet.
+    pub(super) fn new() -> Self {
+        Self { table: HashTable::new(), hasher: RandomState::new() }
+    }
+
+    /// The family of this name, if it is remembered. One that has been removed is forgotten.
+    pub(super) fn find(&mut self, name: &str) -> Option<&Family> {
+        let hash = self.hasher.hash_one(name);
+        match self.table.find_entry(hash, |family| *family.name == *name) {
+            Ok(entry) if entry.get().is_removed() => {
+                entry.remove();
+                None
+            }
+            Ok(entry) => Some(&**entry.into_mut()),
+            Err(_) => None,
+        }
+    }
+
+    /// Remembers a family, unless one of its name is remembered already.
+    pub(super) fn remember(&mut self, family: &Arc<Family>) {
+        if self.table.len() >= FAMILIES_MAX {
+            self.table.clear();
+        }
+        let hash = |family: &Arc<Family>| self.hasher.hash_one(&*family.name);
+        self.table
+            .entry(hash(family), |known| known.name == family.name, hash)
+            .or_insert_with(|| Arc::clone(family));
+    }
+}

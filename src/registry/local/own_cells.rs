@@ -1,0 +1,169 @@
+//! The cells of one worker: one for each series that it has seen.
+//!
+//! Used by that worker alone. Counting takes no lock and writes no cache line that another core writes.
+
+use std::sync::Arc;
+
+use crate::index_table::IndexTable;
+use crate::metric::Kind;
+use crate::registry::cell;
+use crate::registry::mailbox::GivenUp;
+use crate::registry::series::{Family, Series};
+use crate::registry::slab::{CellRef, Slab, Slot, to_u32};
+
+/// Where a worker counts for a series. The template of a message keeps it. It is valid while the generation
+/// of the entry is the same, and it holds all that counting into a counter or gauge needs, so that few cache
+/// lines are touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CellHandle {
+    index: u32,
+    generation: u32,
+    slot: Slot,
+    kind: Kind,
+}
+
+/// A series that the worker counts for.
+#[derive(Debug)]
+struct OwnCell {
+    /// The series; in a vacant entry [`OwnCells::no_series`].
+    series: Arc<Series>,
+    /// Where its cell is.
+    slot: Slot,
+}
+
+/// All cells of one worker.
+#[derive(Debug)]
+pub(super) struct OwnCells {
+    slab: Slab,
+    entries: Vec<OwnCell>,
+    /// For each entry, how often it was vacated. A handle with another number is out of date.
+    generations: Vec<u32>,
+    /// A series without a name, for vacant entries: they must not keep removed series in memory.
+    no_series: Arc<Series>,
+    /// Indices of vacant entries.
+    vacant: Vec<u32>,
+    /// Indices of entries, found by name and label text.
+    table: IndexTable,
+}
+
+impl OwnCells {
+    /// None yet, for the worker with this number.
+    pub(super) fn new(worker: usize) -> Self {
+        Self {
+            slab: Slab::new(worker),
+            entries: Vec::new(),
+            generations: Vec::new(),
+            no_series: Arc::new(Series::without_name()),
+            vacant: Vec::new(),
+            table: IndexTable::default(),
+        }
+    }
+
+    /// The cell of the series with this name and label text; `hash` is `Registry::hash` of both.
+    #[inline]
+    pub(super) fn find(&self, hash: u64, name: &str, text: &[u8]) -> Option<CellHandle> {
+        let index = self.table.find(hash.into(), |index| {
+            let series = &self.entries[index as usize].series;
+            *series.text == *text && *series.family.name == *name
+        })?;
+        Some(self.handle(index))
+    }
+
+    #[inline]
+    fn handle(&self, index: u32) -> CellHandle {
+        let OwnCell { series, slot } = &self.entries[index as usize];
+        let generation = self.generations[index as usize];
+        CellHandle { index, generation, slot: *slot, kind: series.family.kind }
+    }
+
+    /// Whether the cell is still the worker's own: it is not once it was given up.
+    #[inline]
+    pub(super) fn owns(&self, cell: CellHandle) -> bool {
+        self.generations[cell.index as usize] == cell.generation
+    }
+
+    /// The family of the series that a cell, which is owned, counts for.
+    #[inline]
+    pub(super) fn family(&self, cell: CellHandle) -> &Family {
+        &self.entries[cell.index as usize].series.family
+    }
+
+    /// Counts a value in a cell that is owned.
+    #[inline]
+    pub(super) fn add(&self, cell: CellHandle, value: f64, now_ns: u64) {
+        match cell.kind {
+            Kind::Counter => {
+                cell::add(self.slab.words(cell.slot, cell::COUNTER_WORDS), value, now_ns);
+            }
+            Kind::Gauge => cell::set(self.slab.words(cell.slot, cell::GAUGE_WORDS), value, now_ns),
+            Kind::Histogram => {
+                let family = self.family(cell);
+                let words = self.slab.words(cell.slot, family.cell_words());
+                cell::observe(words, &family.bounds, value, now_ns);
+            }
+        }
+    }
+
+    /// Reads what [`Self::owns`] and [`Self::add`] will need: the generation, and the cell's first word.
+    #[inline]
+    pub(super) fn read_ahead(&self, cell: CellHandle) -> [u64; 2] {
+        let generation = self.generations[cell.index as usize];
+        [generation.into(), cell::stamp_ns(self.slab.words(cell.slot, 1))]
+    }
+
+    /// Begins an empty cell for a series that has none; `hash` as in [`Self::find`].
+    pub(super) fn start(&mut self, series: &Arc<Series>, hash: u64) -> CellHandle {
+        let slot = self.slab.allocate(series.family.cell_words());
+        let entry = OwnCell { series: Arc::clone(series), slot };
+        let index = if let Some(index) = self.vacant.pop() {
+            self.entries[index as usize] = entry;
+            index
+        } else {
+            self.entries.push(entry);
+            self.generations.push(0);
+            to_u32(self.entries.len() - 1) // -lines-max bounds it far below 2^32
+        };
+        self.table.insert(hash.into(), index);
+        self.handle(index)
+    }
+
+    /// A cell that is owned, as readers see it.
+    pub(super) fn share(&self, cell: CellHandle) -> CellRef {
+        self.slab.share(cell.slot, self.family(cell).cell_words())
+    }
+
+    /// Forgets a series, so that its cell is never written again, and returns the cell; `None` if there is
+    /// none. `hash` as in [`Self::find`].
+    pub(super) fn give_up(&mut self, series: &Arc<Series>, hash: u64) -> Option<GivenUp> {
+        let index = self.table.remove(hash.into(), |index| {
+            Arc::ptr_eq(&self.entries[index as usize].series, series)
+        })?;
+        let entry = &mut self.entries[index as usize];
+        entry.series = Arc::clone(&self.no_series);
+        let slot = entry.slot;
+        let generation = &mut self.generations[index as usize];
+        *generation = generation.wrapping_add(1);
+        self.vacant.push(index);
+        let cell = self.slab.share(slot, series.family.cell_words());
+        Some(GivenUp { series: Arc::clone(series), cell, slot })
+    }
+
+    /// Takes back the place of a cell that was given up and that no reader reads any more.
+    pub(super) fn free(&mut self, slot: Slot, words: usize) {
+        self.slab.free(slot, words);
+    }
+
+    /// The cell of a series, for a model that plants a fault.
+    #[cfg(shuttle)]
+    pub(super) fn cell_of(&self, series: &Arc<Series>) -> Option<(CellRef, Slot)> {
+        let own = |entry: &&OwnCell| Arc::ptr_eq(&entry.series, series);
+        let slot = self.entries.iter().find(own)?.slot;
+        Some((self.slab.share(slot, series.family.cell_words()), slot))
+    }
+
+    /// Whether no series is left, for a model that ends when all are removed.
+    #[cfg(shuttle)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.len() == 0
+    }
+}
