@@ -18,6 +18,7 @@ use crate::server::running::Running;
 use crate::server::sinks::Sinks;
 use crate::sys::limits;
 
+mod directory_lock;
 mod host_name;
 mod listener_labels;
 mod listeners;
@@ -63,7 +64,8 @@ impl Server {
         let profiling = config.pyroscope.as_ref();
         let profiling =
             profiling.map(|config| Profiling::open(config, &sinks.counters.pushes)).transpose()?;
-        listeners.announce(web_config.scheme())?; // after all that can fail: who reads these lines takes the server for started
+        // After all that can fail: who reads these lines takes the server for started.
+        listeners.announce(web_config.scheme())?;
         Ok(Self { config, main_loop, opened: Opened { listeners, web_config, sinks, profiling } })
     }
 

@@ -1,48 +1,51 @@
-//! Unix socket files: bound without a gap, never over something that is not ours to replace.
+//! Unix socket files: bound under their own path, never over something that is not ours to replace.
 //!
 //! Runs on main, before any thread starts and after the last has ended.
 
-use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use crate::clock;
+use crate::server::directory_lock::DirectoryLock;
 
 /// Connections that may wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
-/// Attempts at a temporary name.
-const NAMES_TRIED: u64 = 64;
+/// How long to wait for other servers that start in the same directory.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
 
 /// A listener and the file that it has made, if it has one.
 #[derive(Debug)]
 pub(super) struct BoundPath {
     /// The listener, non-blocking.
     pub(super) listener: UnixListener,
-    file: Option<(PathBuf, u64, u64)>,
+    file: Option<SocketFile>,
+}
+
+/// A socket's file. The path may be another's by the time that it is to be removed; these numbers tell.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
 }
 
 impl Drop for BoundPath {
+    /// Removes the file, if it is still the one that was made here; also when something else that was asked for
+    /// could not be had. It needs no lock: the listener is still open, so no other server replaces the file.
     fn drop(&mut self) {
-        self.unlink(); // also when something else that was asked for could not be had
-    }
-}
-
-impl BoundPath {
-    /// Removes the file, if it is still the one that was made here.
-    pub(super) fn unlink(&mut self) {
-        if let Some((path, device, inode)) = self.file.take()
-            && let Ok(now) = fs::symlink_metadata(&path)
-            && (now.dev(), now.ino()) == (device, inode)
-            && let Err(error) = fs::remove_file(&path)
+        if let Some(file) = &self.file
+            && let Ok(now) = fs::symlink_metadata(&file.path)
+            && (now.dev(), now.ino()) == (file.device, file.inode)
+            && let Err(error) = fs::remove_file(&file.path)
         {
-            log::warn!("cannot remove the unix socket {}: {error}", path.display());
+            log::warn!("cannot remove the unix socket {}: {error}", file.path.display());
         }
     }
 }
@@ -52,36 +55,52 @@ impl BoundPath {
 /// # Errors
 /// What is at the path is no socket, or a live server's, or the file cannot be made.
 pub(super) fn bind(path: &str, mode: u32) -> anyhow::Result<BoundPath> {
-    let (listener, file) = if let Some(name) = path.strip_prefix('@') {
-        let address = SocketAddr::from_abstract_name(name.as_bytes())?;
-        (UnixListener::bind_addr(&address)?, None)
-    } else {
-        let path = Path::new(path);
-        let listener = replace(path, mode)?;
-        let metadata = fs::symlink_metadata(path)?;
-        (listener, Some((path.to_owned(), metadata.dev(), metadata.ino())))
-    };
+    match path.strip_prefix('@') {
+        Some(name) => bind_abstract(name),
+        None => bind_file(Path::new(path), mode),
+    }
+}
+
+fn bind_abstract(name: &str) -> anyhow::Result<BoundPath> {
+    let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(name)?)?;
     listener.set_nonblocking(true)?;
     SockRef::from(&listener).listen(BACKLOG)?;
-    Ok(BoundPath { listener, file })
+    Ok(BoundPath { listener, file: None })
 }
 
-/// Binds a temporary name beside the path and renames it over the path, so that there is no moment
-/// without a socket and none with the wrong mode.
-fn replace(path: &Path, mode: u32) -> anyhow::Result<UnixListener> {
-    refuse_others(path)?;
-    let (listener, temporary) = bind_temporary(path)?;
-    let placed = fs::set_permissions(&temporary, fs::Permissions::from_mode(mode))
-        .and_then(|()| fs::rename(&temporary, path));
-    if let Err(error) = placed {
-        drop(fs::remove_file(&temporary));
-        return Err(error).context("cannot place the socket");
+fn bind_file(path: &Path, mode: u32) -> anyhow::Result<BoundPath> {
+    // Without the lock two servers could find the same stale socket, and one remove what the other has bound.
+    let _lock = DirectoryLock::wait(directory_of(path), LOCK_WAIT)?;
+    remove_stale(path)?;
+    let socket = stream_socket()?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    let made = fs::symlink_metadata(path)?;
+    let file = SocketFile { path: path.to_owned(), device: made.dev(), inode: made.ino() };
+    let bound = BoundPath { listener: socket.into(), file: Some(file) };
+    // Nobody can connect before `listen`, so nobody can with another mode than this.
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        .context("cannot set its mode (-uds-mode)")?;
+    SockRef::from(&bound.listener).listen(BACKLOG)?;
+    Ok(bound)
+}
+
+/// The directory that a path's file is in; the path of a file in the current one names none.
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
-    Ok(listener)
 }
 
-/// An error if something stands at the path that is no stale socket.
-fn refuse_others(path: &Path) -> anyhow::Result<()> {
+fn stream_socket() -> io::Result<Socket> {
+    Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)
+}
+
+/// Removes a socket on which nobody listens.
+///
+/// # Errors
+/// Something else stands at the path.
+fn remove_stale(path: &Path) -> anyhow::Result<()> {
     let metadata = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other?,
@@ -90,40 +109,15 @@ fn refuse_others(path: &Path) -> anyhow::Result<()> {
         bail!("a file that is no socket stands there; it was left alone");
     }
     // Without blocking: a live server's queue of connections may be full.
-    let probe = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
-    match probe.connect(&SockAddr::unix(path)?).map_err(|error| (error.kind(), error)) {
-        Err((io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound, _)) => Ok(()),
-        Ok(()) | Err((io::ErrorKind::WouldBlock, _)) => {
-            bail!("address already in use: a live server answers there")
+    match stream_socket()?.connect(&SockAddr::unix(path)?) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).context("cannot remove the socket that a dead server has left")
         }
-        Err((_, error)) => Err(error).context("cannot tell whether a live server answers there"),
-    }
-}
-
-/// A name in the same directory, no longer than the path's own: paths of sockets are short of bytes.
-fn bind_temporary(path: &Path) -> anyhow::Result<(UnixListener, PathBuf)> {
-    let own_bytes = path.file_name().map_or(1, OsStr::len).clamp(1, 8);
-    let seed = u64::from(std::process::id()).wrapping_mul(0x9e37_79b9) ^ clock::now_ns();
-    let mut last = None;
-    for attempt in 0..NAMES_TRIED {
-        let temporary = path.with_file_name(name(seed.wrapping_add(attempt), own_bytes));
-        match UnixListener::bind(&temporary) {
-            Ok(listener) => return Ok((listener, temporary)),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = Some(error),
-            Err(error) => return Err(error.into()),
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+            Err(error).context("cannot tell whether a live server answers there")
         }
+        _ => bail!("address already in use: a live server answers there"),
     }
-    Err(last.unwrap_or_else(|| io::ErrorKind::AddrInUse.into()).into())
-}
-
-/// A file name of so many letters.
-fn name(mut seed: u64, bytes: usize) -> OsString {
-    let letter = |_| {
-        let digit = u32::try_from(seed % 36).unwrap_or(0);
-        seed /= 36;
-        char::from_digit(digit, 36).unwrap_or('x')
-    };
-    (0..bytes).map(letter).collect::<String>().into()
 }
 
 #[cfg(test)]
@@ -136,24 +130,27 @@ mod tests {
         let path = dir.path().join("m.sock");
         let text = path.to_str().unwrap();
         drop(UnixListener::bind(&path).unwrap()); // stale: nobody listens
-        let mut first = bind(text, 0o777).unwrap();
+        let first = bind(text, 0o777).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o777);
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "a temporary file was left");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "another file was left");
         let error = bind(text, 0o777).unwrap_err().to_string();
         assert!(error.contains("already in use"), "{error}");
         fs::remove_file(&path).unwrap();
         fs::write(&path, "not ours").unwrap();
         let error = bind(text, 0o777).unwrap_err().to_string();
         assert!(error.contains("no socket"), "{error}");
-        first.unlink();
+        drop(first);
         assert_eq!(fs::read_to_string(&path).unwrap(), "not ours");
     }
 
     #[test]
-    fn names_of_one_letter_and_abstract_names_bind() {
+    fn the_longest_path_and_abstract_names_bind() {
         let dir = tempfile::tempdir().unwrap();
-        let mut bound = bind(dir.path().join("s").to_str().unwrap(), 0o600).unwrap();
-        bound.unlink();
+        let stem = dir.path().join("").to_str().unwrap().to_owned();
+        let longest = format!("{stem}{}", "s".repeat(107 - stem.len()));
+        let bound = bind(&longest, 0o600).unwrap();
+        assert_eq!(fs::metadata(&longest).unwrap().permissions().mode() & 0o777, 0o600);
+        drop(bound);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         let name = format!("@metrics-server-test-{}", std::process::id());
         bind(&name, 0o777).unwrap();

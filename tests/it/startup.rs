@@ -3,7 +3,9 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::thread;
 
 use crate::common::server::{BASE, temp_dir};
 use crate::common::{Exit, Server, inc};
@@ -207,6 +209,40 @@ fn unix_path_of_a_dead_server_is_taken_over() {
     dead.wait_exit();
     assert!(dir.path().join("ms.sock").exists());
     first_is_unharmed(Server::must_start(dir.path(), &BASE));
+}
+
+/// All find the socket that a dead server has left, and only one may replace it.
+#[test]
+fn of_servers_that_start_at_once_one_gets_the_unix_path() {
+    for _ in 0..20 {
+        let dir = temp_dir();
+        drop(UnixListener::bind(dir.path().join("ms.sock")).unwrap());
+        let start = || Server::try_start(dir.path(), &BASE);
+        let started: Vec<Result<Server, Exit>> = thread::scope(|scope| {
+            let starts: Vec<_> = (0..6).map(|_| scope.spawn(start)).collect();
+            starts.into_iter().map(|start| start.join().unwrap()).collect()
+        });
+        let mut servers = Vec::new();
+        for result in started {
+            match result {
+                Ok(server) => servers.push(server),
+                Err(exit) => says(&exit, 1, &["-uds", "ms.sock", "already in use"]),
+            }
+        }
+        assert_eq!(servers.len(), 1, "servers on one path");
+        servers.into_iter().for_each(first_is_unharmed);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "something was left behind");
+    }
+}
+
+#[test]
+fn directory_that_another_process_has_locked() {
+    let dir = temp_dir();
+    let directory = fs::File::open(dir.path()).unwrap();
+    directory.lock().unwrap();
+    says(&refusal(dir.path(), &[]), 1, &["-uds", "ms.sock", "lock of its directory for 5s"]);
+    directory.unlock().unwrap();
+    Server::must_start(dir.path(), &BASE).stop();
 }
 
 #[test]

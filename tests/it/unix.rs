@@ -7,6 +7,7 @@ use std::process;
 use std::time::{Duration, Instant};
 
 use crate::common::send::Client;
+use crate::common::server::temp_dir;
 use crate::common::wait::{until, until_within};
 use crate::common::{Page, Server, inc};
 
@@ -28,6 +29,27 @@ fn mode_of_the_file() {
         assert_eq!(files, 1, "temporary names are left behind");
         server.stop();
     }
+}
+
+/// As `ss -lx` shows it.
+#[test]
+fn kernel_knows_the_listener_by_its_path() {
+    let dir = temp_dir();
+    let path = dir.path().join("ms.sock").to_str().unwrap().to_owned();
+    let relative = format!("./p{}.sock", process::id());
+    let server = Server::must_start(
+        dir.path(),
+        &["-socket", "127.0.0.1:0", "-udp", "", "-uds", &path, "-uds-pool", &relative],
+    );
+    let table = fs::read_to_string(format!("/proc/{}/net/unix", server.pid())).unwrap();
+    // Num, RefCount, Protocol, Flags, Type, St, Inode, Path; the flag is that of a socket that listens.
+    let columns = table.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
+    let listening: Vec<&str> =
+        columns.filter(|row| row.len() == 8 && row[3] == "00010000").map(|row| row[7]).collect();
+    for path in [path.as_str(), relative.as_str()] {
+        assert!(listening.contains(&path), "{path} is not in:\n{table}");
+    }
+    server.stop();
 }
 
 #[test]
