@@ -1,12 +1,13 @@
-//! ScyllaDB, and Cassandra: `op: raw` becomes rows of a table, over CQL.
+//! ScyllaDB and Cassandra: messages with `op` `raw` become rows of a table, over CQL.
 //!
 //! ```text
-//!  sender ─ batch ─▶ session (made when rows come) ─▶ up to 256 inserts at once ─▶ a result each
+//!  sender ─ batch ─▶ session (opened when rows come) ─▶ up to 256 inserts at once ─▶ a result for each
 //! ```
 //!
-//! Runs on the sender, whose current-thread runtime the driver lives on: nothing of it moves between two
-//! deliveries. A row's time is that of its coming, so is its write's, and its number keeps it apart from
-//! others: a row that is sent twice is one row. Only this module names the driver and its runtime.
+//! Runs on the sender. The driver's tasks have a runtime on the sender's own thread, so they stand still between
+//! two deliveries. The key of a row holds the time at which it was received and its number, and the time of the
+//! write is the same as well: a row that is sent twice is stored once. Only this module names the driver and its
+//! runtime.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,18 +23,22 @@ use crate::sinks::{BatchLimits, Outcome, Row, RowResult, Sink, Trigger};
 mod cluster;
 mod connect;
 mod error;
+mod failures;
 mod insert;
+mod insert_result;
 mod schema;
 mod session;
 mod timestamps;
+mod transport;
+mod values;
 
 use insert::BatchInserts;
 use session::PreparedSession;
 use timestamps::TimestampAllocator;
 pub(crate) use timestamps::TimestampCounters;
 
-/// A batch is at most so many requests: far fewer than the 32,767 numbers by which a connection tells
-/// requests apart, so that none is given again while an answer is awaited.
+/// A row is a request of its own. A batch has far fewer than the 32,767 numbers by which a connection tells its
+/// requests apart, so no number is used again while its first answer may still come.
 const LIMITS: BatchLimits = BatchLimits {
     bytes: 128 * 1024,
     rows: 500,
@@ -41,10 +46,10 @@ const LIMITS: BatchLimits = BatchLimits {
     max_bytes: 1024 * 1024,
     max_rows: 2_000,
 };
-/// A session that was idle for longer is not used again: what stands between may have forgotten it.
+/// A session that was idle for longer is not used again: a firewall on the way may have forgotten its connections.
 const IDLE_MAX: Duration = Duration::from_mins(1);
 
-/// The far end.
+/// The sink.
 #[derive(Debug)]
 pub(crate) struct Scylla {
     config: ScyllaConfig,
@@ -52,24 +57,26 @@ pub(crate) struct Scylla {
     timestamps: TimestampAllocator,
     counters: Arc<TimestampCounters>,
     stopped: Arc<watch::Sender<bool>>,
-    /// Of log lines about refused rows.
+    /// For log lines about refused rows.
     throttle: Throttle,
 }
 
-/// A session and the runtime that its tasks run on.
+/// A session and the runtime of its tasks.
 #[derive(Debug)]
 struct OpenSession {
-    session: Arc<PreparedSession>, // dropped before its runtime
+    /// Stands before `runtime`, since fields are dropped in their order and a session needs its runtime.
+    session: Arc<PreparedSession>,
     runtime: DriverRuntime,
+    /// When rows were last sent.
     used: Instant,
 }
 
-/// The driver's runtime.
+/// The driver's runtime; `None` only while it is dropped.
 #[derive(Debug)]
 struct DriverRuntime(Option<Runtime>);
 
 impl Scylla {
-    /// Opens nothing yet.
+    /// Takes the flags; a session is opened when rows come.
     ///
     /// # Errors
     /// Flags that do not go together, or a file that cannot be read; names the flag.
@@ -80,7 +87,10 @@ impl Scylla {
         if config.tls {
             connect::tls(&config.ca_path)?;
         } else if !config.ca_path.is_empty() {
-            bail!("-scylladb-ca-path: it takes effect with -scylladb-tls only");
+            bail!(
+                "-scylladb-ca-path {:?} is for TLS, which is off: add -scylladb-tls, or leave the path out",
+                config.ca_path
+            );
         }
         if config.user.is_empty() != config.password.expose().is_empty() {
             bail!(
@@ -97,20 +107,18 @@ impl Scylla {
         })
     }
 
-    /// The session, opened if there is none; an error is for the log.
+    /// Returns the session, and opens one first if there is none or it was idle for long. The error is for the log.
     fn session(&mut self) -> Result<&mut OpenSession, String> {
-        let idle = self.open.as_ref().is_some_and(|open| open.used.elapsed() > IDLE_MAX);
-        match &mut self.open {
-            Some(_) if !idle => {}
-            open => {
-                *open = None; // the old session goes before the new one comes
-                *open = Some(OpenSession::open(&self.config, &self.stopped)?);
-            }
-        }
-        self.open.as_mut().ok_or_else(|| "no session is open".to_owned())
+        // The old session is closed before a new one is opened.
+        let open = self.open.take().filter(|open| open.used.elapsed() <= IDLE_MAX);
+        let open = match open {
+            Some(open) => open,
+            None => OpenSession::open(&self.config, &self.stopped)?,
+        };
+        Ok(self.open.insert(open))
     }
 
-    fn tell(&mut self, refused: &str) {
+    fn log_refused(&mut self, refused: &str) {
         if self.throttle.allows() {
             log::warn!("scylladb: rows are refused: {refused}");
         }
@@ -118,12 +126,12 @@ impl Scylla {
 }
 
 impl OpenSession {
-    /// Opens a session; an error is for the log.
+    /// Opens a session; the error is for the log.
     fn open(config: &ScyllaConfig, stopped: &watch::Sender<bool>) -> Result<Self, String> {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build();
         let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
         let runtime = DriverRuntime(Some(runtime));
-        // As a task, which keeps faults of the driver apart from rows.
+        // In a task of its own, so that a panic of the driver is an error here and no fault of a row.
         let config = config.clone();
         let opened = runtime.run(stopped, async move {
             tokio::spawn(async move { PreparedSession::open(&config).await }).await
@@ -136,10 +144,11 @@ impl OpenSession {
 }
 
 impl DriverRuntime {
-    /// Runs until the work is done; `None` if the server stops before.
+    /// Runs until the work is done; `None` if the server stops before that.
     fn run<T>(&self, stopped: &watch::Sender<bool>, work: impl Future<Output = T>) -> Option<T> {
         let mut stopped = stopped.subscribe();
-        self.0.as_ref()?.block_on(async {
+        let runtime = self.0.as_ref().expect("the runtime is taken out in drop only");
+        runtime.block_on(async {
             tokio::select! {
                 biased;
                 done = work => Some(done),
@@ -151,8 +160,9 @@ impl DriverRuntime {
 
 impl Drop for DriverRuntime {
     fn drop(&mut self) {
+        // In the background, since a thread of it may be looking up a name, which cannot be interrupted.
         if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background(); // it may be resolving a name
+            runtime.shutdown_background();
         }
     }
 }
@@ -173,7 +183,7 @@ impl Sink for Scylla {
         });
         self.timestamps = timestamps;
         if let Some(refused) = inserts.refused.take() {
-            self.tell(&refused);
+            self.log_refused(&refused);
         }
         if let Err(why) = opened {
             return Outcome::Retry { why, after: None };

@@ -1,4 +1,4 @@
-//! A session with the cluster: which nodes there are, and statements that are sent to any of them.
+//! A session with the cluster: the driver finds its nodes, and statements are sent to one that fits.
 //!
 //! Runs on the runtime of the thread that sends. It must not know the table nor rows.
 
@@ -20,26 +20,27 @@ use cdrs_tokio::statement::StatementParams;
 use cdrs_tokio::types::rows::Row;
 use tokio::time::timeout;
 
-use super::connect::{
-    self, CONNECT_TIMEOUT, ConnectFailures, NodeAccess, NodeConnector, NodeTransport,
-};
+use super::connect::{CONNECT_TIMEOUT, NodeAccess, NodeConnector};
 use super::error::{SessionError, describe};
+use super::transport::NodeTransport;
 use crate::config::{GoAddr, ScyllaConfig};
 
-/// How long an answer may take: longer than the cluster itself waits for its nodes (2 s).
+/// How long an answer may take. The cluster itself gives up on its nodes after 2 s and says so, which is worth
+/// waiting for.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// Of a statement that changes the schema, on which all nodes have to agree.
+/// How long the answer to a change of the schema may take, on which all nodes have to agree.
 const SCHEMA_TIMEOUT: Duration = Duration::from_secs(15);
-/// Until the driver knows the cluster, once it is connected.
+/// How long the driver may take, once it is connected, to find the nodes of the cluster.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(8);
-/// Nodes that may be tried one after another before; with more the next session begins with others.
+/// How many nodes there is time to try, one after another, until one can be connected to. The nodes are tried in
+/// no fixed order, so if there are more, the next session begins with others.
 const CONNECTS_MAX: usize = 8;
 const RECONNECT_FIRST: Duration = Duration::from_millis(500);
 const RECONNECT_LONGEST: Duration = Duration::from_secs(10);
 
 type Balancing = TopologyAwareLoadBalancingStrategy<NodeTransport, NodeConnector>;
 
-/// A session that works, as far as is known.
+/// A session with a cluster.
 pub(super) struct ClusterSession {
     session: Session<NodeTransport, NodeConnector, Balancing>,
 }
@@ -53,7 +54,7 @@ impl ClusterSession {
         Ok(Self { session: connect(config).await? })
     }
 
-    /// Sends a statement without an answer, such as one that changes the schema.
+    /// Sends a statement whose answer has no rows, such as one that changes the schema.
     ///
     /// # Errors
     /// The cluster refuses it, or gives no answer in time.
@@ -65,12 +66,12 @@ impl ClusterSession {
     /// Sends a statement and returns all rows of its answer.
     ///
     /// # Errors
-    /// The cluster refuses it, or gives no answer in time, or one without rows.
+    /// The cluster refuses it, gives no answer in time, or gives one that holds no rows.
     pub(super) async fn rows(&self, text: &str) -> Result<Vec<Row>, SessionError> {
         let answer = timeout(REQUEST_TIMEOUT, self.session.query(text)).await;
         let body = answered(answer, REQUEST_TIMEOUT)?.response_body();
         let rows = body.map_err(|error| SessionError::new(describe(&error)))?.into_rows();
-        Ok(rows.unwrap_or_default())
+        rows.ok_or_else(|| SessionError::new("the answer to a SELECT holds no rows".to_owned()))
     }
 
     /// Prepares a statement.
@@ -98,14 +99,8 @@ async fn connect(
     config: &ScyllaConfig,
 ) -> Result<Session<NodeTransport, NodeConnector, Balancing>, SessionError> {
     let names = resolve(&config.hosts).await?;
-    let tls = config.tls.then(|| connect::tls(&config.ca_path)).transpose();
-    let access = NodeAccess {
-        user: config.user.clone(),
-        password: config.password.expose().to_owned(),
-        tls: tls.map_err(|error| SessionError::new(format!("{error:#}")))?,
-        failures: ConnectFailures::new(),
-        names: names.clone(),
-    };
+    let access = NodeAccess::new(config, names.clone());
+    let access = access.map_err(|error| SessionError::new(format!("{error:#}")))?;
     let session = connect_generic(
         &access,
         names.keys().copied(),
@@ -119,8 +114,8 @@ async fn connect(
         NodeDistanceEvaluatorWrapper(Box::new(AllLocalNodeDistanceEvaluator)),
         None,
     );
-    // The driver tries for ever and keeps the causes to itself.
-    let no_node = access.failures.all(names.len());
+    // The driver tries for ever: it is stopped here once all nodes have failed, or after a bounded time.
+    let no_node = access.failures().all(names.len());
     let tries = names.len().min(CONNECTS_MAX);
     let bound = std::iter::repeat_n(CONNECT_TIMEOUT, tries).sum::<Duration>() + SESSION_TIMEOUT;
     tokio::select! {
@@ -129,12 +124,12 @@ async fn connect(
         why = no_node => Err(SessionError::new(format!("no node can be connected to: {why}"))),
         () = tokio::time::sleep(bound) => Err(SessionError::new(format!(
             "the cluster does not tell its nodes within {bound:?}: {}",
-            access.failures.text()
+            access.failures().text()
         ))),
     }
 }
 
-/// The addresses of the hosts, with their names.
+/// Looks up the addresses of the hosts; returns the host's name for each address.
 async fn resolve(hosts: &[GoAddr]) -> Result<HashMap<SocketAddr, String>, SessionError> {
     let mut found = HashMap::new();
     let mut why = String::new();
@@ -152,6 +147,7 @@ async fn resolve(hosts: &[GoAddr]) -> Result<HashMap<SocketAddr, String>, Sessio
     Ok(found)
 }
 
+/// The answer, or why there is none; `bound` is how long it was waited for.
 fn answered<T>(
     answer: Result<Result<T, Error>, tokio::time::error::Elapsed>,
     bound: Duration,

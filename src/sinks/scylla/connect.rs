@@ -1,4 +1,4 @@
-//! Connections to nodes: plain or with TLS, each opened within a bound, and what went wrong kept for the log.
+//! Connections to nodes: plain or with TLS, each opened within a bounded time.
 //!
 //! Called by the driver, on the sender's runtime. It must not know what is sent.
 
@@ -22,101 +22,41 @@ use cdrs_tokio::error::{Error, Result};
 use cdrs_tokio::frame::{Envelope, Version};
 use cdrs_tokio::frame_encoding::ProtocolFrameEncodingFactory;
 use cdrs_tokio::future::BoxFuture;
-use cdrs_tokio::transport::{CdrsTransport, TransportRustls, TransportTcp};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::mpsc::Sender;
-use tokio::sync::watch;
 
 use super::error::describe;
+use super::failures::ConnectFailures;
+use super::transport::NodeTransport;
+use crate::config::ScyllaConfig;
 use crate::sinks::http::pem::FlagFile;
 
-/// Until a connection is open and the user known.
+/// How long it may take to open a connection and to log in.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// ScyllaDB speaks this version at most.
+/// The version of the protocol: the highest that ScyllaDB speaks.
 const VERSION: Version = Version::V4;
 /// Connections to each node.
 const POOL: usize = 2;
-/// Requests that wait for a connection to write them.
+/// Requests that may wait until a connection has written those before them.
 const BUFFERED: usize = 1024;
+/// Events of the cluster, such as a node that goes away, that may wait for the driver.
 const EVENTS: usize = 128;
-/// Never: how a node does is seen by what it answers, and a heartbeat has no bound.
+/// A year, which stands for never. Whether a node works is seen by how it answers inserts, and the driver would
+/// wait for a heartbeat's answer without a bound.
 const HEARTBEAT: Duration = Duration::from_hours(24 * 365);
 
 /// How nodes are connected to.
 #[derive(Clone)]
 pub(super) struct NodeAccess {
-    /// Empty: none.
-    pub(super) user: String,
-    pub(super) password: String,
-    pub(super) tls: Option<Arc<ClientConfig>>,
-    /// The names by which the flag calls nodes, for their certificates; others are called by address.
-    pub(super) names: HashMap<SocketAddr, String>,
-    pub(super) failures: ConnectFailures,
-}
-
-/// What went wrong with each address that could not be connected to.
-#[derive(Clone, Debug)]
-pub(super) struct ConnectFailures(Arc<watch::Sender<HashMap<SocketAddr, String>>>);
-
-impl ConnectFailures {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(watch::channel(HashMap::new()).0))
-    }
-
-    /// Waits until so many addresses have failed; what the first of them said.
-    pub(super) async fn all(&self, addresses: usize) -> String {
-        let mut failed = self.0.subscribe();
-        // The sender lives as long as `self`.
-        let failed = failed.wait_for(|failed| failed.len() >= addresses).await;
-        failed.map_or_else(|_| String::new(), |failed| join(&failed))
-    }
-
-    /// What is known so far.
-    pub(super) fn text(&self) -> String {
-        join(&self.0.borrow())
-    }
-}
-
-fn join(failed: &HashMap<SocketAddr, String>) -> String {
-    let mut lines: Vec<_> = failed.iter().map(|(addr, why)| format!("{addr}: {why}")).collect();
-    lines.sort();
-    lines.truncate(3); // enough for the log
-    lines.join("; ")
-}
-
-/// One connection.
-#[derive(Debug)]
-pub(super) enum NodeTransport {
-    Plain(TransportTcp),
-    Tls(TransportRustls),
-}
-
-impl CdrsTransport for NodeTransport {
-    fn write_envelope<'a>(
-        &'a self,
-        envelope: &'a Envelope,
-        handshake: bool,
-    ) -> BoxFuture<'a, Result<Envelope>> {
-        match self {
-            Self::Plain(plain) => plain.write_envelope(envelope, handshake),
-            Self::Tls(tls) => tls.write_envelope(envelope, handshake),
-        }
-    }
-
-    fn is_broken(&self) -> bool {
-        match self {
-            Self::Plain(plain) => plain.is_broken(),
-            Self::Tls(tls) => tls.is_broken(),
-        }
-    }
-
-    fn address(&self) -> SocketAddr {
-        match self {
-            Self::Plain(plain) => plain.address(),
-            Self::Tls(tls) => tls.address(),
-        }
-    }
+    /// Empty if there is no login.
+    user: String,
+    password: String,
+    tls: Option<Arc<ClientConfig>>,
+    /// The names that `-scylladb-hosts` has for addresses. Certificates are checked against them; those of the nodes
+    /// that the cluster tells are checked against the address.
+    names: HashMap<SocketAddr, String>,
+    failures: ConnectFailures,
 }
 
 /// Opens connections.
@@ -144,10 +84,8 @@ impl ConnectionManager<NodeTransport> for NodeConnector {
                 Ok(opened) => opened,
                 Err(_) => Err(Error::Timeout(format!("no answer within {CONNECT_TIMEOUT:?}"))),
             };
-            self.access.failures.0.send_modify(|failed| match &opened {
-                Ok(_) => drop(failed.remove(&addr)),
-                Err(error) => drop(failed.insert(addr, describe(error))),
-            });
+            let tried = opened.as_ref().map(drop).map_err(describe);
+            self.access.failures.note(addr, tried);
             opened
         })
     }
@@ -190,6 +128,28 @@ impl NodeConnector {
 }
 
 impl NodeAccess {
+    /// With the login and the TLS of the flags, to hosts that have these addresses and names.
+    ///
+    /// # Errors
+    /// See [`tls`].
+    pub(super) fn new(
+        config: &ScyllaConfig,
+        names: HashMap<SocketAddr, String>,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            user: config.user.clone(),
+            password: config.password.expose().to_owned(),
+            tls: config.tls.then(|| tls(&config.ca_path)).transpose()?,
+            names,
+            failures: ConnectFailures::new(),
+        })
+    }
+
+    /// What went wrong with addresses so far.
+    pub(super) fn failures(&self) -> &ConnectFailures {
+        &self.failures
+    }
+
     fn provider(&self) -> Arc<dyn SaslAuthenticatorProvider + Send + Sync> {
         if self.user.is_empty() {
             return Arc::new(NoneAuthenticatorProvider);
@@ -240,7 +200,7 @@ pub(super) fn tls(ca_path: &str) -> anyhow::Result<Arc<ClientConfig>> {
     let authorities = file.authorities()?;
     let mut roots = RootCertStore::empty();
     if file.path().is_none() {
-        // Some systems hold certificates that no library can read; one of the others will do.
+        // Some systems hold certificates that no library can read. They are left out; the others count.
         roots.add_parsable_certificates(authorities);
     } else {
         for certificate in authorities {

@@ -1,14 +1,15 @@
-//! What keeps rows from being stored, in words for the log. Pure.
+//! Errors in words, for the log. Pure.
 
 use std::fmt;
 
 use cdrs_tokio::error::Error;
 
-/// Why there is no session that rows could be stored by.
+/// Why there is no session with which rows could be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SessionError(String);
 
 impl SessionError {
+    /// With this text, which says what is wrong and where.
     pub(super) fn new(text: String) -> Self {
         Self(text)
     }
@@ -20,7 +21,7 @@ impl fmt::Display for SessionError {
     }
 }
 
-/// An error in words, without the driver's inner names.
+/// An error of the driver in words, without the names of the driver's types.
 pub(super) fn describe(error: &Error) -> String {
     match error {
         Error::Server { body, addr } => format!("{addr} says: {}", body.message),

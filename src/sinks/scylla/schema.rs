@@ -1,7 +1,7 @@
-//! Keyspace and table: made where they are absent, and read as they are where they stand.
+//! The keyspace and the table: read as they are, and created if they are absent.
 //!
-//! Runs on the sender, once per session. Three shapes of table are known: our own, whose key has `seq`, so
-//! that no two rows share it, and the two without it that the original's README and code create.
+//! Runs on the sender, once per session. Tables of three shapes can be used: our own, whose key has `seq`, so that
+//! no two rows have the same key, and the two without `seq` that the original's README and its code create.
 
 use cdrs_tokio::types::ByName;
 use cdrs_tokio::types::rows::Row;
@@ -19,12 +19,14 @@ pub(super) struct TableShape {
     pub(super) has_seq: bool,
 }
 
-/// One column, as `system_schema.columns` tells it.
+/// One column, as `system_schema.columns` has it.
 #[derive(Clone, Debug)]
 struct Column {
     name: String,
+    /// Whether it is part of the key, and of which part: `partition_key`, `clustering` or `regular`.
     kind: String,
-    kind_of_value: String,
+    /// The type of its values.
+    value_type: String,
 }
 
 impl TableShape {
@@ -38,7 +40,7 @@ impl TableShape {
     }
 }
 
-/// The table's shape. If it is absent it is made first, with its keyspace, unless `create` is false.
+/// Reads the table's shape. A table that is absent is created first, with its keyspace, unless `create` is false.
 pub(super) async fn ready(
     cluster: &ClusterSession,
     table: &CqlTable,
@@ -58,17 +60,19 @@ pub(super) async fn ready(
 }
 
 async fn make(cluster: &ClusterSession, table: &CqlTable) -> Result<(), SessionError> {
-    // A user with rights on the keyspace alone may not even ask for one that exists.
-    let ask = format!(
+    // The keyspace is looked up first: `CREATE KEYSPACE IF NOT EXISTS` is refused to a user who has rights on this
+    // keyspace only, even if it exists.
+    let select = format!(
         "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = '{}'",
         table.keyspace
     );
-    if cluster.rows(&ask).await?.is_empty() {
+    if cluster.rows(&select).await?.is_empty() {
         cluster.query(&create_keyspace(table)).await?;
     }
     cluster.query(&create_table(table)).await?;
     log::info!("-scylladb-table: created {table}");
-    // It serves queries that name labels alone. ScyllaDB may refuse it (keyspaces with tablets).
+    // The index serves only queries that name labels without a name, so rows are stored without it too. ScyllaDB
+    // may refuse it in keyspaces with tablets.
     if let Err(error) = cluster.query(&create_index(table)).await {
         log::warn!("-scylladb-table: {table} has no index on labels: {error}");
     }
@@ -82,7 +86,7 @@ fn create_keyspace(table: &CqlTable) -> String {
     )
 }
 
-/// The original's table and `seq`. Its compaction options are those that both databases know.
+/// The original's table with `seq`. The compaction options are those that both databases know.
 fn create_table(table: &CqlTable) -> String {
     format!(
         "CREATE TABLE IF NOT EXISTS {table} (\
@@ -102,11 +106,11 @@ async fn read(
     cluster: &ClusterSession,
     table: &CqlTable,
 ) -> Result<Option<TableShape>, SessionError> {
-    let ask = format!(
+    let select = format!(
         "SELECT column_name, kind, type FROM system_schema.columns WHERE keyspace_name = '{}' AND table_name = '{}'",
         table.keyspace, table.table
     );
-    let columns = cluster.rows(&ask).await?.iter().map(column).collect::<Result<Vec<_>, _>>()?;
+    let columns = cluster.rows(&select).await?.iter().map(column).collect::<Result<Vec<_>, _>>()?;
     if columns.is_empty() {
         return Ok(None);
     }
@@ -118,25 +122,22 @@ async fn read(
 }
 
 fn column(row: &Row) -> Result<Column, SessionError> {
+    let error = |why: String| SessionError::new(format!("system_schema.columns: {why}"));
     let text = |name: &str| {
         let value: Result<Option<String>, _> = row.by_name(name);
-        value.map_err(|error| SessionError::new(format!("system_schema.columns: {error}")))
+        value.map_err(|why| error(why.to_string()))?.ok_or_else(|| error(format!("{name} is null")))
     };
-    Ok(Column {
-        name: text("column_name")?.unwrap_or_default(),
-        kind: text("kind")?.unwrap_or_default(),
-        kind_of_value: text("type")?.unwrap_or_default(),
-    })
+    Ok(Column { name: text("column_name")?, kind: text("kind")?, value_type: text("type")? })
 }
 
-/// The shape that these columns make; an error is the cause in words.
+/// The shape of a table with these columns; the error says why rows cannot go into such a table.
 fn shape(columns: &[Column]) -> Result<TableShape, String> {
     let find = |name: &str| columns.iter().find(|column| column.name == name);
     let is = |name: &str, types: &[&str], kinds: &[&str]| {
         let column = find(name).ok_or_else(|| format!("it has no column {name}"))?;
-        let Column { kind, kind_of_value, .. } = column;
-        if !types.contains(&kind_of_value.as_str()) {
-            return Err(format!("column {name} is {kind_of_value}, not {}", types[0]));
+        let Column { kind, value_type, .. } = column;
+        if !types.contains(&value_type.as_str()) {
+            return Err(format!("column {name} is {value_type}, not {}", types[0]));
         }
         if !kinds.contains(&kind.as_str()) {
             return Err(format!("column {name} is {kind}, not {}", kinds[0]));
@@ -176,7 +177,7 @@ mod tests {
             .map(|column| {
                 let mut words = column.splitn(3, ' ').map(|word| word.replace(';', ","));
                 let mut word = || words.next().unwrap();
-                Column { name: word(), kind: word(), kind_of_value: word() }
+                Column { name: word(), kind: word(), value_type: word() }
             })
             .collect();
         shape(&columns)

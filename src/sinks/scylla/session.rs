@@ -1,8 +1,8 @@
 //! A session that is ready for rows: the cluster, the table as it is, and the prepared insert.
 //!
-//! Runs on the runtime of the thread that sends. A session is for rows that are in hand: its tasks stand
-//! still in between. After a request that got no answer it is dropped with all its connections, since the
-//! driver would take a late answer for that of a later request.
+//! Runs on the sender's runtime, which runs only while rows are delivered: between two deliveries the tasks of a
+//! session stand still. After a request without an answer the session is dropped with all its connections, since
+//! the driver would take the late answer for that of a later request.
 
 use std::fmt;
 
@@ -41,12 +41,12 @@ impl PreparedSession {
         Ok(Self { cluster, insert, shape })
     }
 
-    /// What the table's key is made of.
+    /// The shape of the table.
     pub(super) fn shape(&self) -> TableShape {
         self.shape
     }
 
-    /// Stores one row; `None` if there was no answer in time.
+    /// Stores one row, written at this time in microseconds since 1970; `None` if there was no answer in time.
     pub(super) async fn store(
         &self,
         values: Vec<Value>,

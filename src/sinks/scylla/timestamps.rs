@@ -1,9 +1,9 @@
-//! Timestamps of rows in a table whose key has no `seq`: each row of a partition gets a millisecond of its
-//! own, as far as there is one.
+//! Timestamps of rows in a table whose key has no `seq`: each row of a partition gets a millisecond of its own, if
+//! there is a free one.
 //!
-//! Two rows of one partition and one millisecond would be one row: the later one is moved to the next free
-//! millisecond, by up to a second. Past that it overwrites the last row. Runs on the thread that sends;
-//! pure, time comes with the rows.
+//! In such a table two rows of one partition and one millisecond have the same key, so the later row would
+//! overwrite the earlier one. It is moved to the next free millisecond instead, by up to a second; past that it
+//! does overwrite. Runs on the sender. Pure: time comes with the rows.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -11,17 +11,17 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// How far a row's time is moved at most.
 pub(super) const BOUND_MS: i64 = 1_000;
-/// Partitions that are remembered at once: those of the last second. With more, the oldest are looked for.
+/// Partitions that are remembered at most. If more have rows within one second, all are forgotten.
 const PARTITIONS_MAX: usize = 1 << 20;
-/// How many are remembered before those that no longer matter are looked for.
+/// Below so many partitions none are looked for that may be forgotten.
 const PRUNE_AT: usize = 1 << 16;
 
-/// What became of rows' times; for the page.
+/// Counts the timestamps that differ from what a table with `seq` would have. Read by the exporter.
 #[derive(Debug, Default)]
 pub(crate) struct TimestampCounters {
-    /// Rows stored under a later millisecond than that of their coming.
+    /// Rows stored with a later millisecond than the one in which they were received.
     pub moved: AtomicU64,
-    /// Rows stored in timestamp of another.
+    /// Rows stored with the timestamp of another row of their partition, which they overwrite.
     pub overwritten: AtomicU64,
 }
 
@@ -33,40 +33,41 @@ impl TimestampCounters {
     }
 }
 
-/// A row's time in its table.
+/// The timestamp of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct AllottedTimestamp {
     /// In milliseconds since 1970.
     pub(super) ms: i64,
-    /// Later than the row came.
+    /// Whether it is later than the row was received.
     pub(super) moved: bool,
-    /// Another row has it.
+    /// Whether another row of the partition has it.
     pub(super) overwrites: bool,
 }
 
-/// Allots timestamps, and remembers those that rows may ask for again.
+/// Allots timestamps. Remembers those of the batch at hand, since a row that is sent again must get the same one.
 #[derive(Debug, Default)]
 pub(super) struct TimestampAllocator {
-    /// By a hash of the partition: the last millisecond taken.
+    /// By the hash of a partition: the last millisecond that a row of it has.
     last_ms: HashMap<u64, i64>,
-    /// Looked through again at this size.
+    /// The size of `last_ms` at which partitions are looked for that may be forgotten.
     prune_at: usize,
-    /// Of rows that may come again, by their time, which is theirs alone.
+    /// Timestamps of rows that may be sent again, by the row's time, which no other row of this sink has.
     given: HashMap<u64, AllottedTimestamp>,
-    /// Rows up to this time have timestamps.
+    /// The time of the newest row that has a timestamp.
     until_ns: u64,
     keys: ahash::RandomState,
 }
 
 impl TimestampAllocator {
-    /// A batch begins with a row of this time.
+    /// Notes that a batch begins with a row of this time.
     pub(super) fn begin(&mut self, first_ns: u64) {
+        // Rows come in the order of their times. If this one is new, all before it are settled.
         if first_ns > self.until_ns {
-            self.given.clear(); // what comes no more is settled
+            self.given.clear();
         }
     }
 
-    /// The timestamp of the row that came at `time_ns`; the same one whenever it is asked for.
+    /// The timestamp of the row that was received at `time_ns`; the same one if the row is sent again.
     pub(super) fn of(&mut self, time_ns: u64, partition: impl Hash) -> AllottedTimestamp {
         if let Some(timestamp) = self.given.get(&time_ns) {
             return *timestamp;
@@ -87,22 +88,23 @@ impl TimestampAllocator {
         AllottedTimestamp { ms, moved: ms > now_ms, overwrites }
     }
 
-    /// Forgets partitions whose last timestamp lies behind all that come.
+    /// Forgets partitions whose last timestamp is earlier than that of any row to come.
     fn prune(&mut self, now_ms: i64) {
         if self.last_ms.len() < self.prune_at.max(PRUNE_AT) {
             return;
         }
         self.last_ms.retain(|_, last| *last >= now_ms);
+        // A bound for the memory only: no far end takes rows of a million partitions in a second.
         if self.last_ms.len() >= PARTITIONS_MAX {
-            self.last_ms.clear(); // a million partitions in a second: no far end takes that
+            self.last_ms.clear();
         }
         self.prune_at = self.last_ms.len() * 2;
     }
 }
 
-/// A row's time as the table has it.
+/// A row's time in the unit of the table.
 pub(super) fn milliseconds(time_ns: u64) -> i64 {
-    // Nanoseconds of a u64 are fewer milliseconds than an i64 holds.
+    // An i64 holds the milliseconds of all nanoseconds that a u64 holds.
     (time_ns / 1_000_000).cast_signed()
 }
 
