@@ -1,5 +1,4 @@
-//! What the original counts of OpenSearch, under its names. Written by the thread that sends, read by the
-//! exporter.
+//! What the original counts of OpenSearch. Written by the sender, read by the exporter.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -8,16 +7,16 @@ use crate::sinks::Trigger;
 /// Bulk requests and indices.
 #[derive(Debug, Default)]
 pub(crate) struct BulkCounters {
-    /// Indices that were created or found, each once.
+    /// Indices that were created or found, each counted once; the original calls them connections.
     pub connections: AtomicU64,
-    /// Bulk requests by [`Self::STATUSES`] and [`Self::TYPES`].
+    /// Bulk requests, by the index of their label values in [`Self::STATUSES`] and [`Self::TYPES`].
     pub bulk: [[AtomicU64; 2]; 2],
 }
 
 impl BulkCounters {
-    /// The `status` label: a document of the request was not stored, or all were.
+    /// The `status` label: whether all documents of the request were stored.
     pub(crate) const STATUSES: [&'static str; 2] = ["failed", "success"];
-    /// The `type` label: the batch was full, or its time had come.
+    /// The `type` label: whether the batch was sent because it was full or because its period was over.
     pub(crate) const TYPES: [&'static str; 2] = ["size", "time"];
 
     /// Counts a bulk request.

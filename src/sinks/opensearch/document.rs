@@ -1,6 +1,6 @@
-//! The lines of a bulk request: what to do with a document, and the document.
+//! The two lines of a document in a bulk request: the action with the document's id, and the document.
 //!
-//! Pure; appends to the caller's buffer. A row makes the same lines whenever it is sent.
+//! Pure; appends to the caller's buffer. A row has the same lines each time it is sent.
 
 use std::time::Duration;
 
@@ -10,26 +10,26 @@ use jiff::Timestamp;
 use crate::sinks::Row;
 use crate::text::json;
 
-/// The time of a row. Every number of nanoseconds since 1970 that a `u64` holds is one, up to 2554.
+/// The time of a row. A `Timestamp` can hold any number of nanoseconds since 1970 that a `u64` can, up to 2554.
 pub(super) fn time(time_ns: u64) -> Timestamp {
     Timestamp::UNIX_EPOCH + Duration::from_nanos(time_ns)
 }
 
-/// Appends both lines. `create` with an id of our own, so that a document that is sent again, since
-/// nothing was heard of it, is not stored twice.
+/// Appends both lines. The action is `create` with an id that the row decides, so a document that is sent again
+/// because no answer came is not stored twice.
 pub(super) fn write(out: &mut Vec<u8>, row: &Row<'_>, index: &str) {
     out.extend_from_slice(b"{\"create\":{\"_index\":");
     json::write_string(out, index);
     out.extend_from_slice(b",\"_id\":\"");
     write_id(out, row);
     out.extend_from_slice(b"\"}}\n");
-    // As Go writes times: in UTC with a Z, and a fraction without zeros at its end.
+    // A Timestamp is written as Go writes times: in UTC with a Z, and a fraction without zeros at its end.
     row.write_json_at(out, &time(row.time_ns).to_string());
     out.push(b'\n');
 }
 
-/// 22 letters, which OpenSearch keeps as the 16 bytes that they stand for. The time comes first: ids that
-/// begin alike are cheap to look up.
+/// Appends the id: the row's time and number in 22 letters, which OpenSearch keeps as the 16 bytes that they stand
+/// for. The time comes first, since OpenSearch looks up ids that begin alike faster.
 fn write_id(out: &mut Vec<u8>, row: &Row<'_>) {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&row.time_ns.to_be_bytes());

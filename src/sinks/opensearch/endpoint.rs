@@ -1,6 +1,6 @@
-//! Where OpenSearch is, and who we are there: from the variables of the environment.
+//! Where OpenSearch is and the login there, from the environment's variables.
 //!
-//! Pure. Texts that may hold a password are in no error and in no log.
+//! Pure. Texts that may hold a password are never in an error or in the log.
 
 use std::fmt;
 
@@ -12,12 +12,12 @@ use crate::sinks::http::url::HttpUrl;
 
 const VARIABLE: &str = "METRICS_SERVER_SEARCH_URL";
 
-/// The address of the service and the header that it wants.
+/// The address of the service, and the login.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Endpoint {
-    /// With scheme and path, without user and without a slash at the end.
+    /// The URL without a user and without a slash at its end.
     pub(super) base: String,
-    /// The value of `Authorization`.
+    /// The value of the header `Authorization`, if there is a login.
     pub(super) authorization: Option<String>,
 }
 
@@ -28,10 +28,10 @@ impl fmt::Debug for Endpoint {
 }
 
 impl Endpoint {
-    /// `user` and `password` count if both are given and the URL holds none.
+    /// Takes the login from the URL; if that has none, takes `user` and `password` if both are given.
     ///
     /// # Errors
-    /// The URL is none; names the variable.
+    /// The URL cannot be used; names the variable.
     pub(super) fn new(url: &str, user: &str, password: &str) -> anyhow::Result<Self> {
         let url = match HttpUrl::parse(url) {
             Ok(url) if url.has_query() => {

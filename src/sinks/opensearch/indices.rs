@@ -1,144 +1,123 @@
-//! Which indices there are: their names, how many a day, and what is known of each.
+//! The indices that rows go to: how many a day, what is known of each, and what that means for its rows.
 //!
-//! Pure; time is an argument. A message names the index without its day.
+//! Pure; time is an argument. An index is called by a number here. Its *template* is its name without the day, as
+//! messages give it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
 use jiff::tz::Offset;
 
-use super::document;
-use crate::sinks::RejectReason;
+use super::index::{Index, IndexState};
+use super::response::DocumentResult;
+use super::{document, index_name};
+use crate::sinks::{RejectReason, RowResult};
 
-/// Of messages that name none.
-const DEFAULT: &str = "metric-events";
-/// Longest name in bytes.
-const NAME_MAX: usize = 255;
-/// Days that are kept in mind: rows that waited on disk are of days before.
+/// Days whose indices are remembered: today, and a week of days of which rows may have waited on disk.
 const DAYS_MAX: usize = 8;
-/// An index that could not be created is tried again no sooner.
-const CREATION_PERIOD: Duration = Duration::from_secs(10);
 
-/// What is known of an index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum IndexState {
-    /// Nothing.
-    Unknown,
-    /// It is there.
-    Made,
-    /// It could not be created at this time; perhaps it is there all the same.
-    Denied(Instant),
-    /// No index can have this name.
-    NoName,
-}
-
-/// An index of a day.
-#[derive(Debug)]
-pub(super) struct Index {
-    /// As messages name it.
-    template: Box<str>,
-    /// With the day.
-    pub(super) name: Box<str>,
-    pub(super) state: IndexState,
-    /// It was there once.
-    known: bool,
-    /// It, or its namesake of another day, has taken a document.
-    served: bool,
-}
+/// The numbers of one day's indices, by template.
+type IndicesOfDay = HashMap<Box<str>, usize, ahash::RandomState>;
 
 /// All indices of the last days.
 #[derive(Debug)]
 pub(super) struct Indices {
-    days: BTreeMap<Date, HashMap<Box<str>, usize, ahash::RandomState>>,
+    days: BTreeMap<Date, IndicesOfDay>,
+    /// By number.
     all: Vec<Index>,
     day_max: usize,
-    /// Templates of the first two indices that took a document. Two are enough to tell, for any index, whether
-    /// another one has taken documents.
-    witnesses: Vec<Box<str>>,
+    /// The first two templates whose indices have stored a document. Two are enough to tell, for any index, whether
+    /// one of another template has.
+    storing_templates: Vec<Box<str>>,
 }
 
 impl Indices {
-    /// With at most so many a day.
+    /// None yet, and at most so many of one day.
     pub(super) fn new(day_max: usize) -> Self {
-        Self { days: BTreeMap::new(), all: Vec::new(), day_max, witnesses: Vec::new() }
+        Self { days: BTreeMap::new(), all: Vec::new(), day_max, storing_templates: Vec::new() }
     }
 
-    /// The number of the index that a row of this time goes to; it holds until [`Self::forget_old_days`].
-    pub(super) fn find(&mut self, index: &str, time_ns: u64) -> Result<usize, RejectReason> {
-        let template = if index.is_empty() { DEFAULT } else { index };
+    /// The number of the index that a row of this time goes to, valid until [`Self::forget_old_days`] is called.
+    /// `template` is empty if the message names no index.
+    ///
+    /// # Errors
+    /// There can be no such index, or there are too many of that day.
+    pub(super) fn find(&mut self, template: &str, time_ns: u64) -> Result<usize, RejectReason> {
+        let template = if template.is_empty() { index_name::DEFAULT } else { template };
         let day = Offset::UTC.to_datetime(document::time(time_ns)).date();
         let of_day = self.days.entry(day).or_default();
         if let Some(number) = of_day.get(template) {
             return Ok(*number);
         }
-        let name = format!("{template}-{day}").into_boxed_str();
-        if !is_valid(&name) {
-            return Err(RejectReason::IndexName);
-        }
+        let name = index_name::of_day(template, day).ok_or(RejectReason::IndexName)?;
         if of_day.len() >= self.day_max {
             return Err(RejectReason::IndicesLimit);
         }
         of_day.insert(template.into(), self.all.len());
-        let served = self.all.iter().any(|index| index.served && *index.template == *template);
-        self.all.push(Index {
-            template: template.into(),
-            name,
-            state: IndexState::Unknown,
-            known: false,
-            served,
-        });
+        let mut same_template = self.all.iter().filter(|index| index.template() == template);
+        let has_stored = same_template.any(Index::has_stored);
+        self.all.push(Index::new(template, name, has_stored));
         Ok(self.all.len() - 1)
     }
 
-    /// The index of this number.
+    /// The index with this number.
     pub(super) fn get(&self, number: usize) -> &Index {
         &self.all[number]
     }
 
-    /// Notes that an index is there; returns whether it was not before.
-    pub(super) fn made(&mut self, number: usize) -> bool {
-        let index = &mut self.all[number];
-        index.state = IndexState::Made;
-        !std::mem::replace(&mut index.known, true)
+    /// The index with this number, to note what is known of it.
+    pub(super) fn get_mut(&mut self, number: usize) -> &mut Index {
+        &mut self.all[number]
     }
 
-    /// Notes that an index took a document.
-    pub(super) fn served(&mut self, number: usize) {
+    /// Notes that an index has stored a document.
+    pub(super) fn stored(&mut self, number: usize) {
         let index = &mut self.all[number];
-        if !std::mem::replace(&mut index.served, true)
-            && self.witnesses.len() < 2
-            && !self.witnesses.contains(&index.template)
+        if index.stored()
+            && self.storing_templates.len() < 2
+            && !self.storing_templates.iter().any(|known| **known == *index.template())
         {
-            self.witnesses.push(index.template.clone());
+            self.storing_templates.push(index.template().into());
         }
     }
 
-    /// Notes what is known now.
-    pub(super) fn set(&mut self, number: usize, state: IndexState) {
-        self.all[number].state = state;
+    /// What becomes of a row that was sent to this index, by the result of its document.
+    pub(super) fn row_result(&mut self, number: usize, result: DocumentResult) -> RowResult {
+        match result {
+            DocumentResult::Stored => RowResult::Delivered,
+            DocumentResult::Refused => RowResult::Rejected(RejectReason::Refused),
+            DocumentResult::TooLong => RowResult::Rejected(RejectReason::TooLong),
+            // The index existed and is gone: it is created again with the next try.
+            DocumentResult::NoIndex if self.get(number).state() == IndexState::Made => {
+                self.get_mut(number).set(IndexState::Unknown);
+                RowResult::Retry
+            }
+            // Anybody may send names of indices that this user may not write to. Their rows must not hold up the
+            // others.
+            DocumentResult::NoIndex | DocumentResult::Denied
+                if self.get(number).state() != IndexState::Unknown && self.is_hopeless(number) =>
+            {
+                RowResult::Rejected(RejectReason::Refused)
+            }
+            DocumentResult::Again | DocumentResult::NoIndex | DocumentResult::Denied => {
+                RowResult::Retry
+            }
+        }
     }
 
-    /// Whether an index that takes nothing will never: it never did, while others do. (Where none does, or
-    /// this one did, something is wrong that will be mended.)
-    pub(super) fn is_hopeless(&self, number: usize) -> bool {
+    /// Whether an index that stores nothing now never will, as far as can be told: it never did, while indices of
+    /// other templates do. If none does, or this one did, the cause is one that somebody will mend.
+    fn is_hopeless(&self, number: usize) -> bool {
         let index = &self.all[number];
-        !index.served && self.witnesses.iter().any(|other| *other != index.template)
+        !index.has_stored()
+            && self.storing_templates.iter().any(|other| **other != *index.template())
     }
 
-    /// Whether an index is to be created now.
-    pub(super) fn is_due(&self, number: usize, now: Instant) -> bool {
-        match self.all[number].state {
-            IndexState::Unknown => true,
-            IndexState::Denied(tried) => now.saturating_duration_since(tried) >= CREATION_PERIOD,
-            IndexState::Made | IndexState::NoName => false,
-        }
-    }
-
-    /// Drops what is known of days long gone. Numbers change.
+    /// Forgets the indices of all but the newest days. The numbers of those that stay change.
     pub(super) fn forget_old_days(&mut self) {
-        while self.days.len() > DAYS_MAX {
-            let Some((_, gone)) = self.days.pop_first() else { return };
+        while self.days.len() > DAYS_MAX
+            && let Some((_, gone)) = self.days.pop_first()
+        {
             let mut numbers: Vec<_> = gone.into_values().collect();
             numbers.sort_unstable();
             for number in numbers.into_iter().rev() {
@@ -148,16 +127,6 @@ impl Indices {
             }
         }
     }
-}
-
-/// Whether an index can have this name.
-fn is_valid(name: &str) -> bool {
-    const FORBIDDEN: &[char] = &['\\', '/', '*', '?', '"', '<', '>', '|', ' ', ',', '#', ':'];
-    name.len() <= NAME_MAX
-        && !name.starts_with(['-', '_', '+'])
-        && !name.contains(FORBIDDEN)
-        && !name.contains(|char: char| char.is_control() || char.is_whitespace())
-        && name.to_lowercase() == name
 }
 
 #[cfg(test)]
@@ -170,50 +139,14 @@ mod tests {
     fn a_name_has_its_day_and_a_default() {
         let mut indices = Indices::new(9);
         let first = indices.find("idx", 20_000 * DAY_NS).unwrap();
-        assert_eq!(&*indices.get(first).name, "idx-2024-10-04");
+        assert_eq!(indices.get(first).name(), "idx-2024-10-04");
         assert_eq!(indices.find("idx", 20_001 * DAY_NS - 1), Ok(first));
         let next = indices.find("idx", 20_001 * DAY_NS).unwrap();
-        assert_eq!(&*indices.get(next).name, "idx-2024-10-05");
+        assert_eq!(indices.get(next).name(), "idx-2024-10-05");
         let other = indices.find("", 20_000 * DAY_NS).unwrap();
-        assert_eq!(&*indices.get(other).name, "metric-events-2024-10-04");
+        assert_eq!(indices.get(other).name(), "metric-events-2024-10-04");
         assert_eq!(indices.find("metric-events", 20_000 * DAY_NS), Ok(other));
-    }
-
-    #[test]
-    fn names_that_no_index_can_have_are_refused() {
-        let mut indices = Indices::new(1_000);
-        let long = "x".repeat(NAME_MAX - "-2024-10-04".len());
-        for name in ["a", "a.b", ".a", "a-b_c+d", "1", "größe", "日本", &long] {
-            assert!(indices.find(name, 20_000 * DAY_NS).is_ok(), "{name}");
-        }
-        let longer = format!("{long}x");
-        let names = [
-            "A",
-            "Größe",
-            "_a",
-            "-a",
-            "+a",
-            "a/b",
-            "..\\a",
-            "a*",
-            "a?",
-            "a\"",
-            "<a",
-            "a>",
-            "a|b",
-            "a b",
-            "a,b",
-            "a#",
-            "a:b",
-            "a\n",
-            "a\u{a0}b",
-            "a\0",
-            "../_cluster/settings?pretty#",
-            &longer,
-        ];
-        for name in names {
-            assert_eq!(indices.find(name, 20_000 * DAY_NS), Err(RejectReason::IndexName), "{name}");
-        }
+        assert_eq!(indices.find("A", 20_000 * DAY_NS), Err(RejectReason::IndexName));
     }
 
     #[test]
@@ -233,7 +166,7 @@ mod tests {
         for day in (0..20).rev() {
             for name in ["a", "b"] {
                 let number = indices.find(name, day * DAY_NS).unwrap();
-                indices.set(number, IndexState::Made);
+                indices.get_mut(number).set(IndexState::Made);
             }
         }
         indices.forget_old_days();
@@ -241,38 +174,23 @@ mod tests {
         for day in 12..20 {
             for name in ["a", "b"] {
                 let number = indices.find(name, day * DAY_NS).unwrap();
-                assert_eq!(&*indices.get(number).name, format!("{name}-1970-01-{:02}", day + 1));
-                assert_eq!(indices.get(number).state, IndexState::Made);
+                assert_eq!(indices.get(number).name(), format!("{name}-1970-01-{:02}", day + 1));
+                assert_eq!(indices.get(number).state(), IndexState::Made);
             }
         }
         assert_eq!(indices.all.len(), 2 * DAYS_MAX);
     }
 
     #[test]
-    fn an_index_is_hopeless_if_others_serve_and_it_never_did() {
+    fn an_index_is_hopeless_if_others_store_and_it_never_did() {
         let mut indices = Indices::new(9);
         let [a, b] = ["a", "b"].map(|name| indices.find(name, 0).unwrap());
         assert!(!indices.is_hopeless(a) && !indices.is_hopeless(b));
-        indices.served(a);
+        indices.stored(a);
         assert!(!indices.is_hopeless(a) && indices.is_hopeless(b));
-        indices.served(b);
+        indices.stored(b);
         assert!(!indices.is_hopeless(a) && !indices.is_hopeless(b));
         let [a, c] = ["a", "c"].map(|name| indices.find(name, DAY_NS).unwrap());
         assert!(!indices.is_hopeless(a) && indices.is_hopeless(c));
-    }
-
-    #[test]
-    fn an_index_that_could_not_be_created_is_tried_again_later() {
-        let mut indices = Indices::new(9);
-        let (number, now) = (indices.find("a", 0).unwrap(), Instant::now());
-        assert!(indices.is_due(number, now));
-        indices.set(number, IndexState::Denied(now));
-        assert!(!indices.is_due(number, now));
-        assert!(indices.is_due(number, now + CREATION_PERIOD));
-        assert!(indices.made(number));
-        assert!(!indices.is_due(number, now + CREATION_PERIOD));
-        indices.set(number, IndexState::Unknown);
-        assert!(indices.is_due(number, now));
-        assert!(!indices.made(number), "it was there before");
     }
 }

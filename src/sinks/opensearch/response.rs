@@ -1,7 +1,7 @@
-//! What OpenSearch answers: to a bulk request, and when it does not do as asked.
+//! What OpenSearch answers to a bulk request and to the creation of an index.
 //!
-//! Pure. It judges by status and not by the names of exceptions, which differ between products and versions;
-//! names are for the log and for answers that have no status of their own.
+//! Pure. Statuses decide, since the names of exceptions differ between products and versions. Names are read for the
+//! log, and where a status alone has two meanings.
 
 use std::borrow::Cow;
 
@@ -9,35 +9,36 @@ use serde::Deserialize;
 
 use crate::text::excerpt::excerpt;
 
-/// The answer to a bulk request, as far as `filter_path` lets it come.
+/// The answer to a bulk request, as far as the request's `filter_path` asks for it.
 #[derive(Deserialize)]
 pub(super) struct Bulk<'a> {
-    /// One for each document, in order.
+    /// One for each document, in the order of the request.
     #[serde(borrow)]
     pub(super) items: Vec<Item<'a>>,
 }
 
-/// What became of a document.
+/// What became of a document, under the name of the action that was asked for.
 #[derive(Deserialize)]
 pub(super) struct Item<'a> {
-    /// Under the name of what was asked for.
+    /// The only action that is ever asked for.
     #[serde(borrow)]
     pub(super) create: Created<'a>,
 }
 
-/// See [`Item`].
+/// What became of a document.
 #[derive(Deserialize)]
 pub(super) struct Created<'a> {
-    /// HTTP's.
+    /// As in HTTP.
     pub(super) status: u16,
-    /// Why not.
+    /// Why it was not created.
     #[serde(borrow, default)]
     pub(super) error: Option<Cause<'a>>,
 }
 
-/// An error in words.
+/// An error, as OpenSearch tells it.
 #[derive(Deserialize)]
 pub(super) struct Cause<'a> {
+    /// The name of an exception.
     #[serde(borrow, default, rename = "type")]
     kind: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -47,17 +48,17 @@ pub(super) struct Cause<'a> {
 /// What a document's status means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DocumentResult {
-    /// It is there, by this request or by one before it whose answer did not arrive.
+    /// It is stored, by this request or by an earlier one whose answer did not arrive.
     Stored,
-    /// To be sent again.
+    /// It has to be sent again.
     Again,
     /// There is no such index.
     NoIndex,
     /// This user may not write to the index, or nobody may.
     Denied,
-    /// Never to be stored: longer than allowed.
+    /// It will never be stored, since it is too long.
     TooLong,
-    /// Never to be stored: it does not fit.
+    /// It will never be stored, since it does not fit the index.
     Refused,
 }
 
@@ -66,7 +67,7 @@ impl Created<'_> {
     pub(super) fn result(&self) -> DocumentResult {
         let kind = self.error.as_ref().and_then(|cause| cause.kind.as_deref());
         match self.status {
-            // The index was to be created for the document, and the cluster has no room for one more.
+            // The document's index is absent, and the cluster has no room for one more.
             400 if kind == Some("validation_exception") => DocumentResult::Denied,
             status => DocumentResult::of(status),
         }
@@ -74,7 +75,7 @@ impl Created<'_> {
 }
 
 impl DocumentResult {
-    /// Of a status.
+    /// What the status of a document means.
     fn of(status: u16) -> Self {
         match status {
             200..=299 | 409 => Self::Stored,
@@ -88,41 +89,41 @@ impl DocumentResult {
 }
 
 impl Cause<'_> {
-    /// For the log.
+    /// Name and reason, for the log.
     pub(super) fn words(&self) -> String {
         let (kind, reason) = (self.kind.as_deref(), self.reason.as_deref());
         excerpt(&[kind.unwrap_or("no type"), reason.unwrap_or("no reason")].join(": "))
     }
 }
 
-/// An answer that is an error.
+/// An answer of OpenSearch that is an error.
 #[derive(Deserialize)]
 struct Failed<'a> {
     #[serde(borrow)]
     error: Cause<'a>,
 }
 
-/// Of an answer that is an error: its words for the log.
+/// What an answer that is an error says, for the log.
 pub(super) fn words(body: &str) -> String {
     cause(body).map_or_else(|| excerpt(body), |cause| cause.words())
 }
 
-/// Whether an error is OpenSearch's, and not that of something before it.
+/// Whether an error comes from OpenSearch, and not from a proxy in front of it.
 pub(super) fn is_its_own(body: &str) -> bool {
     cause(body).is_some()
 }
 
-/// Whether the answer to the creation of an index is that it exists.
+/// Whether the answer to the creation of an index is that it exists already.
 pub(super) fn exists_already(body: &str) -> bool {
     is(body, "resource_already_exists_exception")
 }
 
-/// Whether it is that no index can have such a name.
+/// Whether the answer to the creation of an index is that no index can have its name.
 pub(super) fn is_no_name(body: &str) -> bool {
     is(body, "invalid_index_name_exception") && !body.contains("already exists as alias")
 }
 
-/// Whether an answer is that the cluster is closed to all, and not to us.
+/// Whether an answer is that the cluster takes nothing from anybody, as when its disks are full.
 pub(super) fn is_block(body: &str) -> bool {
     is(body, "cluster_block_exception")
 }
@@ -131,7 +132,8 @@ fn cause(body: &str) -> Option<Cause<'_>> {
     serde_json::from_str::<Failed<'_>>(body).ok().map(|failed| failed.error)
 }
 
-/// By type alone: names of indices, which anybody sends, stand in the other texts.
+/// Whether the answer is an error with this name. The other texts are not searched, since they may hold names of
+/// indices, which anybody can send.
 fn is(body: &str, kind: &str) -> bool {
     cause(body).is_some_and(|cause| cause.kind.as_deref() == Some(kind))
 }

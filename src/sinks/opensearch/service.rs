@@ -1,32 +1,86 @@
-//! The service behind its URL: a request with who we are, and what it means that there is no good answer.
+//! The service: sends it requests with the login, and says what to do if the answer is no good one.
 //!
 //! Runs on the sender. It must not know rows.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::endpoint::Endpoint;
-use super::response;
-use crate::sinks::Outcome;
+use super::response::{self, Bulk};
 use crate::sinks::gzip::gzip;
 use crate::sinks::http::{Client, RequestHead, Response};
+use crate::sinks::{Outcome, RejectReason};
+
+/// The path of a bulk request. The service gives up on documents after 20 s and says on which, since our client
+/// gives up on the whole request after 30 s. The filter leaves out all of the answer that is not read.
+const BULK: &str =
+    "/_bulk?timeout=20s&filter_path=items.*.status,items.*.error.type,items.*.error.reason";
+
+/// The characters of a name that are percent-encoded in a path: all but RFC 3986's unreserved ones.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Where requests go.
 #[derive(Debug)]
 pub(super) struct Service {
-    pub(super) endpoint: Endpoint,
-    pub(super) client: Client,
+    endpoint: Endpoint,
+    client: Client,
+    /// The body of a request that creates an index.
+    settings: String,
+}
+
+/// What the service says to the creation of an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Creation {
+    /// The index exists.
+    Made,
+    /// No index can have this name.
+    NoName,
+    /// This user may not create it, or something else is wrong with this index only; the log says what.
+    Denied,
 }
 
 impl Service {
-    /// Puts a JSON document at this path. Without an answer the outcome is to try again.
-    pub(super) fn put(&mut self, path: &str, json: &str) -> Result<Response, Outcome> {
-        let headers = [("content-type", "application/json")];
-        self.send("PUT", path, &headers, json.as_bytes()).map_err(|error| self.no_answer(&error))
+    /// The service at this endpoint; indices are created with these settings.
+    pub(super) fn new(endpoint: Endpoint, client: Client, settings: String) -> Self {
+        Self { endpoint, client, settings }
     }
 
-    /// Posts lines of JSON, compressed. Without an answer the outcome is to try again.
-    pub(super) fn post_lines(&mut self, path: &str, lines: &[u8]) -> Result<Response, Outcome> {
+    /// What ends a request that is under way and makes later ones fail at once; for another thread.
+    pub(super) fn cancel(&self) -> Box<dyn Fn() + Send + Sync> {
+        self.client.cancel()
+    }
+
+    /// Creates an index.
+    ///
+    /// # Errors
+    /// There is no answer, or the service takes no index now: the outcome is to try again.
+    pub(super) fn create_index(&mut self, name: &str) -> Result<Creation, Outcome> {
+        let path = format!("/{}", utf8_percent_encode(name, PATH));
+        let headers = [("content-type", "application/json")];
+        let body = self.settings.clone().into_bytes();
+        let answer = self.send("PUT", &path, &headers, &body);
+        let answer = answer.map_err(|error| self.no_answer(&error))?;
+        match answer.status {
+            200..=299 => Ok(Creation::Made),
+            400 if response::exists_already(&answer.body) => Ok(Creation::Made),
+            400 if response::is_no_name(&answer.body) => Ok(Creation::NoName),
+            300..=399 | 401 | 404 | 408 | 429 | 500.. => Err(self.retry(&answer)),
+            _ if response::is_block(&answer.body) => Err(self.retry(&answer)),
+            status => {
+                let words = response::words(&answer.body);
+                log::warn!("opensearch: index {name} cannot be created: {status} {words}");
+                Ok(Creation::Denied)
+            }
+        }
+    }
+
+    /// Posts the lines of a bulk request, compressed.
+    ///
+    /// # Errors
+    /// There is no answer: the outcome is to try again.
+    pub(super) fn post_bulk(&mut self, lines: &[u8]) -> Result<Response, Outcome> {
         let headers = [("content-type", "application/x-ndjson"), ("content-encoding", "gzip")];
         let body = gzip(lines).map_err(anyhow::Error::from);
-        let response = body.and_then(|body| self.send("POST", path, &headers, &body));
+        let response = body.and_then(|body| self.send("POST", BULK, &headers, &body));
         response.map_err(|error| self.no_answer(&error))
     }
 
@@ -55,7 +109,37 @@ impl Service {
         Outcome::Retry { why, after: None }
     }
 
-    /// Of an answer that says nothing about single rows: to try again, with what the operator can do.
+    /// Reads the answer to a bulk request with so many documents.
+    ///
+    /// # Errors
+    /// It does not say for each document what became of it: what is to be done with all of them.
+    pub(super) fn bulk_results<'a>(
+        &self,
+        answer: &'a Response,
+        documents: usize,
+    ) -> Result<Bulk<'a>, Outcome> {
+        let base = &self.endpoint.base;
+        match answer.status {
+            200..=299 => {}
+            413 => {
+                let why = format!("{base} takes no requests of this size (413)");
+                return Err(Outcome::Split { why, reason: RejectReason::TooLong });
+            }
+            400 if response::is_its_own(&answer.body) => {
+                let words = response::words(&answer.body);
+                let why = format!("{base} cannot read a request: 400 {words}");
+                return Err(Outcome::Split { why, reason: RejectReason::Refused });
+            }
+            _ => return Err(self.retry(answer)),
+        }
+        let bulk: Option<Bulk<'_>> = serde_json::from_str(&answer.body).ok();
+        bulk.filter(|bulk| bulk.items.len() == documents).ok_or_else(|| {
+            let why = format!("{base} answers {}, but not for each document", answer.status);
+            Outcome::Retry { why, after: None }
+        })
+    }
+
+    /// Tries again after an answer that says nothing about single rows; the reason says what the operator can do.
     pub(super) fn retry(&self, answer: &Response) -> Outcome {
         let hint = match answer.status {
             401 => {
@@ -73,7 +157,8 @@ impl Service {
     }
 }
 
-/// What an index is created with: the original's, to the byte where the numbers are its own.
+/// The settings and the mapping that an index is created with. With the original's numbers they are the original's
+/// to the byte.
 pub(super) fn settings(shards: usize, replicas: usize) -> String {
     format!(
         r#"{{

@@ -1,0 +1,106 @@
+//! One index of a day, and what is known of it.
+//!
+//! Pure; time is an argument.
+
+use std::time::{Duration, Instant};
+
+/// The shortest time between two tries to create an index that was denied.
+const CREATION_PERIOD: Duration = Duration::from_secs(10);
+
+/// What is known of an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IndexState {
+    /// Nothing: it has to be created before rows are sent to it.
+    Unknown,
+    /// It exists.
+    Made,
+    /// The service refused to create it at this time. It may exist all the same, created by somebody else.
+    Denied(Instant),
+    /// No index can have this name.
+    NoName,
+}
+
+/// An index of a day.
+#[derive(Debug)]
+pub(super) struct Index {
+    template: Box<str>,
+    name: Box<str>,
+    state: IndexState,
+    /// Whether it was once seen to exist.
+    was_made: bool,
+    has_stored: bool,
+}
+
+impl Index {
+    /// An index of which nothing is known, but for whether that of the same template has stored a document on
+    /// another day.
+    pub(super) fn new(template: &str, name: Box<str>, has_stored: bool) -> Self {
+        let template = template.into();
+        Self { template, name, state: IndexState::Unknown, was_made: false, has_stored }
+    }
+
+    /// The name without the day.
+    pub(super) fn template(&self) -> &str {
+        &self.template
+    }
+
+    /// The name with the day.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is known now.
+    pub(super) fn state(&self) -> IndexState {
+        self.state
+    }
+
+    /// Whether it, or the index of the same template of another day, has stored a document.
+    pub(super) fn has_stored(&self) -> bool {
+        self.has_stored
+    }
+
+    /// Notes what is known now.
+    pub(super) fn set(&mut self, state: IndexState) {
+        self.state = state;
+    }
+
+    /// Notes that it exists; returns whether that was never seen before.
+    pub(super) fn made(&mut self) -> bool {
+        self.state = IndexState::Made;
+        !std::mem::replace(&mut self.was_made, true)
+    }
+
+    /// Notes that it has stored a document; returns whether that was not known before.
+    pub(super) fn stored(&mut self) -> bool {
+        !std::mem::replace(&mut self.has_stored, true)
+    }
+
+    /// Whether to try to create it now.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        match self.state {
+            IndexState::Unknown => true,
+            IndexState::Denied(tried) => now.saturating_duration_since(tried) >= CREATION_PERIOD,
+            IndexState::Made | IndexState::NoName => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_that_could_not_be_created_is_tried_again_later() {
+        let mut index = Index::new("a", "a-1970-01-01".into(), false);
+        let now = Instant::now();
+        assert!(index.is_due(now));
+        index.set(IndexState::Denied(now));
+        assert!(!index.is_due(now));
+        assert!(index.is_due(now + CREATION_PERIOD));
+        assert!(index.made());
+        assert!(!index.is_due(now + CREATION_PERIOD));
+        index.set(IndexState::Unknown);
+        assert!(index.is_due(now));
+        assert!(!index.made(), "it was there before");
+    }
+}
