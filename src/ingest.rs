@@ -10,8 +10,6 @@
 //! What is done with the bytes is a [`Handler`], so that the same loop without one is the limit that
 //! speed is measured against.
 
-use std::time::Duration;
-
 use crate::metric::Rejection;
 use crate::sys::recv::Datagrams;
 use crate::text::labels::ConstantLabel;
@@ -77,11 +75,9 @@ pub trait Handler: std::fmt::Debug {
     fn finish(self);
 }
 
-/// Settings of the loop, the same for all workers.
+/// Bounds of unix connections, the same for all workers.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Time that a batch which was neither empty nor full is left to fill; zero for none.
-    pub batch_wait: Duration,
     /// Bytes that one read of a stream takes at most, before what is kept.
     pub message_max_bytes: usize,
     /// Unix connections of all workers.

@@ -46,7 +46,7 @@ pub mod ingest {
     pub use crate::ingest::null::Null;
     pub use crate::ingest::udp::UdpSource;
     pub use crate::ingest::unix::{Balancer, NumberedListener, UnixSources};
-    pub use crate::ingest::worker::{WAKER, Worker};
+    pub use crate::ingest::worker::{Sources, WAKER, Worker};
     pub use crate::ingest::{Handler, Listener, Settings};
 
     pub mod barrier {

@@ -20,8 +20,8 @@ use metrics_server::testing::ingest::Null;
 use metrics_server::testing::ingest::Settings;
 use metrics_server::testing::ingest::barrier;
 use metrics_server::testing::ingest::{Balancer, NumberedListener, UnixSources};
+use metrics_server::testing::ingest::{Sources, WAKER, Worker};
 use metrics_server::testing::ingest::{UdpSource, udp};
-use metrics_server::testing::ingest::{WAKER, Worker};
 use metrics_server::testing::stats::Stats;
 use metrics_server::testing::stats::Transport;
 use metrics_server::testing::sys::{cpu, recv};
@@ -39,7 +39,6 @@ pub(crate) fn run(options: &Options) -> Result<String> {
     let main = Arc::new(Waker::new(own.registry(), Token(0))?);
     let control = Arc::new(Control::new(wakers.collect::<Result<_, _>>()?, main));
     let settings = Settings {
-        batch_wait: options.batch_wait,
         message_max_bytes: 128 << 10,
         connections_max: 4096,
         descriptors_room: 4096,
@@ -66,17 +65,11 @@ pub(crate) fn run(options: &Options) -> Result<String> {
             &settings,
             recv::PADDING,
         );
-        let worker = Worker {
-            number,
-            poll,
-            udp: sockets.next().map(|socket| UdpSource::new(socket, 0)),
-            unix,
-            handler: Null::new(Arc::clone(&stats), number),
-            stats: Arc::clone(&stats),
-            control: Arc::clone(&control),
-            barrier,
-            settings,
-        };
+        let handler = Null::new(Arc::clone(&stats), number);
+        let (stats, control) = (Arc::clone(&stats), Arc::clone(&control));
+        let source = |socket| UdpSource::new(socket, 0, options.batch_wait);
+        let sources = Sources::new(poll, sockets.next().map(source), unix)?;
+        let worker = Worker::new(number, sources, handler, stats, control, barrier);
         threads.push(start(worker, options.pin.get(number).copied())?);
     }
     wait(options)?;
@@ -101,7 +94,7 @@ fn wait(options: &Options) -> Result<()> {
 
 #[expect(clippy::disallowed_methods, reason = "the threads of this mode are started here")]
 fn start(worker: Worker<Null>, core: Option<usize>) -> Result<thread::JoinHandle<Result<()>>> {
-    let name = format!("ingest-{}", worker.number);
+    let name = format!("ingest-{}", worker.number());
     let body = move || {
         if let Some(core) = core {
             cpu::pin(core).with_context(|| format!("cannot pin to core {core}"))?;

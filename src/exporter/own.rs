@@ -1,7 +1,7 @@
 //! The server's own families, as text, each ready to be put in its place on the page.
 //!
-//! Names, types and help come from the tables of `stats` and `process`; this file knows where the
-//! numbers are. Runs on an HTTP thread, once per page.
+//! Names, types and help come from the tables of `stats`; this file knows where the numbers are. Runs on the
+//! thread `exporter`, once per page.
 
 use crate::exporter::expiry_timer::{ExpiryTotals, PASS_BOUNDS_SECONDS};
 use crate::exporter::process;
@@ -15,8 +15,7 @@ use crate::http::{Evicted, HttpStats, Refusal};
 use crate::metric::{Coercion, Kind, Op, OpType, Rejection};
 use crate::registry::Registry;
 use crate::sinks::all_counters::AllSinkCounters;
-use crate::stats::Stats;
-use crate::stats::{OwnFamily, Transport};
+use crate::stats::{LOOP_LAG_BOUNDS_SECONDS, OwnFamily, StandardFamily, Stats, Transport};
 
 mod own_page;
 mod sinks;
@@ -97,8 +96,8 @@ impl OwnPage {
         let coercions = Coercion::ALL.iter().map(|reason| reason.as_str());
         self.sums(OwnFamily::Coerced, stats, coercions, |worker| &worker.coerced);
         self.sum(OwnFamily::Parsed, stats, |worker| worker.parsed.get());
-        self.sum(OwnFamily::Shapes, stats, |worker| worker.shapes.get());
-        self.sum(OwnFamily::ShapeBytes, stats, |worker| worker.shape_bytes.get());
+        self.sum(OwnFamily::Templates, stats, |worker| worker.templates.get());
+        self.sum(OwnFamily::TemplateBytes, stats, |worker| worker.template_bytes.get());
         self.sum(OwnFamily::Garbage, stats, |worker| worker.garbage_bytes.get());
         self.sum(OwnFamily::Panics, stats, |worker| worker.panics.get());
     }
@@ -131,9 +130,20 @@ impl OwnPage {
         self.sum(OwnFamily::ConnectionsRefused, stats, |worker| worker.connections_refused.get());
         self.sum(OwnFamily::AcceptErrors, stats, |worker| worker.accept_errors.get());
         self.sum(OwnFamily::PartialBytes, stats, |worker| worker.partial_bytes.get());
-        let unread = stats.iter().map(|worker| worker.unread_ns_max.look() as f64 / 1e9);
-        self.by_worker(OwnFamily::UnreadMax, unread);
+        self.loop_lag(stats);
         self.by_worker(OwnFamily::Wakeups, stats.iter().map(|worker| worker.wakeups.get() as f64));
+    }
+
+    fn loop_lag(&mut self, stats: &Stats) {
+        let family = OwnFamily::LoopLag.family();
+        self.family(family, |text| {
+            for (number, worker) in stats.iter().enumerate() {
+                let labels = format!("{}=\"{number}\"", family.label);
+                let (buckets, sum) = (worker.loop_lag.buckets(), worker.loop_lag.sum_seconds());
+                let bounds = &LOOP_LAG_BOUNDS_SECONDS;
+                page::histogram(text, family.name, labels.as_bytes(), bounds, &buckets, sum);
+            }
+        });
     }
 
     fn registry(&mut self, sources: &OwnSources<'_>) {
@@ -145,7 +155,7 @@ impl OwnPage {
         self.own(OwnFamily::Deleted, [("inc", inc), ("obs", obs), ("set", set)]);
         self.one(OwnFamily::StaledLength, sources.passes.watched);
         let family = OwnFamily::CleanUpDuration.family();
-        self.family((family.name, family.kind, family.help), |text| {
+        self.family(family, |text| {
             let ExpiryTotals { counts, seconds, .. } = sources.passes;
             page::histogram(text, family.name, b"", &PASS_BOUNDS_SECONDS, counts, *seconds);
         });
@@ -191,23 +201,22 @@ impl OwnPage {
     }
 
     fn process(&mut self) {
-        for process::ProcessFamily { name, kind, help, value } in process::read() {
-            self.family((name, kind, help), |text| page::sample(text, name, b"", value));
+        for process::ProcessSample { family, value } in process::read() {
+            let family = family.family();
+            self.family(family, |text| page::sample(text, family.name, b"", value));
         }
     }
 
     fn http(&mut self, http: &HttpStats) {
-        let name = "promhttp_metric_handler_requests_in_flight";
-        let help = "Current number of scrapes being served.";
-        self.family((name, Kind::Gauge, help), |text| {
-            page::sample(text, name, b"", http.in_flight() as f64);
+        let family = StandardFamily::ScrapesInFlight.family();
+        self.family(family, |text| {
+            page::sample(text, family.name, b"", http.in_flight() as f64);
         });
-        let name = "promhttp_metric_handler_requests_total";
-        let help = "Total number of scrapes by HTTP status code.";
-        self.family((name, Kind::Counter, help), |text| {
+        let family = StandardFamily::Scrapes.family();
+        self.family(family, |text| {
             for (code, count) in http.requests() {
-                let labels = format!("code=\"{code}\"");
-                page::sample(text, name, labels.as_bytes(), count as f64);
+                let labels = format!("{}=\"{code}\"", family.label);
+                page::sample(text, family.name, labels.as_bytes(), count as f64);
             }
         });
     }

@@ -4,75 +4,48 @@
 
 use procfs::process::{LimitValue, Process, Stat};
 
-use crate::metric::Kind;
+use crate::stats::StandardFamily;
 
-/// One family with one sample and no labels.
+/// The one sample of a family.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct ProcessFamily {
-    /// The family's name.
-    pub name: &'static str,
-    /// Its type.
-    pub kind: Kind,
-    /// Its help.
-    pub help: &'static str,
-    /// Its value; the unit is in the name.
-    pub value: f64,
+pub(crate) struct ProcessSample {
+    pub(crate) family: StandardFamily,
+    pub(crate) value: f64,
 }
 
-/// The names of all families that [`read`] may give, in the page's order.
-pub(crate) const NAMES: [&str; 7] = [
-    "process_cpu_seconds_total",
-    "process_max_fds",
-    "process_open_fds",
-    "process_resident_memory_bytes",
-    "process_start_time_seconds",
-    "process_virtual_memory_bytes",
-    "process_virtual_memory_max_bytes",
-];
-
-const KINDS: [Kind; NAMES.len()] =
-    [Kind::Counter, Kind::Gauge, Kind::Gauge, Kind::Gauge, Kind::Gauge, Kind::Gauge, Kind::Gauge];
-
-const HELPS: [&str; NAMES.len()] = [
-    "Total user and system CPU time spent in seconds.",
-    "Maximum number of open file descriptors.",
-    "Number of open file descriptors.",
-    "Resident memory size in bytes.",
-    "Start time of the process since unix epoch in seconds.",
-    "Virtual memory size in bytes.",
-    "Maximum amount of virtual memory available in bytes.",
-];
-
-/// Reads this process' figures, in the order of [`NAMES`].
-pub(crate) fn read() -> Vec<ProcessFamily> {
+/// Reads the figures of this process.
+pub(crate) fn read() -> Vec<ProcessSample> {
     let process = Process::myself().ok();
     let stat = process.as_ref().and_then(|process| process.stat().ok());
     let limits = process.as_ref().and_then(|process| process.limits().ok());
+    let open_fds = process.as_ref().and_then(|process| process.fd_count().ok());
+    let limits = limits.as_ref();
+    let stat = stat.as_ref();
     let values = [
-        stat.as_ref().map(cpu_seconds),
-        limits.as_ref().map(|limits| limit(limits.max_open_files.soft_limit)),
-        process.as_ref().and_then(|process| process.fd_count().ok()).map(|count| count as f64),
-        stat.as_ref().map(|stat| (stat.rss * procfs::page_size()) as f64),
-        stat.as_ref().and_then(start_time),
-        stat.as_ref().map(|stat| stat.vsize as f64),
-        limits.as_ref().map(|limits| limit(limits.max_address_space.soft_limit)),
+        (StandardFamily::ProcessCpu, stat.map(cpu_seconds)),
+        (StandardFamily::ProcessMaxFds, limits.map(|all| limit(all.max_open_files.soft_limit))),
+        (StandardFamily::ProcessOpenFds, open_fds.map(|count| count as f64)),
+        (StandardFamily::ProcessResidentMemory, stat.map(resident_bytes)),
+        (StandardFamily::ProcessStartTime, stat.and_then(start_time)),
+        (StandardFamily::ProcessVirtualMemory, stat.map(|stat| stat.vsize as f64)),
+        (
+            StandardFamily::ProcessVirtualMemoryMax,
+            limits.map(|all| limit(all.max_address_space.soft_limit)),
+        ),
     ];
-    let family = |(index, value): (usize, Option<f64>)| {
-        Some(ProcessFamily {
-            name: NAMES[index],
-            kind: KINDS[index],
-            help: HELPS[index],
-            value: value?,
-        })
-    };
-    values.into_iter().enumerate().filter_map(family).collect()
+    let sample = |(family, value): (_, Option<f64>)| Some(ProcessSample { family, value: value? });
+    values.into_iter().filter_map(sample).collect()
 }
 
 fn cpu_seconds(stat: &Stat) -> f64 {
     seconds(stat.utime + stat.stime)
 }
 
-/// Seconds since 1970, as far as the kernel's whole seconds of the boot allow.
+fn resident_bytes(stat: &Stat) -> f64 {
+    (stat.rss * procfs::page_size()) as f64
+}
+
+/// Seconds since 1970, as exact as the boot's time, which the kernel tells in whole seconds.
 fn start_time(stat: &Stat) -> Option<f64> {
     Some(procfs::boot_time_secs().ok()? as f64 + seconds(stat.starttime))
 }
@@ -81,7 +54,7 @@ fn seconds(ticks: u64) -> f64 {
     ticks as f64 / procfs::ticks_per_second() as f64
 }
 
-/// No limit is shown as the largest number of the kernel's type, as others do.
+/// Without a limit the value is the largest of the kernel's type, as in Prometheus' client libraries.
 fn limit(value: LimitValue) -> f64 {
     match value {
         LimitValue::Unlimited => u64::MAX as f64,
@@ -92,16 +65,18 @@ fn limit(value: LimitValue) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::STANDARD_FAMILIES;
 
     fn value(name: &str) -> f64 {
-        read().iter().find(|family| family.name == name).unwrap().value
+        read().iter().find(|sample| sample.family.family().name == name).unwrap().value
     }
 
     #[test]
-    fn every_family_is_there_once_and_in_order() {
-        let names: Vec<_> = read().iter().map(|family| family.name).collect();
-        assert_eq!(names, NAMES);
-        assert!(NAMES.is_sorted());
+    fn every_process_family_has_its_sample() {
+        let read: Vec<_> = read().iter().map(|sample| sample.family.family().name).collect();
+        let names = STANDARD_FAMILIES.iter().map(|family| family.name);
+        let expected: Vec<_> = names.filter(|name| name.starts_with("process_")).collect();
+        assert_eq!(read, expected);
     }
 
     #[test]

@@ -1,78 +1,99 @@
 //! A worker's UDP socket.
 //!
-//! All workers' sockets share one port by `SO_REUSEPORT`; the kernel hashes each sender to one of them.
+//! All workers' sockets share one port by `SO_REUSEPORT`. The kernel chooses one of them by a hash of the
+//! sender's address, so all datagrams of one sender come to one worker.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use crate::ingest::Handler;
 use crate::sys::recv::{BATCH, Datagrams};
 use crate::sys::socket;
 
-/// Receive buffers below this do not last for the batch wait: 4 MiB hold 3,000 datagrams of 200 bytes,
-/// as the kernel charges them, and the wait lets 200 arrive at a million a second.
+/// A smaller receive buffer might overflow during a batch wait. 4 MiB hold 3,000 datagrams of 200 bytes, as
+/// the kernel charges them; at a million a second 200 arrive in a wait of 200 µs.
 const BUFFER_BYTES_FOR_WAIT: u32 = 4 << 20;
 
-/// What one look at the socket gave.
+/// What one look at the socket found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
-    /// Nothing waits.
+pub(crate) enum Look {
+    /// No datagram.
     Empty,
-    /// Some datagrams, and none was left behind them.
+    /// Some datagrams, and no more behind them.
     Some,
-    /// A whole batch; more may wait.
+    /// A full batch; more datagrams may wait.
     Full,
 }
 
 /// A bound socket and its batch.
 #[derive(Debug)]
 pub struct UdpSource {
-    /// The socket.
-    pub socket: UdpSocket,
+    socket: UdpSocket,
     /// The listener's number.
-    pub listener: usize,
+    listener: usize,
     /// What the last look took.
-    pub batch: Datagrams,
-    /// Whether the buffer holds what arrives during a batch wait.
-    pub may_wait: bool,
+    batch: Datagrams,
+    /// How long a batch may be left to fill; zero if the socket's buffer is too small for that.
+    batch_wait: Duration,
 }
 
 impl UdpSource {
-    /// Over a bound socket.
-    pub fn new(socket: UdpSocket, listener: usize) -> Self {
+    /// Over a bound socket of the listener with this number. After a batch that was neither empty nor full
+    /// the next may be left to fill for `batch_wait`; zero for no wait.
+    pub fn new(socket: UdpSocket, listener: usize, batch_wait: Duration) -> Self {
+        // Where the kernel does not tell the size of the buffer, it counts as too small.
         let granted = socket::memory(socket.as_fd()).map_or(0, |memory| memory.buffer_bytes);
-        let may_wait = granted >= BUFFER_BYTES_FOR_WAIT;
-        Self { socket, listener, batch: Datagrams::new(), may_wait }
+        let batch_wait = if granted >= BUFFER_BYTES_FOR_WAIT { batch_wait } else { Duration::ZERO };
+        Self { socket, listener, batch: Datagrams::new(), batch_wait }
     }
 
-    /// Takes a batch.
+    /// How long the next batch may be left to fill; zero for no wait.
+    pub(crate) fn batch_wait(&self) -> Duration {
+        self.batch_wait
+    }
+
+    /// Takes a batch of datagrams.
     ///
     /// # Errors
     /// Those of `recvmmsg(2)` but for `WouldBlock` and `Interrupted`.
-    pub fn look(&mut self) -> io::Result<Look> {
+    pub(crate) fn look(&mut self) -> io::Result<Look> {
         match self.batch.receive(self.socket.as_fd()) {
             Ok(BATCH) => Ok(Look::Full),
-            // The call took fewer than it could: it has seen the queue empty.
+            // The call took fewer datagrams than it could, so it has seen the socket empty.
             Ok(_) => Ok(Look::Some),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Look::Empty),
+            // A signal came before the first datagram: the batch is empty, and more may wait.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Look::Full),
             Err(error) => Err(error),
         }
     }
 
-    /// Lets nothing more in: what comes from now on is counted by the kernel as dropped.
+    /// Has the handler process the batch that the last look took.
+    pub(crate) fn pass_batch_to<H: Handler>(&mut self, handler: &mut H, now_ns: u64) {
+        handler.datagrams(self.listener, &mut self.batch, now_ns);
+    }
+
+    /// Lets nothing more in: the kernel counts what comes from now on as dropped.
     ///
     /// # Errors
     /// Those of `setsockopt(2)`.
-    pub fn seal(&self) -> io::Result<()> {
+    pub(crate) fn seal(&self) -> io::Result<()> {
         socket::drop_all(self.socket.as_fd())
     }
 }
 
-/// Binds one socket per worker to the address. The first is bound without `SO_REUSEPORT`, so that a
-/// port in use is refused instead of joined; then the option is set on it, and the others join.
+impl AsFd for UdpSource {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Binds one socket per worker to the address. The first is bound without `SO_REUSEPORT`, so that a port that
+/// another program uses is refused instead of shared with it. Then the option is set, and the others join.
 ///
 /// # Errors
 /// Those of `socket(2)` and `bind(2)`.
@@ -95,11 +116,12 @@ fn open(address: SocketAddr, join: bool, buffer_bytes: usize) -> io::Result<UdpS
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     if address.is_ipv6() {
-        // As Go: `[::]` takes IPv4 as well.
+        // As in Go programs, `[::]` takes IPv4 as well.
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
     socket.set_reuse_port(join)?;
-    // Past net.core.rmem_max if we may, up to it otherwise; what was granted is exported.
+    // With the privilege for it the buffer may be larger than net.core.rmem_max, otherwise it is cut to that.
+    // metrics_server_udp_receive_buffer_bytes tells what was granted.
     if socket::force_receive_buffer(socket.as_fd(), buffer_bytes).is_err() {
         socket.set_recv_buffer_size(buffer_bytes)?;
     }
@@ -112,13 +134,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_group_takes_everything_and_a_stranger_is_refused() {
+    fn the_sockets_share_all_datagrams_and_nobody_else_can_join() {
         let sockets = bind(([127, 0, 0, 1], 0).into(), 4, 1 << 20).unwrap();
         let address = sockets[0].local_addr().unwrap();
         assert!(sockets.iter().all(|socket| socket.local_addr().unwrap() == address));
         assert_eq!(bind(address, 4, 1 << 20).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         let mut sources: Vec<_> =
-            sockets.into_iter().map(|socket| UdpSource::new(socket, 0)).collect();
+            sockets.into_iter().map(|socket| UdpSource::new(socket, 0, Duration::ZERO)).collect();
         for _ in 0..64 {
             let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
             sender.send_to(b"{}", address).unwrap();
@@ -139,8 +161,11 @@ mod tests {
 
     #[test]
     fn a_sealed_socket_counts_what_it_drops() {
-        let mut source =
-            UdpSource::new(bind(([127, 0, 0, 1], 0).into(), 1, 1 << 20).unwrap().remove(0), 0);
+        let mut source = UdpSource::new(
+            bind(([127, 0, 0, 1], 0).into(), 1, 1 << 20).unwrap().remove(0),
+            0,
+            Duration::ZERO,
+        );
         let address = source.socket.local_addr().unwrap();
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
         sender.send_to(b"before", address).unwrap();

@@ -24,7 +24,7 @@ use crate::ingest::dispatch::{Dispatch, Shared};
 use crate::ingest::log_slots::LogSlots;
 use crate::ingest::udp::UdpSource;
 use crate::ingest::unix::{Balancer, NumberedListener, UnixSources};
-use crate::ingest::worker::{WAKER, Worker};
+use crate::ingest::worker::{Sources, WAKER, Worker};
 use crate::registry::expiry::Expiry;
 use crate::registry::local::LocalRegistry;
 use crate::registry::mailbox::Mailboxes;
@@ -271,15 +271,15 @@ fn workers(
             &settings,
             json::PADDING,
         );
-        let udp = sockets.next().map(|socket| UdpSource::new(socket, 0));
-        Worker { number, poll, udp, unix, handler, stats, control, barrier, settings }
+        let source = |socket| UdpSource::new(socket, 0, config.ingest.batch_wait);
+        let sources = Sources::new(poll, sockets.next().map(source), unix)?;
+        Ok(Worker::new(number, sources, handler, stats, control, barrier))
     });
-    Ok(workers.collect())
+    workers.collect()
 }
 
 fn settings(config: &Config) -> anyhow::Result<Settings> {
     Ok(Settings {
-        batch_wait: config.ingest.batch_wait,
         message_max_bytes: config.ingest.message_max_bytes,
         connections_max: config.ingest.connections_max,
         descriptors_room: descriptors_room(config)?,

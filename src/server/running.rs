@@ -163,8 +163,8 @@ fn start_workers(
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let cores = cores(workers.len(), pin)?;
     let start = |worker: Worker<Dispatch>| {
-        let core = cores.get(worker.number).copied();
-        let name = format!("ingest-{}", worker.number);
+        let core = cores.get(worker.number()).copied();
+        let name = format!("ingest-{}", worker.number());
         threads.start(&name, move || ingest(worker, core))
     };
     workers.into_iter().map(start).collect()

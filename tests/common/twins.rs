@@ -304,7 +304,7 @@ impl Twins {
             assert_eq!(twin.books(), books, "the books with {bound} bytes of shapes");
             assert_eq!(twin.excerpts(), excerpts, "the log with {bound} bytes of shapes");
             // Shapes are charged to the registry; nothing else makes it differ, and nothing leaks.
-            let shapes = twin.stats[0].shape_bytes.get();
+            let shapes = twin.stats[0].template_bytes.get();
             assert_eq!(twin.registry.bytes(), parsing.registry.bytes() + shapes);
             assert!(shapes <= bound as u64, "{shapes} bytes of shapes, of {bound}");
         }
@@ -329,6 +329,6 @@ impl Twins {
 
     /// How many shapes the last of the twins holds.
     pub(crate) fn shapes(&self) -> u64 {
-        self.all.last().map_or(0, |twin| twin.stats[0].shapes.get())
+        self.all.last().map_or(0, |twin| twin.stats[0].templates.get())
     }
 }

@@ -20,6 +20,7 @@ mod http;
 mod labels;
 mod limits;
 mod loki;
+mod loop_lag;
 mod opensearch;
 mod opensearch_faults;
 mod page_writer;

@@ -14,7 +14,8 @@ use metrics_server::testing::sys::cpu;
 
 use crate::child::{Receiver, Socket};
 use crate::figure::Figure;
-use crate::http::{self, Memory, get};
+use crate::http::{Memory, get};
+use crate::lag::LoopLagReading;
 use crate::ratios::Plan;
 use crate::run::{self, Outcome, Subject};
 use crate::table::{self, Row};
@@ -216,8 +217,7 @@ pub(crate) fn while_ingesting(plan: &Plan, target: &'static str) -> Result<Row> 
         table::millis(seen.times.iter().copied().fold(0.0, f64::max)),
         cost(1)
     );
-    row.ratio =
-        format!("**{} lost**, unread {} at most", row.lost, table::millis(seen.unread_seconds));
+    row.ratio = format!("**{} lost**, loop lag ≤ {}", row.lost, table::millis(seen.lag_seconds));
     row.notes.push(format!(
         "{:.0} messages/s were sent, half of {:.0}, in {PHASES} phases of {phase:?} with scrapes and as many without",
         most.rate / 2.0,
@@ -230,11 +230,12 @@ pub(crate) fn while_ingesting(plan: &Plan, target: &'static str) -> Result<Row> 
 #[derive(Debug, Default)]
 struct Seen {
     times: Vec<f64>,
-    /// The longest time that the worker left its queue unread.
-    unread_seconds: f64,
+    /// The bound of the bucket in which the longest loop lag fell.
+    lag_seconds: f64,
 }
 
-/// One phase of the load, and scrapes all the while, plain and compressed by turns.
+/// One phase of the load, and scrapes all the while, plain and compressed by turns. Two more, before and after
+/// it, tell the loop lag meanwhile.
 fn scraped(
     plan: &Plan,
     subject: &Subject,
@@ -242,24 +243,25 @@ fn scraped(
     phase: Duration,
     seen: &mut Seen,
 ) -> Result<Outcome> {
-    const UNREAD: &str = "metrics_server_worker_unread_seconds_max";
-    /// Pages that tell of the time before as well.
-    const OF_BEFORE: usize = 2;
-    /// Bytes at a page's end in which the server's own families stand, behind those that are sent.
-    const OWN_BYTES: usize = 64 << 10;
-    thread::scope(|scope| {
+    let before = loop_lag(address)?;
+    let outcome = thread::scope(|scope| {
         let send = || subject.run(&plan.place, phase);
         let sender = thread::Builder::new().spawn_scoped(scope, send)?;
         let (mut count, mut page) = (0, Vec::new());
         while !sender.is_finished() {
             let gzip = count % 2 == 1;
             seen.times.push(get(address, gzip, &mut page)?.as_secs_f64());
-            if count >= OF_BEFORE && !gzip {
-                let own = &page[page.len().saturating_sub(OWN_BYTES)..];
-                seen.unread_seconds = seen.unread_seconds.max(http::sum(own, UNREAD)?);
-            }
             count += 1;
         }
         sender.join().map_err(|_| anyhow!("the sender panicked"))?
-    })
+    })?;
+    seen.lag_seconds = seen.lag_seconds.max(loop_lag(address)?.bound_since(&before)?);
+    Ok(outcome)
+}
+
+/// The loop lag so far.
+fn loop_lag(address: &str) -> Result<LoopLagReading> {
+    let mut page = Vec::new();
+    get(address, false, &mut page)?;
+    LoopLagReading::read(&page)
 }

@@ -4,8 +4,7 @@
 
 use crate::exposition::page;
 use crate::exposition::page_writer::Texts;
-use crate::metric::Kind;
-use crate::stats::{Counter, OwnFamily, Stats, WorkerStats};
+use crate::stats::{Counter, FamilyDesc, OwnFamily, Stats, WorkerStats};
 
 /// Texts of families, to which more are added.
 pub(super) struct OwnPage {
@@ -23,13 +22,10 @@ impl OwnPage {
         self.texts
     }
 
-    pub(super) fn family(
-        &mut self,
-        (name, kind, help): (&'static str, Kind, &str),
-        write: impl FnOnce(&mut Vec<u8>),
-    ) {
-        let text = self.texts.entry(name).or_default();
-        page::header(text, name, kind, help);
+    /// A family whose samples `write` appends to its header.
+    pub(super) fn family(&mut self, family: &FamilyDesc, write: impl FnOnce(&mut Vec<u8>)) {
+        let text = self.texts.entry(family.name).or_default();
+        page::header(text, family.name, family.kind, family.help);
         write(text);
     }
 
@@ -40,7 +36,7 @@ impl OwnPage {
         values: impl IntoIterator<Item = (&'a str, f64)>,
     ) {
         let family = own.family();
-        self.family((family.name, family.kind, family.help), |text| {
+        self.family(family, |text| {
             for (label_value, value) in values {
                 let labels = match family.label {
                     "" => String::new(),
@@ -58,8 +54,8 @@ impl OwnPage {
         values: impl IntoIterator<Item = ([&'a str; 2], f64)>,
     ) {
         let family = own.family();
-        let (first, second) = family.label.split_once(',').unwrap_or((family.label, ""));
-        self.family((family.name, family.kind, family.help), |text| {
+        let (first, second) = family.label.split_once(',').expect("the table names both labels");
+        self.family(family, |text| {
             // In the order of the page: by labels' names, which the table may have the other way round.
             for ([one, two], value) in values {
                 let labels = if first < second {

@@ -240,8 +240,8 @@ impl SampleCounter {
     #[cold]
     pub(super) fn book_templates(&self, templates: &TemplateCache<Option<Meaning>>, before: usize) {
         self.local_registry.registry().change_bytes(before, templates.bytes());
-        self.stats().shapes.set(templates.count() as u64);
-        self.stats().shape_bytes.set(templates.bytes() as u64);
+        self.stats().templates.set(templates.count() as u64);
+        self.stats().template_bytes.set(templates.bytes() as u64);
     }
 
     /// Whether what memory there is belongs to series.

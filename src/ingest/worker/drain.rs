@@ -1,0 +1,90 @@
+//! A worker's end: it reads everything that is queued, and lets nothing new in.
+
+use std::io;
+use std::time::Duration;
+
+use super::Worker;
+use super::sources::{FIRST_LISTENER, UDP};
+use crate::clock;
+use crate::ingest::Handler;
+use crate::ingest::turn::Turn;
+use crate::ingest::udp::Look;
+use crate::ingest::unix::FIRST_CONNECTION;
+
+/// How long a listener rests that could not accept for want of descriptors, and how often: within this second
+/// the other workers' connections are closed too, and their descriptors free.
+const DRAIN_REST: Duration = Duration::from_millis(5);
+const DRAIN_RESTS_MAX: usize = 200;
+
+impl<H: Handler> Worker<H> {
+    /// Seals all sources, reads what is queued in them, and closes them.
+    pub(super) fn drain(mut self) -> io::Result<()> {
+        let open = self.sources.unix.seal();
+        if let Some(udp) = &self.sources.udp {
+            udp.seal()?;
+        }
+        self.barrier.wait(); // nobody lets anything in any more
+        let listeners = FIRST_LISTENER..FIRST_LISTENER + self.sources.unix.listeners();
+        for token in open.into_iter().chain(listeners).chain([UDP]) {
+            self.ready.push(token);
+        }
+        self.drain_ready()?;
+        self.barrier.wait(); // nobody hands a connection over any more
+        self.take_over();
+        self.drain_ready()?;
+        self.barrier.wait(); // everybody is drained: sockets may close
+        self.handler.between(clock::now_ns());
+        self.handler.finish();
+        Ok(())
+    }
+
+    /// Reads everything that is listed to its end. A listener that cannot accept for want of descriptors
+    /// waits for connections to close, here or at another worker: all are at their end.
+    fn drain_ready(&mut self) -> io::Result<()> {
+        for _ in 0..DRAIN_RESTS_MAX {
+            self.drain_listed()?;
+            if self.starved.is_empty() {
+                return Ok(());
+            }
+            if !self.sources.unix.connections.take_freed() {
+                std::thread::sleep(DRAIN_REST);
+            }
+            self.end_rest();
+        }
+        self.drain_listed()?;
+        if !self.starved.is_empty() {
+            log::warn!(
+                "unix connections that wait to be accepted are lost: no descriptors came free; \
+                 raise the limit with ulimit -n or LimitNOFILE"
+            );
+        }
+        Ok(())
+    }
+
+    /// Reads what is listed until only listeners are left that could not accept.
+    fn drain_listed(&mut self) -> io::Result<()> {
+        while let Some(token) = self.ready.pop() {
+            if token == UDP {
+                self.drain_udp()?;
+                continue;
+            }
+            if token >= FIRST_CONNECTION {
+                self.sources.unix.connections.seal_one(token - FIRST_CONNECTION); // it may have been accepted while draining
+            }
+            match self.turn(token, clock::now_ns())? {
+                Turn::Drained => {}
+                Turn::More => self.ready.push(token),
+                Turn::Starved => self.starved.push(token),
+            }
+        }
+        Ok(())
+    }
+
+    fn drain_udp(&mut self) -> io::Result<()> {
+        let Some(udp) = &mut self.sources.udp else { return Ok(()) };
+        while udp.look()? != Look::Empty {
+            udp.pass_batch_to(&mut self.handler, clock::now_ns());
+        }
+        Ok(())
+    }
+}
