@@ -1,24 +1,24 @@
-//! Time, read in one place.
+//! The one place where clocks are read.
 //!
-//! Everything that compares times (expiry, stamps of gauges, deadlines) uses the monotonic clock;
-//! only what leaves for another system carries wall-clock time.
+//! Times that are compared with each other (expiry, stamps of gauges, deadlines) are of the monotonic clock. Only
+//! what is sent to another system has the time of the wall clock.
 
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 static START: OnceLock<Instant> = OnceLock::new();
 
-/// Nanoseconds of the monotonic clock since the first call in this process, plus one:
-/// never 0, which cells use for "never".
+/// Nanoseconds of the monotonic clock since the first call in this process, plus one, so that they are never 0:
+/// in a cell 0 stands for "never".
 pub(crate) fn now_ns() -> u64 {
     let start = *START.get_or_init(Instant::now);
-    // 2^64 ns are 584 years.
-    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX - 1) + 1
+    u64::try_from(start.elapsed().as_nanos()).expect("2^64 ns are 584 years") + 1
 }
 
-/// Nanoseconds since 1970 on the wall clock: for what leaves for another system.
+/// Nanoseconds since 1970 by the wall clock, for what is sent to another system; 0 if the clock is set before.
 #[expect(clippy::disallowed_methods, reason = "the one place where the wall clock is read")]
 pub fn unix_ns() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX) // until 2554
+    // 2^64 ns end in 2554; Linux' clock ends in 2262.
+    since.as_secs() * 1_000_000_000 + u64::from(since.subsec_nanos())
 }

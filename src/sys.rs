@@ -1,6 +1,6 @@
-//! The system calls that no safe crate offers in the shape we need; the only module with `unsafe`.
+//! The system calls that no safe crate offers in the form that the server needs; the only module with `unsafe`.
 //!
-//! Each file is one call or one family of calls behind a safe function. Knows nothing of metrics.
+//! Each file wraps one call, or several that belong together, in safe functions. It must not know metrics.
 
 #![allow(unsafe_code, reason = "the one place where system calls are made by hand")]
 

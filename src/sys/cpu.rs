@@ -1,16 +1,21 @@
-//! Pinning the calling thread to one core.
+//! Which cores threads run on, and how the kernel ranks them.
 
 use std::io;
 use std::mem::MaybeUninit;
 
-/// The cores that this process may run on, ascending: its affinity mask, which container quotas of
-/// whole cores set too.
+/// The cores that fit into one affinity mask.
+fn cores_max() -> usize {
+    usize::try_from(libc::CPU_SETSIZE).expect("1,024 is not negative")
+}
+
+/// The cores that the affinity mask of this process allows, in ascending order. Container runtimes set the
+/// mask as well, where a container is given whole cores.
 ///
 /// # Errors
-/// Those of `sched_getaffinity(2)`; more than 1,024 cores give `EINVAL`.
+/// Those of `sched_getaffinity(2)`: `EINVAL` on a machine with more than 1,024 cores.
 pub fn allowed() -> io::Result<Vec<usize>> {
     let mut set = MaybeUninit::<libc::cpu_set_t>::zeroed();
-    // SAFETY: the pointer is to a whole cpu_set_t of the size that is told.
+    // SAFETY: the pointer is to a whole cpu_set_t, and the size that is passed is its size.
     let result =
         unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), set.as_mut_ptr()) };
     if result != 0 {
@@ -20,8 +25,7 @@ pub fn allowed() -> io::Result<Vec<usize>> {
     let set = unsafe { set.assume_init() };
     // SAFETY: CPU_ISSET reads within the set for numbers below CPU_SETSIZE.
     let is_set = |cpu: &usize| unsafe { libc::CPU_ISSET(*cpu, &set) };
-    let size = usize::try_from(libc::CPU_SETSIZE).unwrap_or(0);
-    Ok((0..size).filter(is_set).collect())
+    Ok((0..cores_max()).filter(is_set).collect())
 }
 
 /// Pins the calling thread to one core.
@@ -29,22 +33,23 @@ pub fn allowed() -> io::Result<Vec<usize>> {
 /// # Errors
 /// Those of `sched_setaffinity(2)`: the core is not in the allowed set.
 pub fn pin(cpu: usize) -> io::Result<()> {
-    if cpu >= usize::try_from(libc::CPU_SETSIZE).unwrap_or(0) {
+    if cpu >= cores_max() {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
     }
     // SAFETY: all zeroes are a valid, empty cpu_set_t.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
     // SAFETY: the number is below CPU_SETSIZE, checked above.
     unsafe { libc::CPU_SET(cpu, &mut set) };
-    // SAFETY: the pointer is to a whole cpu_set_t of the size that is told; 0 is the calling thread.
+    // SAFETY: the pointer is to a whole cpu_set_t, and the size that is passed is its size. 0 stands for the
+    // calling thread.
     let result =
         unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Lets other threads go first (nice 10): what the calling thread does can wait for a moment, what they
-/// do cannot. Where the kernel refuses, nothing changes.
+/// Lowers the priority of the calling thread (nice 10), so that threads whose work cannot wait run first.
+/// Where the kernel refuses, nothing changes.
 pub fn stand_back() {
-    // SAFETY: the call takes three numbers; with 0 it is about the calling thread, as Linux has it.
+    // SAFETY: the call takes three numbers and no pointer. On Linux 0 stands for the calling thread.
     let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) };
 }

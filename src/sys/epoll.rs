@@ -1,10 +1,10 @@
-//! `EPOLLEXCLUSIVE`, which mio does not know: one listener in the epolls of all workers, of which a
-//! connect wakes one.
+//! `EPOLLEXCLUSIVE`, which mio does not offer: a listener is in the epoll of every worker, and a connect wakes
+//! one worker instead of all.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// Adds a listener to a poll's epoll, edge-triggered and exclusive, under mio's token number.
+/// Adds a listener to a poll's epoll, edge-triggered and exclusive. The poll reports it under this token.
 ///
 /// # Errors
 /// Those of `epoll_ctl(2)`.

@@ -1,4 +1,4 @@
-//! Limits of the process: open descriptors, and what the allocator keeps.
+//! Limits of the process: how many descriptors it may open, and how much freed memory the allocator keeps.
 
 use std::io;
 
@@ -22,12 +22,14 @@ pub fn raise_descriptors() -> io::Result<u64> {
     Ok(limit.rlim_cur)
 }
 
-/// Large blocks go back to the system when they are freed, instead of staying with the thread that made
-/// them: a page of a hundred megabytes would stay once for each thread that has served one.
+/// Makes the allocator return large blocks to the system when they are freed. By default it would keep them for
+/// the thread that allocated them, so a page of a hundred megabytes would stay in memory once for each thread
+/// that has made one.
 pub(crate) fn return_large_blocks() {
-    // The pieces of a page are this large; the allocator would raise its threshold past them by itself.
+    // The pieces of a page are this large. Unless the threshold is set, the allocator raises it past the size
+    // of blocks that were freed.
     const BLOCK_BYTES: libc::c_int = 128 << 10;
     // SAFETY: the call takes two numbers and touches the allocator's own settings.
     let taken = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, BLOCK_BYTES) };
-    debug_assert_eq!(taken, 1, "glibc knows this setting");
+    assert_eq!(taken, 1, "glibc knows this setting");
 }

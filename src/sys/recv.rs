@@ -5,50 +5,53 @@
 //! | datagram (up to 65,536 bytes) | 64 padding | datagram …
 //! ```
 //!
-//! 65,536 bytes hold the largest datagram there is (65,527 over IPv6); the padding lets the JSON
-//! parser read past the end in place. Only pages that datagrams have touched are ever resident.
+//! 65,536 bytes hold the largest datagram that there can be (65,527 bytes over IPv6). The JSON parser reads a
+//! little past the end of a message; the padding lets it do so where the datagram lies, without a copy.
+//! The kernel gives memory only to the parts of the slots that datagrams have filled.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
-/// Datagrams taken by one call at most. 64 in place of 32 costs nothing when fewer wait.
-pub(crate) const BATCH: usize = 64;
-/// Bytes of one datagram at most.
+/// Most datagrams that one call takes. A larger batch costs nothing more when fewer datagrams wait.
+pub(crate) const BATCH: usize = BATCH_LEN as usize;
+/// The same number as the call takes it.
+const BATCH_LEN: libc::c_uint = 64;
+/// Most bytes of one datagram.
 const DATAGRAM_BYTES_MAX: usize = 65_536;
-/// Readable bytes behind each datagram.
+/// Bytes behind each datagram that may be read.
 pub const PADDING: usize = 64;
 const SLOT_BYTES: usize = DATAGRAM_BYTES_MAX + PADDING;
 
-/// A received batch. Yields only what arrived.
+/// A batch of received datagrams, and the memory for the next.
 #[derive(Debug)]
 pub struct Datagrams {
-    /// `BATCH` slots, zeroed once; the vectors below point into it, so it is never reallocated.
+    /// `BATCH` slots, zeroed once. The vectors point into it, so it is never reallocated.
     slots: Box<[u8]>,
-    /// One vector per slot. Kept here since the headers point at them.
+    /// One vector per slot. The headers point at them.
     #[expect(dead_code, reason = "owned for the headers, which hold pointers to them")]
     vectors: Box<[libc::iovec]>,
     headers: Box<[libc::mmsghdr]>,
     received: usize,
 }
 
-// SAFETY: the pointers in `vectors` and `headers` are to this value's own heap blocks, which move with
-// it between threads and are used by `&mut self` alone.
+// SAFETY: the pointers in `vectors` and `headers` lead to heap blocks that this value owns. The blocks stay where
+// they are when the value moves to another thread, and only `&mut self` uses them.
 unsafe impl Send for Datagrams {}
 
 /// One datagram of a batch.
 #[derive(Debug)]
 pub struct Datagram<'a> {
-    /// The bytes and `PADDING` more.
+    /// The datagram's bytes and `PADDING` more.
     pub padded: &'a mut [u8],
-    /// How many of them are the datagram.
+    /// How many of the bytes are the datagram's.
     pub len: usize,
     /// Whether the datagram was longer than its slot.
     pub truncated: bool,
 }
 
 impl Datagrams {
-    /// An empty batch: 4 MiB of address space, resident as far as datagrams fill it.
+    /// An empty batch: 4 MiB of addresses, of which only what datagrams have filled takes memory.
     pub fn new() -> Self {
         let mut slots = vec![0_u8; BATCH * SLOT_BYTES].into_boxed_slice();
         let mut vectors: Box<[libc::iovec]> = slots
@@ -71,20 +74,20 @@ impl Datagrams {
         Self { slots, vectors, headers, received: 0 }
     }
 
-    /// Takes what waits in the socket, up to a whole batch, without blocking; returns how many.
+    /// Takes the datagrams that wait in the socket, up to a full batch, without blocking. Returns how many.
     ///
     /// # Errors
     /// `WouldBlock` when nothing waits; otherwise those of `recvmmsg(2)`.
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         self.received = 0;
-        let count = libc::c_uint::try_from(self.headers.len()).unwrap_or(0);
-        // SAFETY: each header has one vector to its own slot of DATAGRAM_BYTES_MAX bytes, all owned by
-        // `self` and borrowed mutably; names and control buffers are null with length 0.
+        // SAFETY: there are BATCH_LEN headers. Each has one vector, which leads to DATAGRAM_BYTES_MAX bytes of
+        // its own slot. `self` owns them all and is borrowed mutably. Names and control buffers are null with
+        // length 0.
         let result = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
                 self.headers.as_mut_ptr(),
-                count,
+                BATCH_LEN,
                 libc::MSG_DONTWAIT,
                 ptr::null_mut(),
             )
