@@ -44,20 +44,30 @@ struct Case {
     /// In the same order each time, or in another that does not repeat.
     in_order: bool,
     /// 0: every message is parsed.
-    shapes_max_bytes: usize,
+    templates_max_bytes: usize,
 }
 
 const CASES: [Case; 5] = [
-    Case { name: "counter", line: lines::counter, in_order: true, shapes_max_bytes: 1 << 28 },
+    Case { name: "counter", line: lines::counter, in_order: true, templates_max_bytes: 1 << 28 },
     Case {
         name: "counter, any order",
         line: lines::counter,
         in_order: false,
-        shapes_max_bytes: 1 << 28,
+        templates_max_bytes: 1 << 28,
     },
-    Case { name: "counter, parsed", line: lines::counter, in_order: true, shapes_max_bytes: 0 },
-    Case { name: "histogram", line: lines::histogram, in_order: true, shapes_max_bytes: 1 << 28 },
-    Case { name: "histogram, parsed", line: lines::histogram, in_order: true, shapes_max_bytes: 0 },
+    Case { name: "counter, parsed", line: lines::counter, in_order: true, templates_max_bytes: 0 },
+    Case {
+        name: "histogram",
+        line: lines::histogram,
+        in_order: true,
+        templates_max_bytes: 1 << 28,
+    },
+    Case {
+        name: "histogram, parsed",
+        line: lines::histogram,
+        in_order: true,
+        templates_max_bytes: 0,
+    },
 ];
 
 fn main() -> ExitCode {
@@ -123,7 +133,7 @@ fn instructions(case: &str, passes: usize) -> u64 {
 /// Sends all series as often, and checks that each message was counted, and in the way that was meant.
 fn work(case: &Case, passes: usize) {
     let stats: Stats = [CachePadded::default()].into_iter().collect();
-    let mut dispatch = dispatch(&stats, case.shapes_max_bytes);
+    let mut dispatch = dispatch(&stats, case.templates_max_bytes);
     let mut stream = Stream::default();
     // Several orders in turn, so that no message is followed by the same one each time.
     let orders = if case.in_order { 1 } else { 8 };
@@ -150,7 +160,7 @@ fn work(case: &Case, passes: usize) {
         send(&mut reads[from..from + once]);
     }
     let messages = (passes * SERIES) as u64;
-    let parsed = if case.shapes_max_bytes == 0 { messages } else { 0 };
+    let parsed = if case.templates_max_bytes == 0 { messages } else { 0 };
     assert_eq!(stats[0].parsed.get() - before, parsed, "{}", case.name);
     let accepted: u64 =
         stats[0].accepted.iter().map(metrics_server::testing::stats::Counter::get).sum();
@@ -187,7 +197,7 @@ fn read(line: fn(usize) -> String, batch: &[usize]) -> (Vec<u8>, usize) {
     (bytes, len)
 }
 
-fn dispatch(stats: &Stats, shapes_max_bytes: usize) -> Dispatch {
+fn dispatch(stats: &Stats, templates_max_bytes: usize) -> Dispatch {
     let poll = Poll::new().expect("a poll");
     let main = Waker::new(poll.registry(), Token(0)).expect("a waker");
     let listener = Listener {
@@ -204,7 +214,7 @@ fn dispatch(stats: &Stats, shapes_max_bytes: usize) -> Dispatch {
         shutdown_from: ShutdownFrom::None,
         message_max_bytes: 128 << 10,
         labels_max: LABELS_MAX,
-        shapes_max_bytes,
+        templates_max_bytes,
     };
     Dispatch::new(0, registry::local_registry(&registry::registry()), Outboxes::default(), shared)
 }

@@ -61,7 +61,7 @@ impl Dispatch {
         shared: Shared,
     ) -> Self {
         // With -debug each message is to be shown, so each has to be framed.
-        let templates_max_bytes = if shared.log.debug() { 0 } else { shared.shapes_max_bytes };
+        let templates_max_bytes = if shared.log.debug() { 0 } else { shared.templates_max_bytes };
         let (message_max_bytes, labels_max) = (shared.message_max_bytes, shared.labels_max);
         let counter = SampleCounter::new(number, local_registry, outboxes, shared);
         Self {

@@ -37,8 +37,8 @@ use crate::stats::{self, Stats, WorkerStats};
 use crate::sys::limits;
 use crate::wire::json;
 
-/// Shapes save time and must not take the room of series: they get at most this part of all memory.
-const SHAPES_SHARE: usize = 8;
+/// Templates save time and must not take the room of series: they get at most this part of all memory.
+const TEMPLATES_SHARE: usize = 8;
 
 /// Questions for pages that wait: one of each connection, and those of connections that have just ended.
 const QUESTIONS_PER_CONNECTION: usize = 2;
@@ -213,7 +213,7 @@ fn handlers(
         shutdown_from: config.shutdown.from.clone(),
         message_max_bytes: config.ingest.message_max_bytes,
         labels_max: config.ingest.labels_max,
-        shapes_max_bytes: shapes_max_bytes(config),
+        templates_max_bytes: templates_max_bytes(config),
     };
     let handler = |number| {
         let local_registry =
@@ -223,13 +223,13 @@ fn handlers(
     (0..config.ingest.workers).map(handler).collect()
 }
 
-/// One worker's share. A router has no cells that shapes could lead to.
-fn shapes_max_bytes(config: &Config) -> usize {
+/// One worker's share. A router has no cells that templates could lead to.
+fn templates_max_bytes(config: &Config) -> usize {
     if config.remote.is_some() {
         return 0;
     }
     let bounds = &config.bounds;
-    bounds.shapes_max_bytes.min(bounds.memory_max_bytes / SHAPES_SHARE) / config.ingest.workers
+    bounds.shapes_max_bytes.min(bounds.memory_max_bytes / TEMPLATES_SHARE) / config.ingest.workers
 }
 
 /// What workers read.

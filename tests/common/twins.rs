@@ -1,7 +1,7 @@
-//! One program of steps against several handlers that differ in the bound of their shapes alone: whatever
+//! One program of steps against several handlers that differ in the bound of their templates alone: whatever
 //! bytes come in whatever pieces, all must show the same page, keep the same books and leave the same log.
 //!
-//! The first of the twins has no shapes, so it is the parse path and the measure of the others. All run in
+//! The first of the twins has no templates, so it is the parse path and the measure of the others. All run in
 //! this process on one thread; datagrams go through a real socket, since batches are filled by the kernel.
 
 use std::cell::RefCell;
@@ -27,13 +27,13 @@ use metrics_server::testing::stats::{self, Counter, Stats, Transport, WorkerStat
 use metrics_server::testing::sys::recv::{Datagrams, PADDING};
 use metrics_server::testing::wire::Padded;
 
-/// No shapes; so few that they evict each other; more than any program makes.
-pub(crate) const SHAPES_BYTES: [usize; 3] = [0, 2_000, 1 << 20];
+/// No templates; so few that they evict each other; more than any program makes.
+pub(crate) const TEMPLATES_BYTES: [usize; 3] = [0, 2_000, 1 << 20];
 /// The listener of datagrams; the others are unix listeners, with one connection each.
 pub(crate) const UDP: usize = 0;
 /// How many listeners there are.
 pub(crate) const LISTENERS: usize = 3;
-/// Longer than a shape may be, short enough that messages past it are tried.
+/// Longer than a template may be, short enough that messages past it are tried.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 1_500;
 /// A series without a sample for longer is retired by a pass.
 pub(crate) const TTL_NS: u64 = 1_000;
@@ -80,7 +80,7 @@ impl std::fmt::Debug for Step {
 /// A handler with all that it needs of its own.
 #[derive(Debug)]
 struct Twin {
-    shapes_bytes: usize,
+    templates_bytes: usize,
     handler: Dispatch,
     streams: [Stream; LISTENERS],
     buffer: Vec<u8>,
@@ -125,12 +125,12 @@ impl Wire {
 }
 
 impl Twin {
-    fn new(shapes_bytes: usize) -> Self {
+    fn new(templates_bytes: usize) -> Self {
         let bounds = SeriesLimits {
             buckets_max: 50,
             lines_max: 4_000,
             name_lines_max: 1_000,
-            memory_max_bytes: 1 << 30, // shapes are charged to it, so it must not be reached
+            memory_max_bytes: 1 << 30, // templates are charged to it, so it must not be reached
             mixed_label_sets: false,
         };
         let registry = Arc::new(Registry::new(bounds, stats::is_reserved));
@@ -147,11 +147,11 @@ impl Twin {
             shutdown_from: ShutdownFrom::Unix,
             message_max_bytes: MESSAGE_BYTES_MAX,
             labels_max: 8,
-            shapes_max_bytes: shapes_bytes,
+            templates_max_bytes: templates_bytes,
         };
         let local_registry = LocalRegistry::new(0, Arc::clone(&registry), Arc::clone(&mailboxes));
         Self {
-            shapes_bytes,
+            templates_bytes,
             handler: Dispatch::new(0, local_registry, Outboxes::default(), shared),
             streams: Default::default(),
             buffer: Vec::new(),
@@ -219,7 +219,7 @@ impl Twin {
         String::from_utf8(text).expect("a page is UTF-8")
     }
 
-    /// The books, in words: all but those of the shapes themselves.
+    /// The books, in words: all but those of the templates themselves.
     fn books(&self) -> String {
         let worker = &self.stats[0];
         let each = |counts: &[Counter]| counts.iter().map(Counter::get).collect::<Vec<_>>();
@@ -270,7 +270,7 @@ fn listeners() -> [Listener; LISTENERS] {
 impl Twins {
     /// Handlers that know nothing yet.
     pub(crate) fn new() -> Self {
-        let all = SHAPES_BYTES.map(Twin::new).into();
+        let all = TEMPLATES_BYTES.map(Twin::new).into();
         Self { all, now_ns: 1, datagrams: 0, bytes: [0; _] }
     }
 
@@ -299,14 +299,14 @@ impl Twins {
         let [parsing, others @ ..] = &mut self.all[..] else { unreachable!("there are three") };
         let (page, books, excerpts) = (parsing.page(), parsing.books(), parsing.excerpts());
         for twin in others {
-            let bound = twin.shapes_bytes;
-            assert_eq!(twin.page(), page, "the page with {bound} bytes of shapes");
-            assert_eq!(twin.books(), books, "the books with {bound} bytes of shapes");
-            assert_eq!(twin.excerpts(), excerpts, "the log with {bound} bytes of shapes");
-            // Shapes are charged to the registry; nothing else makes it differ, and nothing leaks.
-            let shapes = twin.stats[0].template_bytes.get();
-            assert_eq!(twin.registry.bytes(), parsing.registry.bytes() + shapes);
-            assert!(shapes <= bound as u64, "{shapes} bytes of shapes, of {bound}");
+            let bound = twin.templates_bytes;
+            assert_eq!(twin.page(), page, "the page with {bound} bytes of templates");
+            assert_eq!(twin.books(), books, "the books with {bound} bytes of templates");
+            assert_eq!(twin.excerpts(), excerpts, "the log with {bound} bytes of templates");
+            // Templates are charged to the registry; nothing else makes it differ, and nothing leaks.
+            let templates = twin.stats[0].template_bytes.get();
+            assert_eq!(twin.registry.bytes(), parsing.registry.bytes() + templates);
+            assert!(templates <= bound as u64, "{templates} bytes of templates, of {bound}");
         }
         let worker = &parsing.stats[0];
         let sum = |counts: &[Counter]| counts.iter().map(Counter::get).sum::<u64>();
@@ -321,14 +321,14 @@ impl Twins {
     }
 
     /// Messages framed, and those that each twin has parsed.
-    pub(crate) fn parsed(&self) -> (u64, [u64; SHAPES_BYTES.len()]) {
+    pub(crate) fn parsed(&self) -> (u64, [u64; TEMPLATES_BYTES.len()]) {
         let mut parsed = self.all.iter().map(|twin| twin.stats[0].parsed.get());
         let framed = self.all[0].stats[0].framed.get();
         (framed, std::array::from_fn(|_| parsed.next().unwrap_or_default()))
     }
 
-    /// How many shapes the last of the twins holds.
-    pub(crate) fn shapes(&self) -> u64 {
+    /// How many templates the last of the twins holds.
+    pub(crate) fn templates(&self) -> u64 {
         self.all.last().map_or(0, |twin| twin.stats[0].templates.get())
     }
 }

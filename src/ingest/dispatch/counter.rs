@@ -35,7 +35,7 @@ pub struct Shared {
     /// The bound of a message's labels.
     pub labels_max: usize,
     /// The bound of one worker's templates.
-    pub shapes_max_bytes: usize,
+    pub templates_max_bytes: usize,
 }
 
 /// What a known message means apart from its number: all that its books need.

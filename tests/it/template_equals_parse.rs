@@ -1,11 +1,11 @@
-//! Counting a message by its shape does what parsing it would have done: the same page, the same books
-//! and the same log, for any bytes in any pieces; also where shapes evict each other.
+//! Counting a message by its template does what parsing it would have done: the same page, the same books
+//! and the same log, for any bytes in any pieces; also where templates evict each other.
 //!
 //! `any_program` was seen to fail with each of these faults planted, the test before it with most: no
 //! proof at admission, or one of its two numbers not compared; the generation of a cell not looked at; a
 //! negative increment counted; coercions forgotten; the listener or what is behind the number left out of
 //! the compare; a number rounded to 32 bits, or taken though not finite; a message past its bound known
-//! again; a value found in the message behind; the bytes of a forgotten shape not given back.
+//! again; a value found in the message behind; the bytes of a forgotten template not given back.
 
 mod messages;
 #[path = "../common/program.rs"]
@@ -15,7 +15,7 @@ mod strict;
 #[path = "../common/twins.rs"]
 mod twins;
 
-use messages::{CONFLICTS, OTHERS, SHAPES, VALUES, fill, long_values};
+use messages::{CONFLICTS, KNOWN, OTHERS, VALUES, fill, long_values};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use twins::{BATCH_MAX, LISTENERS, Step, TTL_NS, Twins, UDP};
@@ -38,41 +38,41 @@ fn retire(twins: &mut Twins) {
 
 /// So that the others prove something: what comes again is not parsed again.
 #[test]
-fn shapes_are_known_again() {
+fn templates_are_known_again() {
     const ROUNDS: u64 = 50;
     let mut twins = Twins::new();
     for round in 0..ROUNDS {
-        for template in SHAPES {
-            twins.step(&piece(UDP, fill(template, &format!("{round}.25"))));
+        for pattern in KNOWN {
+            twins.step(&piece(UDP, fill(pattern, &format!("{round}.25"))));
         }
     }
     assert_eq!(strict::read(&twins.check()), 17);
     let (framed, [none, few, all]) = twins.parsed();
-    let shapes = SHAPES.len() as u64;
-    assert_eq!((framed, none), (shapes * ROUNDS, shapes * ROUNDS));
-    assert_eq!(all, 2 * shapes, "once to note it, once to admit it");
+    let templates = KNOWN.len() as u64;
+    assert_eq!((framed, none), (templates * ROUNDS, templates * ROUNDS));
+    assert_eq!(all, 2 * templates, "once to note it, once to admit it");
     assert!(few > all, "they evict each other: {few}");
 }
 
 /// What is counted but never known again must not be noted anew each time it comes.
 #[test]
 fn a_message_is_noted_once() {
-    for template in [SHAPES, OTHERS].concat() {
+    for pattern in [KNOWN, OTHERS].concat() {
         let mut twins = Twins::new();
         for value in VALUES {
-            let step = Step::Datagrams(vec![fill(template, value)]);
+            let step = Step::Datagrams(vec![fill(pattern, value)]);
             (0..3).for_each(|_| twins.step(&step));
-            let shapes = twins.shapes();
+            let templates = twins.templates();
             (0..4).for_each(|_| twins.step(&step));
-            assert_eq!(twins.shapes(), shapes, "{value} in {template}");
+            assert_eq!(twins.templates(), templates, "{value} in {pattern}");
         }
     }
 }
 
-/// A look-up compares all shapes of one hash, which goes by the bytes up to the first `}` behind the
+/// A look-up compares all templates of one hash, which goes by the bytes up to the first `}` behind the
 /// number; so there are never many of them.
 #[test]
-fn few_shapes_begin_alike() {
+fn few_templates_begin_alike() {
     let mut twins = Twins::new();
     for second in 0..100 {
         let message =
@@ -80,26 +80,26 @@ fn few_shapes_begin_alike() {
         (0..4).for_each(|_| twins.step(&piece(UDP, message.clone().into_bytes())));
     }
     assert_eq!(strict::read(&twins.check()), 1);
-    assert!((1..50).contains(&twins.shapes()), "{}", twins.shapes());
+    assert!((1..50).contains(&twins.templates()), "{}", twins.templates());
 }
 
 #[test]
 fn any_number_in_any_message() {
     let long = long_values();
     let values = || VALUES.iter().copied().chain(long.iter().map(String::as_str));
-    for template in [SHAPES, CONFLICTS, OTHERS].concat() {
+    for pattern in [KNOWN, CONFLICTS, OTHERS].concat() {
         let mut twins = Twins::new();
         for listener in 0..LISTENERS {
             // A stream goes on behind what is cut at the end of a line.
             let line = |value: &str| {
                 let end: &[u8] = if listener == UDP { b"" } else { b"\n" };
-                piece(listener, [&fill(template, value), end].concat())
+                piece(listener, [&fill(pattern, value), end].concat())
             };
             (0..3).for_each(|_| twins.step(&line("5")));
             for value in values() {
                 twins.step(&line(value));
                 let page = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| twins.check()));
-                strict::read(&page.unwrap_or_else(|_| panic!("{value} in {template}")));
+                strict::read(&page.unwrap_or_else(|_| panic!("{value} in {pattern}")));
             }
             twins.step(&line("3"));
             if listener != UDP {
@@ -113,12 +113,12 @@ fn any_number_in_any_message() {
 /// What takes a name's place when it is gone is counted as what it is, not as what it was.
 #[test]
 fn another_type_after_retirement() {
-    for (before, after) in [(SHAPES[0], CONFLICTS[0]), (CONFLICTS[0], SHAPES[0])] {
+    for (before, after) in [(KNOWN[0], CONFLICTS[0]), (CONFLICTS[0], KNOWN[0])] {
         for listener in 0..LISTENERS {
             let mut twins = Twins::new();
-            for template in [before, after, before, after] {
+            for pattern in [before, after, before, after] {
                 for value in ["5", "6", "7", "8"] {
-                    twins.step(&piece(listener, fill(template, value)));
+                    twins.step(&piece(listener, fill(pattern, value)));
                     assert_eq!(strict::read(&twins.check()), 1);
                 }
                 retire(&mut twins);
@@ -184,15 +184,15 @@ fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-/// Messages of a few templates, one behind the other, rarely with something wrong in them.
+/// Messages of a few patterns, one behind the other, rarely with something wrong in them.
 fn bytes(pool: Vec<&'static str>) -> impl Strategy<Value = Vec<u8>> {
     let joint = prop_oneof![
         8 => Just("\n"),
         4 => Just(""),
         2 => select(vec![" ", "\r\n", "\n\n\t", ",", "}", "\"", "garbage", "\"value\":1}", "{"]),
     ];
-    let message = (select(pool), value(), joint).prop_map(|(template, value, joint)| {
-        let mut message = fill(template, &value);
+    let message = (select(pool), value(), joint).prop_map(|(pattern, value, joint)| {
+        let mut message = fill(pattern, &value);
         message.extend_from_slice(joint.as_bytes());
         message
     });
@@ -242,8 +242,8 @@ fn event(pool: Vec<&'static str>) -> impl Strategy<Value = Vec<Step>> {
 
 /// Many events about few messages, so that they come again.
 fn program() -> impl Strategy<Value = Vec<Step>> {
-    let template = prop_oneof![4 => select(SHAPES), 1 => select(CONFLICTS), 2 => select(OTHERS)];
-    prop::collection::vec(template, 1..6)
+    let pattern = prop_oneof![4 => select(KNOWN), 1 => select(CONFLICTS), 2 => select(OTHERS)];
+    prop::collection::vec(pattern, 1..6)
         .prop_flat_map(|pool| prop::collection::vec(event(pool), 1..40))
         .prop_map(|events| events.concat())
 }

@@ -1,7 +1,7 @@
-//! Messages as PHP sends them, and as nobody should: templates with `@` in place of a number, and what to put there.
+//! Messages as PHP sends them, and as nobody should: patterns with `@` in place of a number, and what to put there.
 
 /// Messages that are known again once they came twice, whatever number stands in them.
-pub(crate) const SHAPES: &[&str] = &[
+pub(crate) const KNOWN: &[&str] = &[
     r#"{"name":"c1","op":"inc","value":@}"#,
     r#"{"value":@,"op":"inc","name":"c1"}"#,
     r#"{"name":"c1","op":"inc","value": @ }"#,
@@ -271,7 +271,7 @@ pub(crate) fn long_values() -> Vec<String> {
     ]
 }
 
-/// The template with each `@` replaced.
-pub(crate) fn fill(template: &str, value: &str) -> Vec<u8> {
-    template.replace('@', value).into_bytes()
+/// The pattern with each `@` replaced.
+pub(crate) fn fill(pattern: &str, value: &str) -> Vec<u8> {
+    pattern.replace('@', value).into_bytes()
 }
