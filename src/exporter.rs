@@ -1,8 +1,9 @@
-//! The exporter: everything between the registry and Prometheus.
+//! The exporter: makes the pages that Prometheus scrapes, from the registry and the server's own counters.
 //!
-//! `scrape` makes pages, piece by piece, and shares them among scrapes that ask at the same time; `own` adds the
-//! server's own families, `expiry_timer` drives expiry on a timer. Runs on the threads `exporter` and `exporter-gzip`;
-//! workers never wait for any of it. Knows of HTTP only what a page is asked for with.
+//! `scrape` makes pages, piece by piece, and shares them among scrapes that ask at the same time. `own` adds the
+//! server's own families, `expiry_timer` removes idle series. All run on the threads `exporter` and `exporter-gzip`;
+//! workers never wait for them. Of HTTP they know the encoding in which a page is
+//! asked for, and the numbers that the HTTP server counts.
 
 pub(crate) mod expiry_timer;
 pub(crate) mod own;

@@ -1,7 +1,8 @@
-//! The timer of expiry, and what its passes add up to.
+//! The timer of expiry, and the sums over its passes.
 //!
-//! A series is gone at most min(ttl/10, 1 s) after its deadline: passes come twice as often, and while
-//! owners have been asked the next pass comes at once, since their answers take a batch at most.
+//! A series is gone at most min(ttl/10, 1 s) after its deadline. A pass first asks the workers that own a series'
+//! cells to give them up, and a later one removes it. So passes come twice as often as that, and 2 ms apart while
+//! answers are outstanding: a worker answers between two batches.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,29 +12,30 @@ use crate::control::Control;
 use crate::registry::directory::Directory;
 use crate::registry::expiry::Expiry;
 
-/// Upper bounds of the original's histogram of passes, in seconds: 0.1 and fourteen powers of ten.
+/// Upper bounds of the histogram of passes, in seconds. They are those of the original Go metrics-server: 0.1 and
+/// fourteen powers of ten.
 pub(crate) const PASS_BOUNDS_SECONDS: [f64; 15] =
     [0.1, 1., 10., 100., 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13];
 
-/// Wait for answers of owners.
+/// How long after a pass that waits for answers of workers the next one comes.
 const ANSWER_WAIT: Duration = Duration::from_millis(2);
-/// Passes come at least this far apart, however short the ttl.
+/// The least time between two passes, however short the ttl is.
 const PERIOD_MIN: Duration = Duration::from_millis(5);
 
 /// Sums over all passes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ExpiryTotals {
-    /// Series that died: counters, gauges, histograms.
+    /// Series removed: counters, gauges, histograms.
     pub deleted: [u64; 3],
     /// Series watched after the last pass.
     pub watched: u64,
-    /// Passes by the bucket of their time, and one for those above.
+    /// Passes by the bucket that their time falls into, not cumulated; the last is of those above all bounds.
     pub counts: [u64; PASS_BOUNDS_SECONDS.len() + 1],
     /// Time of all passes.
     pub seconds: f64,
 }
 
-/// The exporter's side of retirement on a timer.
+/// Makes passes over series, and adds up what they did.
 #[derive(Debug)]
 pub(crate) struct ExpiryTimer {
     expiry: Expiry,
@@ -43,12 +45,12 @@ pub(crate) struct ExpiryTimer {
 }
 
 impl ExpiryTimer {
-    /// Over an expiry with this ttl.
+    /// Makes passes of this expiry, which removes series that are older than `ttl`.
     pub(crate) fn new(expiry: Expiry, ttl: Duration, control: Arc<Control>) -> Self {
         Self { expiry, period: period(ttl), passes: ExpiryTotals::default(), control }
     }
 
-    /// One pass; returns when the next is due.
+    /// Makes one pass. Returns after how long the next is due.
     pub(crate) fn pass(&mut self, directory: &mut Directory) -> Duration {
         let began_ns = clock::now_ns();
         let pass = self.expiry.pass(directory, began_ns);
@@ -78,8 +80,8 @@ fn period(ttl: Duration) -> Duration {
 mod tests {
     use super::*;
 
-    /// The worst case: a pass comes just before the deadline, the next one asks the owners, and one after that is
-    /// the first to find their answers.
+    /// The worst case: a pass comes just before the deadline, the next one asks the workers, the one after it
+    /// finds no answer yet, and the third finds them.
     #[test]
     fn a_series_is_gone_a_tenth_of_the_ttl_after_its_deadline() {
         for millis in [100, 200, 1_000, 5_000, 10_000, 60_000, 86_400_000] {

@@ -22,30 +22,30 @@ mod sinks;
 
 use own_page::{OwnPage, sums};
 
-/// Where the numbers are.
+/// Where the numbers of a page are counted.
 #[derive(Debug)]
 pub(crate) struct OwnSources<'a> {
-    /// Of workers.
+    /// Those of workers.
     pub stats: &'a Stats,
-    /// Of sockets, by worker; empty without UDP.
+    /// Those of the kernel for each worker's UDP socket; empty without UDP.
     pub udp_sockets: &'a [UdpSocketReading],
-    /// Of the registry's bounds.
+    /// What series take, and the bounds of that.
     pub registry: &'a Registry,
-    /// Of expiry.
+    /// Those of expiry.
     pub passes: &'a ExpiryTotals,
-    /// Of the HTTP server.
+    /// Those of the HTTP server.
     pub http: &'a HttpStats,
-    /// Of its configuration and its login.
+    /// Those of the file of `-web-config-file`, and of logins.
     pub web_config: &'a WebConfigStats,
-    /// Of pages.
+    /// Those of earlier pages.
     pub scrapes: &'a ScrapeStats,
-    /// Of sinks.
+    /// Those of sinks.
     pub sinks: &'a AllSinkCounters,
     /// Log lines that were dropped.
     pub log_suppressed: u64,
 }
 
-/// All of them but the number of series, with the numbers of now.
+/// All of the server's own families but the number of series, with their present values.
 pub(crate) fn texts(sources: &OwnSources<'_>) -> Texts {
     let mut own = OwnPage::new(Texts::new());
     own.messages(sources.stats, sources.sinks.forwards);
@@ -58,7 +58,7 @@ pub(crate) fn texts(sources: &OwnSources<'_>) -> Texts {
     own.into_texts()
 }
 
-/// Adds the number of series by kind: counters, gauges, histograms.
+/// Adds the number of series: counters, gauges, histograms.
 pub(crate) fn add_series(texts: Texts, series: [u64; 3]) -> Texts {
     let mut own = OwnPage::new(texts);
     let kinds = [Kind::Counter, Kind::Gauge, Kind::Histogram].map(Kind::as_str);
@@ -74,7 +74,7 @@ impl OwnPage {
     }
 
     fn messages(&mut self, stats: &Stats, forwards: bool) {
-        // A router forwards and processes nothing, any other processes and forwards nothing.
+        // With -remote the server forwards messages instead of processing them.
         let found = sums(stats, OpType::NAMES, |worker| &worker.op_types);
         let none = |(name, _): &(&'static str, f64)| (*name, 0.0);
         if forwards {

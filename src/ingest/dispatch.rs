@@ -1,13 +1,13 @@
-//! The handler of the real server: what workers do with the bytes that they have read.
+//! The server's handler: what workers do with the bytes that they have read.
 //!
 //! ```text
 //!  datagrams ─▶ ┐                           hit: counted
 //!               ├ Processor: template cache ┤
-//!  reads ─────▶ ┘                           miss: framed, parsed, counted (SampleCounter), maybe learnt
+//!  reads ─────▶ ┘                           miss: framed, parsed, counted (SampleCounter), perhaps admitted
 //! ```
 //!
-//! Runs on an ingest worker and owns that worker's parser and its local registry. Per message it takes
-//! no lock, allocates nothing and logs nothing. It must not know sockets.
+//! Runs on an ingest worker and owns that worker's parser and its local registry. For a message it takes no
+//! lock, allocates nothing and logs nothing. It must not know sockets.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -29,20 +29,20 @@ mod counter;
 mod processor;
 mod proof;
 
-const _: () = assert!(recv::PADDING >= json::PADDING, "datagrams are parsed where they lie");
+const _: () = assert!(recv::PADDING >= json::PADDING, "datagrams are parsed without a copy");
 
-/// What one worker does with bytes.
+/// The handler of one worker.
 #[derive(Debug)]
 pub struct Dispatch {
     message_max_bytes: usize,
-    /// The framer of datagrams: it has no state between two of them.
+    /// The framer of datagrams, which keeps nothing between two of them.
     framer: Framer,
-    /// `None` stands for messages whose proof has failed: they are parsed each time.
+    /// A template without a meaning stands for messages whose proof has failed: they are parsed each time.
     templates: TemplateCache<Option<Meaning>>,
     processor: Processor,
 }
 
-/// What is kept of a unix connection between reads.
+/// What is kept of a unix connection between two reads.
 #[derive(Debug, Default)]
 pub struct Stream {
     /// The user who has connected, where it matters.
@@ -60,7 +60,7 @@ impl Dispatch {
         outboxes: Outboxes,
         shared: Shared,
     ) -> Self {
-        // With -debug each message is to be shown, so each has to be framed.
+        // With -debug every message is logged, so every message has to be framed.
         let templates_max_bytes = if shared.log.debug() { 0 } else { shared.templates_max_bytes };
         let (message_max_bytes, labels_max) = (shared.message_max_bytes, shared.labels_max);
         let counter = SampleCounter::new(number, local_registry, outboxes, shared);
@@ -118,7 +118,7 @@ impl Handler for Dispatch {
         let stats = self.stats();
         stats.garbage_bytes.add(garbage);
         stats.bytes[Transport::Udp as usize].add(bytes);
-        stats.datagrams.add(datagrams); // last: who sees it sees the messages booked
+        stats.datagrams.add(datagrams); // last, so that a reader who sees the datagrams sees their messages
     }
 
     fn restore(&mut self, stream: &mut Stream, buffer: &mut [u8]) -> usize {
@@ -150,7 +150,7 @@ impl Handler for Dispatch {
         let open = &read[framer.keep(read.len())..];
         stream.kept.clear();
         if open.is_empty() {
-            stream.kept = Vec::new(); // thousands of idle connections keep nothing
+            stream.kept = Vec::new(); // frees the memory: there may be thousands of idle connections
         } else {
             stream.kept.extend_from_slice(open);
         }
@@ -178,7 +178,7 @@ impl Handler for Dispatch {
 }
 
 impl Dispatch {
-    /// Books the frame that a framer gives up, if there is one. `bytes` are what was kept of it.
+    /// Counts the frame that a framer gives up, if there is one. `bytes` are what was kept of it.
     fn refuse_frame(&self, listener: usize, bytes: &[u8], frame: Option<Frame>) {
         if let Some(Frame::Refused { reason, start, end }) = frame {
             self.processor.counter.book_refused(listener, reason, &bytes[start..end]);

@@ -1,8 +1,9 @@
-//! What workers have to say, left for main to print: a worker never writes to stderr.
+//! Excerpts of messages that workers leave for `main` to log: a worker never writes to stderr itself, since that
+//! might block it.
 //!
-//! Each reason has one slot for one excerpt. While a slot is taken, further messages of that reason
-//! cost a worker one read of a flag; how many there were is in the books. `-debug` puts each message
-//! into a bounded queue instead.
+//! Each reason for a rejection has a slot for one excerpt. While the slot is taken, further messages that are
+//! rejected for that reason cost a worker one read of a flag; how many there were tells
+//! `metrics_server_messages_rejected_total`. With `-debug` every message is put into a bounded queue as well.
 
 use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,9 +13,9 @@ use parking_lot::Mutex;
 
 use crate::metric::Rejection;
 
-/// Bytes of a message that are shown, before escaping.
+/// Most bytes of a message that are shown, counted before escaping.
 const EXCERPT_BYTES: usize = 128;
-/// Messages that wait to be printed with `-debug`.
+/// Most messages that wait to be logged with `-debug`.
 const DEBUG_QUEUE: usize = 1024;
 
 #[derive(Debug, Default)]
@@ -23,15 +24,18 @@ struct LogSlot {
     excerpt: Mutex<Option<Excerpt>>,
 }
 
-/// A message as the log shows it: where it came in, and its first bytes.
+/// What the log shows of a message.
 #[derive(Debug)]
 pub struct Excerpt {
+    /// The listener that the message came to.
     source: String,
+    /// The first bytes of the message.
     bytes: Vec<u8>,
+    /// The length of the whole message in bytes.
     len: usize,
 }
 
-/// The slots, and the queue of `-debug`.
+/// The slots of all reasons, and the queue of `-debug`.
 #[derive(Debug)]
 pub struct LogSlots {
     slots: Vec<LogSlot>,
@@ -39,7 +43,7 @@ pub struct LogSlots {
 }
 
 impl LogSlots {
-    /// Empty slots; with a queue for every message if `debug`.
+    /// Empty slots, and an empty queue if `debug` is set.
     pub fn new(debug: bool) -> Self {
         Self {
             slots: (0..Rejection::COUNT).map(|_| LogSlot::default()).collect(),
@@ -47,12 +51,12 @@ impl LogSlots {
         }
     }
 
-    /// Whether the slot of a reason is free: one relaxed read.
+    /// Whether the slot of a reason is free. Costs one relaxed read.
     pub fn is_free(&self, reason: Rejection) -> bool {
         !self.slots[reason as usize].taken.load(Ordering::Relaxed)
     }
 
-    /// Leaves an excerpt of a refused message; `false` if another was faster.
+    /// Leaves an excerpt of a rejected message. Returns whether it did: another worker may have been faster.
     #[cold]
     pub fn leave(&self, reason: Rejection, data_source: &str, bytes: &[u8]) -> bool {
         let slot = &self.slots[reason as usize];
@@ -65,12 +69,12 @@ impl LogSlots {
         true
     }
 
-    /// Whether an excerpt waits.
+    /// Whether an excerpt for this reason waits to be logged.
     pub fn waits(&self, reason: Rejection) -> bool {
         self.slots[reason as usize].taken.load(Ordering::Acquire)
     }
 
-    /// Takes an excerpt, if one waits, and frees its slot. Run by main.
+    /// Takes the excerpt for a reason, if one waits, and frees the slot. For `main`.
     pub fn take(&self, reason: Rejection) -> Option<Excerpt> {
         let slot = &self.slots[reason as usize];
         let excerpt = slot.excerpt.lock().take();
@@ -78,12 +82,13 @@ impl LogSlots {
         excerpt
     }
 
-    /// Whether each message is to be shown.
+    /// Whether every message is to be logged.
     pub fn debug(&self) -> bool {
         self.debug.is_some()
     }
 
-    /// Offers a message to be shown; full, it is dropped and counted.
+    /// Puts a message into the queue of `-debug`. If the queue is full, the message is not logged, and counts as
+    /// a suppressed line.
     #[cold]
     pub fn show(&self, data_source: &str, bytes: &[u8]) {
         if let Some(queue) = &self.debug
@@ -93,7 +98,7 @@ impl LogSlots {
         }
     }
 
-    /// The next message to show. Run by main.
+    /// Takes the next message from the queue of `-debug`. For `main`.
     pub fn next_debug(&self) -> Option<Excerpt> {
         self.debug.as_ref().and_then(ArrayQueue::pop)
     }
@@ -105,12 +110,12 @@ impl Excerpt {
         Self { source: source.to_owned(), bytes: shown, len: bytes.len() }
     }
 
-    /// Where the message came in.
+    /// The listener that the message came to.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// Its first bytes, not escaped; U+FFFD stands for what is no UTF-8.
+    /// Its first bytes, not escaped, with U+FFFD in place of what is no UTF-8.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
@@ -122,7 +127,8 @@ impl Excerpt {
 }
 
 impl fmt::Display for Excerpt {
-    /// `from <source>: <escaped, cut message>`: control characters and quotes cannot forge a log line.
+    /// `from <source>: <message>`, cut to its first bytes. Control characters and all but ASCII are escaped, so
+    /// that a message cannot forge a line of the log.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "from {}: ", self.source)?;
         for chunk in self.bytes.utf8_chunks() {

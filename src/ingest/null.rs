@@ -1,15 +1,15 @@
-//! The handler that does nothing: the same sockets, slots and waits, with the work removed.
+//! A handler that leaves the work out. `loadgen -null` runs the workers' loop with it.
 //!
-//! What the loop costs with it is what the kernel costs: the limit that speed is measured against.
+//! What the loop costs with this handler is what receiving alone costs, on the same sockets and with the same
+//! waits: the figure that the server's cost is compared with.
 
 use crate::ingest::Handler;
 use crate::metric::Rejection;
-use crate::stats::Stats;
-use crate::stats::Transport;
+use crate::stats::{Stats, Transport};
 use crate::sys::recv::Datagrams;
 use crate::wire::padded::Padded;
 
-/// Counts datagrams and bytes, so that what was read is known; looks at nothing.
+/// Counts the datagrams and bytes that were read, and does not look at them.
 #[derive(Debug)]
 pub struct Null {
     stats: Stats,
@@ -17,7 +17,7 @@ pub struct Null {
 }
 
 impl Null {
-    /// For one worker.
+    /// The handler of the worker with this number, which counts into its counters.
     pub fn new(stats: Stats, worker: usize) -> Self {
         Self { stats, worker }
     }

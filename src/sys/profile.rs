@@ -1,11 +1,11 @@
-//! CPU profiles of this process: stacks, taken by a signal (`SIGPROF`) at each 10 ms of CPU time.
+//! CPU profiles of this process: a signal (`SIGPROF`) takes a stack at each 10 ms of CPU time.
 //!
-//! The signal comes to whatever thread runs, in the middle of anything, so a stack is only taken where it can
-//! be taken safely: not within the C library or the unwinder, which may hold what unwinding needs. Time in
-//! them, and with it time in the kernel, is therefore missing from profiles. Each call that waits may be
-//! interrupted (`EINTR`), whoever makes it.
+//! The signal interrupts whatever thread runs, at any place. Unwinding is not safe everywhere: the C library and the
+//! unwinder may hold locks that it needs. So no stack is taken in them, and the time spent there, and with it that
+//! spent in the kernel, is missing from profiles. While a profiler runs, a system call that waits may fail with
+//! `EINTR`, on any thread.
 //!
-//! One profiler per process; its signal handler and what it collects are pprof's.
+//! There can be one profiler in a process. The signal handler and the table of stacks are those of the crate pprof.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,41 +13,41 @@ use std::io;
 use pprof::protos::Message;
 use pprof::{Frames, ProfilerGuard, ProfilerGuardBuilder, Report, UnresolvedReport};
 
-/// Stacks per second of CPU time.
+/// Stacks taken in a second of CPU time.
 pub(crate) const FREQUENCY: u16 = 100;
 
-/// Files whose code is never unwound from.
+/// Parts of the names of files in whose code no stack is taken.
 const UNSAFE: [&str; 6] = ["/libc.so", "/libc-", "/libgcc_s", "/libpthread", "/ld-linux", "vdso"];
 
-/// Stacks that differ past which the profiler starts anew: so few find room in its table, and none has to go
-/// to its file.
+/// With more different stacks than this the profiler starts anew. So few have room in pprof's table, and none has to
+/// go to its temporary file.
 const STACKS_MAX: usize = 512;
 
-/// Takes stacks for as long as it lives.
+/// Takes stacks until it is dropped.
 pub(crate) struct Profiler {
     guard: Option<ProfilerGuard<'static>>,
-    /// All that was taken up to the last call. pprof counts on from there, since to make its table of 70 MB
-    /// anew each time would cost more than all stacks.
+    /// All stacks up to the last call. pprof goes on adding to them: a new table, of 70 MB, for each call would
+    /// cost more than taking all the stacks.
     before: Option<UnresolvedReport>,
 }
 
-/// Stacks that were taken, as addresses.
+/// Stacks that were taken, as addresses without names.
 pub(crate) struct Stacks(UnresolvedReport);
 
 impl Profiler {
-    /// Starts; takes some 70 MB of memory, and a temporary file.
+    /// Starts to take stacks. That needs some 70 MB of memory and a temporary file.
     ///
     /// # Errors
-    /// There is no place for the file, or another profiler runs.
+    /// The file cannot be made, or another profiler runs.
     pub(crate) fn start() -> io::Result<Self> {
         Ok(Self { guard: Some(guard()?), before: None })
     }
 
-    /// What was taken since the start or the last call.
+    /// The stacks that were taken since the last call, or since the start.
     ///
     /// # Errors
-    /// The temporary file cannot be read, or the next one not be made; no stacks are taken then until a
-    /// later call works.
+    /// The temporary file cannot be read, or a new one cannot be made. In the second case no stacks are taken
+    /// until a later call has made one.
     pub(crate) fn take(&mut self) -> io::Result<Stacks> {
         let Some(running) = &self.guard else {
             self.guard = Some(guard()?);
@@ -56,7 +56,7 @@ impl Profiler {
         let all = running.report().build_unresolved().map_err(io::Error::other)?;
         let stacks = Stacks(since(&all, self.before.take().as_ref()));
         if all.data.len() > STACKS_MAX {
-            self.guard = None; // one at a time
+            self.guard = None; // before the new one: there can be one profiler in a process
             self.guard = Some(guard()?);
         } else {
             self.before = Some(all);
@@ -65,7 +65,7 @@ impl Profiler {
     }
 }
 
-/// What came after `before`.
+/// The stacks of `all` that were taken after those of `before`.
 fn since(all: &UnresolvedReport, before: Option<&UnresolvedReport>) -> UnresolvedReport {
     let mut timing = all.timing.clone();
     if let Some(before) = before {
@@ -88,14 +88,14 @@ fn guard() -> io::Result<ProfilerGuard<'static>> {
 impl Drop for Profiler {
     fn drop(&mut self) {
         drop(self.guard.take());
-        // What pprof keeps for the next profile lives in a static, and with it the file in which stacks go
-        // that its table has no room for: nobody else would remove it.
+        // pprof keeps its table for the next profile in a static, which is never dropped. With the table it keeps the
+        // temporary file for stacks that the table has no room for, so the file has to be removed here.
         let Ok(folder) = std::fs::canonicalize(std::env::temp_dir()) else { return };
         let own = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
         for open in own.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok()) {
             let name = open.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if name.starts_with(".tmp") && open.parent() == Some(&folder) {
-                // It stays where it cannot be removed, and is empty as a rule.
+                // If that fails the file is left behind; as a rule it is empty.
                 let _ = std::fs::remove_file(&open);
             }
         }
@@ -103,8 +103,9 @@ impl Drop for Profiler {
 }
 
 impl Stacks {
-    /// As a profile in pprof's protobuf form, with functions' names and the thread of each stack; `None` if
-    /// `go_on` has said no meanwhile. Takes a moment, the first time a long one.
+    /// Encodes the stacks as a profile in pprof's protobuf format, with the names of functions and of threads.
+    /// Gives up with `None` as soon as `go_on` returns false: finding the names takes a while, most of all the
+    /// first time.
     ///
     /// # Errors
     /// The profile cannot be encoded.

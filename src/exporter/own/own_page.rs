@@ -1,6 +1,6 @@
-//! Writes families of the server's own, in the form of the page.
+//! Writes families of the server's own as text, each ready to be put in its place on the page.
 //!
-//! Runs on the thread that makes pages; it must not know where the numbers come from.
+//! Runs on the thread `exporter`. It must not know where the numbers come from.
 
 use crate::exposition::page;
 use crate::exposition::page_writer::Texts;
@@ -12,12 +12,12 @@ pub(super) struct OwnPage {
 }
 
 impl OwnPage {
-    /// Adds to these texts.
+    /// Begins with these texts, to which families are added.
     pub(super) fn new(texts: Texts) -> Self {
         Self { texts }
     }
 
-    /// What was added, with what stood before.
+    /// The texts with all that was added.
     pub(super) fn into_texts(self) -> Texts {
         self.texts
     }
@@ -29,7 +29,7 @@ impl OwnPage {
         write(text);
     }
 
-    /// A family of ours with one label (or none) and a value for each of its label's values.
+    /// A family with one label or none, and a value for each value of the label.
     pub(super) fn own<'a>(
         &mut self,
         own: OwnFamily,
@@ -47,7 +47,7 @@ impl OwnPage {
         });
     }
 
-    /// A family of ours with two labels, named in its entry with a comma between them.
+    /// A family with two labels, and a value for each pair of their values.
     pub(super) fn labelled<'a>(
         &mut self,
         own: OwnFamily,
@@ -56,7 +56,7 @@ impl OwnPage {
         let family = own.family();
         let (first, second) = family.label.split_once(',').expect("the table names both labels");
         self.family(family, |text| {
-            // In the order of the page: by labels' names, which the table may have the other way round.
+            // On the page labels stand in the order of their names; in the table they may not.
             for ([one, two], value) in values {
                 let labels = if first < second {
                     format!("{first}=\"{one}\",{second}=\"{two}\"")
@@ -68,16 +68,17 @@ impl OwnPage {
         });
     }
 
+    /// A family with one value and no label.
     pub(super) fn one(&mut self, own: OwnFamily, value: u64) {
         self.own(own, [("", value as f64)]);
     }
 
-    /// A family with the sum of a number that each worker has.
+    /// A family whose value is the sum of a number that each worker has.
     pub(super) fn sum(&mut self, own: OwnFamily, stats: &Stats, number: fn(&WorkerStats) -> u64) {
         self.one(own, stats.iter().map(|worker| number(worker)).sum());
     }
 
-    /// Sums of counters that each worker has one of per label value.
+    /// A family with one label, of which each worker has a counter for each value.
     pub(super) fn sums<'a, const N: usize>(
         &mut self,
         own: OwnFamily,
@@ -89,7 +90,7 @@ impl OwnPage {
     }
 }
 
-/// Sums over workers by name, sorted as all series on the page are.
+/// Sums over workers of their counters, each with its name, in the order of the names as on the page.
 pub(super) fn sums<'a, const N: usize>(
     stats: &Stats,
     names: impl IntoIterator<Item = &'a str>,

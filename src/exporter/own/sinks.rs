@@ -1,4 +1,4 @@
-//! The families of sinks, one series per sink that is configured.
+//! The families of sinks, with series for each sink that is configured.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -10,14 +10,14 @@ use crate::sinks::opensearch::BulkCounters;
 use crate::sinks::{DropReason, RejectReason};
 use crate::stats::OwnFamily;
 
-/// A number of one sink.
+/// Reads a number of one sink.
 type SinkValue = fn(&SinkCounters) -> f64;
 
 fn value(count: &AtomicU64) -> f64 {
     count.load(Relaxed) as f64
 }
 
-/// Families with the sink's name as their only label.
+/// The families whose only label is the sink's name.
 const PLAIN: [(OwnFamily, SinkValue); 14] = [
     (OwnFamily::SinkDelivered, |counters| value(&counters.delivered)),
     (OwnFamily::SinkEnqueued, |counters| counters.enqueued() as f64),
@@ -38,7 +38,7 @@ const PLAIN: [(OwnFamily, SinkValue); 14] = [
     (OwnFamily::SinkUp, |counters| f64::from(u8::from(counters.up.load(Relaxed)))),
 ];
 
-/// Adds them all.
+/// Adds all families of sinks.
 pub(super) fn families(own: &mut OwnPage, all: &AllSinkCounters) {
     for (family, number) in PLAIN {
         own.own(family, all.sinks.iter().map(|counters| (counters.sink, number(counters))));

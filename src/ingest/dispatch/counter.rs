@@ -1,7 +1,8 @@
-//! Counts samples into the worker's own cells, hands rows to the sinks, and keeps the books of both.
+//! Counts samples into the worker's own cells, hands rows to the sinks, and counts messages by what became of
+//! them.
 //!
-//! Runs on an ingest worker. What is refused leaves an excerpt for main, at most one at a time per reason.
-//! It must not know how messages are found or parsed.
+//! Runs on an ingest worker. Of rejected messages it leaves an excerpt for `main` to log, one for each reason at a
+//! time. It must not know how messages are found or parsed.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -20,31 +21,31 @@ use crate::wire::template::{Cursor, Hit, Lookup, Miss, TemplateCache};
 /// What all workers' handlers share.
 #[derive(Clone, Debug)]
 pub struct Shared {
-    /// By number, as sources tell it.
+    /// By the number under which a handler is told what came in by them.
     pub listeners: Arc<[Listener]>,
     /// All workers' counters.
     pub stats: Stats,
-    /// Excerpts for main to print.
+    /// Excerpts of messages for `main` to log.
     pub log: Arc<LogSlots>,
-    /// For `op: shutdown`.
+    /// By which `main` is told of `op: shutdown`, and of excerpts.
     pub control: Arc<Control>,
-    /// From where it is followed.
+    /// Where `op: shutdown` has to come from to be obeyed.
     pub shutdown_from: ShutdownFrom,
-    /// The bound of a message.
+    /// Most bytes of a message.
     pub message_max_bytes: usize,
-    /// The bound of a message's labels.
+    /// Most labels of a message.
     pub labels_max: usize,
-    /// The bound of one worker's templates.
+    /// Most bytes of one worker's templates.
     pub templates_max_bytes: usize,
 }
 
-/// What a known message means apart from its number: all that its books need.
+/// What a known message means apart from its number: all that is needed to count it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Meaning {
     op: Op,
-    /// What is put right in the message each time.
+    /// What has to be put right in the message, each time that it comes.
     coercions: Coercions,
-    /// The cell that it counts into.
+    /// The cell that the message counts into.
     cell: CellHandle,
 }
 
@@ -55,7 +56,7 @@ pub(super) struct Counted {
     pub(super) value: f64,
 }
 
-/// The worker's local registry, its way to the sinks, and its books.
+/// The worker's local registry, its way to the sinks, and its counters.
 #[derive(Debug)]
 pub(super) struct SampleCounter {
     worker: usize,
@@ -63,7 +64,7 @@ pub(super) struct SampleCounter {
     outboxes: Outboxes,
     shared: Shared,
     now_ns: u64,
-    /// Who sends what is counted now, where that matters and can be told.
+    /// The user who has sent what is counted now, where that matters and the kernel tells it.
     peer_uid: Option<u32>,
 }
 
@@ -108,7 +109,7 @@ impl SampleCounter {
             Lookup::Hit(Hit { meaning: None, .. }) => Err(Miss::Parse),
             Lookup::Hit(Hit { id, meaning: Some(meaning), value, len }) => {
                 if meaning.op == Op::Inc && value < 0.0 {
-                    return Err(Miss::Parse); // which refuses it, with all its books
+                    return Err(Miss::Parse); // the parser rejects it, and counts why
                 }
                 if !self.local_registry.count_in(meaning.cell, value, self.now_ns) {
                     let before = cursor.cache().bytes();
@@ -122,7 +123,7 @@ impl SampleCounter {
         }
     }
 
-    /// Reads the memory that counting will need, so that it is in the processor's cache by then.
+    /// Reads the memory that counting will need, so that the processor has it in its cache by then.
     #[inline]
     pub(super) fn prefetch(&self, meaning: Option<Meaning>) {
         if let Some(meaning) = meaning {
@@ -130,11 +131,11 @@ impl SampleCounter {
         }
     }
 
-    /// Counts what the parser has made of a message, and books it. Returns what it counted into a cell, if it
-    /// was a sample.
+    /// Counts a message that the parser has read, as accepted or as rejected. Returns what was counted into a
+    /// cell, if the message was a sample.
     ///
     /// # Errors
-    /// Why it is refused.
+    /// Why the message is rejected.
     pub(super) fn count_parsed(
         &mut self,
         listener: usize,
@@ -156,7 +157,7 @@ impl SampleCounter {
         counted
     }
 
-    /// Does what the op asks for; returns the cell that the sample was counted into, if it was.
+    /// Does what the op asks for. Returns the cell that the sample was counted into, if it was counted.
     fn count(
         &mut self,
         sample: &Sample<'_>,
@@ -164,7 +165,7 @@ impl SampleCounter {
     ) -> Result<Option<CellHandle>, Rejection> {
         let Self { local_registry, outboxes, shared, now_ns, peer_uid, .. } = self;
         let listener = &shared.listeners[listener];
-        // Before counting: a router passes on what others count.
+        // The sinks come first: a router forwards samples instead of counting them.
         if outboxes.push(sample, &listener.row_constants) {
             return Ok(None);
         }
@@ -181,7 +182,7 @@ impl SampleCounter {
         }
     }
 
-    /// Books a message that is parsed, and shows it with `-debug`.
+    /// Counts a message that is about to be parsed, and leaves it to be logged with `-debug`.
     #[inline]
     pub(super) fn parsing(&self, listener: usize, message: &[u8]) {
         self.stats().parsed.add(1);
@@ -191,21 +192,21 @@ impl SampleCounter {
         }
     }
 
-    /// Books a message that was refused unparsed. `bytes` are what was seen of it.
+    /// Counts a message that was rejected without being parsed. `bytes` are what was seen of it.
     pub(super) fn book_refused(&self, listener: usize, reason: Rejection, bytes: &[u8]) {
         self.stats().reject(OpType::Empty, reason);
         self.leave_excerpt(listener, reason, bytes);
     }
 
-    /// Books a caught fault of ours as one refused message. `bytes` are the datagram or the read in which it
-    /// happened; what was in them behind the message at hand is lost.
+    /// Counts a panic that was caught as one rejected message. `bytes` are the datagram or the read in which it
+    /// happened; the messages in them behind the one at hand are lost.
     #[cold]
     pub(super) fn book_panic(&self, listener: usize, bytes: &[u8]) {
         self.stats().panics.add(1);
         self.book_refused(listener, Rejection::Panic, bytes);
     }
 
-    /// Leaves an excerpt of what was refused, unless one of this reason waits to be printed.
+    /// Leaves an excerpt of a rejected message, unless one for this reason waits to be logged.
     pub(super) fn leave_excerpt(&self, listener: usize, reason: Rejection, bytes: &[u8]) {
         let log = &self.shared.log;
         if log.is_free(reason)
@@ -215,8 +216,9 @@ impl SampleCounter {
         }
     }
 
-    /// Does what the exporter asked for, and looks through some templates for those whose series are gone:
-    /// all of them are looked at before as many series have gone as there are templates.
+    /// Does what the exporter has asked for. If that gave up series, looks through some templates and removes
+    /// those whose series are gone: eight for each series, so that all have been looked through by the time that
+    /// an eighth as many series have gone as there are templates.
     #[inline]
     pub(super) fn attend(&mut self, templates: &mut TemplateCache<Option<Meaning>>) {
         let given_up = self.local_registry.handle_requests();
@@ -227,7 +229,7 @@ impl SampleCounter {
 
     #[cold]
     fn sweep(&self, templates: &mut TemplateCache<Option<Meaning>>, given_up: usize) {
-        /// A series has one template as a rule, and a few if several listeners or programs send it.
+        /// A series has one template as a rule, and some more if several listeners or programs send it.
         const TEMPLATES_PER_SERIES: usize = 8;
         let before = templates.bytes();
         templates.sweep(given_up * TEMPLATES_PER_SERIES, |meaning| {
@@ -236,7 +238,7 @@ impl SampleCounter {
         self.book_templates(templates, before);
     }
 
-    /// Books what the templates take after a change; they took `before` bytes.
+    /// Accounts for the memory of the templates after a change, before which they took `before` bytes.
     #[cold]
     pub(super) fn book_templates(&self, templates: &TemplateCache<Option<Meaning>>, before: usize) {
         self.local_registry.registry().change_bytes(before, templates.bytes());
@@ -244,12 +246,12 @@ impl SampleCounter {
         self.stats().template_bytes.set(templates.bytes() as u64);
     }
 
-    /// Whether what memory there is belongs to series.
+    /// Whether `-memory-max` is reached, so that templates must not grow.
     pub(super) fn memory_is_full(&self) -> bool {
         self.local_registry.registry().memory_is_full()
     }
 
-    /// Hands the rows of a batch or a read to their sinks.
+    /// Hands the rows of a batch of datagrams, or of one read, to their sinks.
     #[inline]
     pub(super) fn flush(&mut self) {
         self.outboxes.flush();

@@ -1,5 +1,5 @@
-//! Goes through the messages of one datagram or one read: known ones are counted, others are framed, parsed
-//! and counted, and become known when they come again.
+//! Goes through the messages of one datagram or one read. Messages that fit a template are counted at once;
+//! others are framed, parsed and counted, and become templates when they come again.
 //!
 //! Runs on an ingest worker. It must not know where the bytes come from.
 
@@ -11,7 +11,7 @@ use crate::wire::frame::{Frame, Framer};
 use crate::wire::json::Parser;
 use crate::wire::template::{Cursor, DatagramBatch, Miss, TemplateKey};
 
-/// A parser, and what counts.
+/// The worker's parser, and what counts the messages.
 #[derive(Debug)]
 pub(super) struct Processor {
     parser: Parser,
@@ -23,7 +23,7 @@ impl Processor {
         Self { parser: Parser::new(labels_max), counter }
     }
 
-    /// Processes the next datagram of a batch: its end ends the message that is open.
+    /// Processes the next datagram of a batch. A message that is not complete at its end is refused.
     pub(super) fn next_datagram(
         &mut self,
         batch: &mut DatagramBatch<'_, '_, Option<Meaning>>,
@@ -36,7 +36,7 @@ impl Processor {
         }
     }
 
-    /// Processes the received bytes from `from` on; the framer has seen those before it.
+    /// Processes the received bytes from `from` on. The framer has seen the bytes before.
     #[inline]
     pub(super) fn messages(
         &mut self,
@@ -63,7 +63,7 @@ impl Processor {
         }
     }
 
-    /// Processes one frame, whose message was not known.
+    /// Processes one frame, whose message fitted no template.
     fn framed(&mut self, cursor: &mut Cursor<'_, Option<Meaning>>, frame: Frame, miss: Miss) {
         match frame {
             Frame::Object { start, end, escaped } => {
@@ -90,14 +90,14 @@ impl Processor {
         let counted =
             parser.parse(padded, len, escaped, |parsed| counter.count_parsed(listener, parsed));
         match (counted, miss) {
-            (Ok(Some(counted)), Miss::Admissible(key)) => self.learn(cursor, key, message, counted),
+            (Ok(Some(counted)), Miss::Admissible(key)) => self.admit(cursor, key, message, counted),
             (Err(reason), _) => counter.leave_excerpt(listener, reason, &cursor.bytes()[message]),
             _ => {}
         }
     }
 
-    /// Makes a message that was counted a template, if it has come for the second time and there is room.
-    fn learn(
+    /// Makes a template of a message that was counted, if it has come for the second time and there is room.
+    fn admit(
         &mut self,
         cursor: &mut Cursor<'_, Option<Meaning>>,
         key: TemplateKey,

@@ -1,7 +1,7 @@
-//! The proof that admits a template: of two messages that differ in one number, both say the same but for
-//! their value.
+//! The proof by which a template is admitted: the message, and the same message with another number in its
+//! place, parse to the same but for the value.
 //!
-//! Runs on an ingest worker, once for each message that comes for the second time: it is cold and may
+//! Runs on an ingest worker, once for each message that comes for the second time. So it is a cold path, and may
 //! allocate.
 
 use crate::metric::Sample;
@@ -11,8 +11,8 @@ use crate::wire::template::TemplateKey;
 /// The longest number that [`TemplateKey::write_with_other_number`] writes is shorter than this.
 const NUMBER_BYTES: usize = 4;
 
-/// Whether the message, given another number in the key's place, says the same but for that number. `value`
-/// is what it counted.
+/// Whether the message, with another number in the key's place, parses to the same but for that number.
+/// `value` is the message's own.
 #[cold]
 pub(super) fn only_the_number_counts(
     key: TemplateKey,
@@ -27,11 +27,11 @@ pub(super) fn only_the_number_counts(
     own.value == Some(value) && other.value == Some(other_value) && own.rest == other.rest
 }
 
-/// What a message says.
+/// What a message parses to.
 struct Reading {
-    /// Its value, if it is a sample.
+    /// The value, if the message is a sample.
     value: Option<f64>,
-    /// All else, as text.
+    /// Everything else, as text.
     rest: String,
 }
 
