@@ -1,14 +1,15 @@
-//! Sinks: where rows go that do not stay here. What a sink is, and what all of them share.
+//! Sinks: destinations outside this server for messages, which travel as rows. Here is what a sink is, and what all
+//! sinks share.
 //!
 //! ```text
 //!  ingest-N ─ Outbox: blocks of rows ─▶ spooler ─▶ memory ─────────────▶ sender ─▶ Sink ─▶ far end
 //!                                          └─▶ segments on disk ─────────▲
 //! ```
 //!
-//! Per sink there are two threads. The *spooler* takes blocks into memory or, when that is full, into
-//! segments on disk; the *sender* takes rows in their order, hands batches to the [`Sink`], and
-//! repeats what was not taken. A sink only encodes a batch, sends it and returns each row's result: it
-//! must not know queues, retries or counters, and keeps no row.
+//! Each sink has two threads. The *spooler* receives blocks and keeps them in memory or, when memory is full, in
+//! segments on disk. The *sender* takes rows in their order, hands them to the [`Sink`] in batches, and sends again
+//! what the far end did not take. A `Sink` only encodes a batch, sends it, and returns the result of each row: it must
+//! not know queues or retries, and it keeps no row.
 
 use std::fmt;
 use std::time::Duration;
@@ -41,35 +42,35 @@ pub use row::Row;
 pub enum RowResult {
     /// The far end has it.
     Delivered,
-    /// It may take it later, or may have it: to be sent again as it is.
+    /// The far end may take it later, or may have it without saying so: it is sent again as it is.
     Retry,
-    /// It will never take it.
+    /// The far end will never take it.
     Rejected(RejectReason),
 }
 
 /// What became of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Each row has a result.
+    /// Each row has a result of its own.
     Rows,
-    /// Nothing is known of any row: all are to be sent again, after this time if the far end named one.
+    /// Nothing is known of any row, so all are sent again.
     Retry {
-        /// For the log, with the far end's address: what happened and what the operator can do.
+        /// For the log, with the far end's address: what happened, and what the operator can do.
         why: String,
-        /// `Retry-After`.
+        /// The shortest wait before that, if the far end asks for one (`Retry-After`).
         after: Option<Duration>,
     },
-    /// The far end took none of them and the fault lies with the batch, as too many bytes or one row
-    /// that spoils the rest: halves are to be sent, and a row that is alone is rejected.
+    /// The far end refuses the batch as a whole, because it is too long or one of its rows spoils it. It is sent again
+    /// in halves, and a row that is refused alone is rejected.
     Split {
         /// For the log.
         why: String,
-        /// Of a row that is alone.
+        /// Why a row that is refused alone is rejected.
         reason: RejectReason,
     },
 }
 
-/// When a batch is sent and what it may hold; the sender keeps to it, but for a single row that is longer.
+/// When a batch is sent, and what it may hold. The sender keeps to it, but sends a row that alone is longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchLimits {
     /// Bytes of rows, as blocks hold them, past which a batch is sent at once.
@@ -78,14 +79,15 @@ pub struct BatchLimits {
     pub rows: usize,
     /// How long the oldest row waits for others.
     pub period: Duration,
-    /// Bytes that a batch takes at most, where so much waits: behind a slow far end large ones are cheaper.
+    /// Bytes of rows that a batch holds at most. This may be more than `bytes`: while the far end is slow and rows wait,
+    /// large batches are cheaper.
     pub max_bytes: usize,
-    /// Rows that it takes at most.
+    /// Rows that a batch holds at most; this may be more than `rows` for the same reason.
     pub max_rows: usize,
 }
 
 impl BatchLimits {
-    /// Whether so much is sent at once.
+    /// Whether so many bytes or rows are sent at once.
     pub fn is_due(&self, bytes: usize, rows: usize) -> bool {
         bytes >= self.bytes || rows >= self.rows
     }
@@ -94,9 +96,9 @@ impl BatchLimits {
 /// Why a batch is sent now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// It is full.
+    /// There are enough bytes or rows.
     Size,
-    /// Its oldest row has waited for the period, or the server stops.
+    /// The oldest row has waited for the period, or the server stops.
     Time,
 }
 
@@ -105,8 +107,8 @@ pub trait Sink: Send + fmt::Debug {
     /// What its batches may hold.
     fn limits(&self) -> BatchLimits;
 
-    /// Sends the rows, which are in order, and pushes one result for each unless the outcome speaks for
-    /// all. May wait as long as the far end is given; returns early once [`Sink::cancel`]'s word was said.
+    /// Sends the rows, which are in order. If the outcome is [`Outcome::Rows`], pushes one result for each row. May
+    /// wait as long as the far end is given; returns early once the function of [`Sink::cancel`] was called.
     fn deliver(
         &mut self,
         rows: &[Row<'_>],
@@ -114,24 +116,24 @@ pub trait Sink: Send + fmt::Debug {
         results: &mut Vec<RowResult>,
     ) -> Outcome;
 
-    /// What ends a delivery that is under way and makes later ones fail at once; for another thread.
+    /// Returns a function that ends a delivery that is under way and makes later ones fail at once; for another thread.
     fn cancel(&self) -> Box<dyn Fn() + Send + Sync>;
 }
 
 reasons! {
     /// Why a row is rejected for good.
     RejectReason {
-        /// The far end said so: it does not fit its schema, is too old for it, or the like.
+        /// The far end said so, because the row does not fit its schema, is too old for it, or the like.
         Refused => "refused",
-        /// Longer than the far end takes.
+        /// It is longer than the far end takes.
         TooLong => "too_long",
-        /// Its index name is none.
+        /// No index can have the name that it gives.
         IndexName => "index_name",
         /// Its index would be one more than allowed.
         IndicesLimit => "indices_limit",
-        /// The far end has stopped to take anything, and says that it dropped it.
+        /// The far end takes no rows by order of its operator, and says that it dropped this one.
         Blocked => "blocked",
-        /// Its text cannot be read back: a fault of ours, or of the disk.
+        /// It cannot be read back, or a sink panicked over it: a fault of this server.
         Unreadable => "unreadable",
     }
 }

@@ -11,7 +11,8 @@ use super::error::UsageError;
 use super::flag::{FlagKind, ValueSlot};
 use super::table::{DIRECTORY, FILE, FLAGS, Values};
 
-/// A file that is not read to its end within this has none, as a device: nobody means it.
+/// How much of a file is read at most. A path may name a device that never ends, such as `/dev/zero`, and lists and
+/// certificates are far shorter than this.
 const READ_MAX_BYTES: u64 = 1 << 20;
 
 /// Reads all files and tries all directories.

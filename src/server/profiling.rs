@@ -99,8 +99,8 @@ impl Profiling {
     fn push(&mut self, from_ns: u64, until_ns: u64) -> anyhow::Result<()> {
         let stacks = self.profiler.take().context("cannot profile")?;
         let Some(profile) = stacks.encode(&|| !self.over.load(Relaxed))? else { return Ok(()) };
-        let seconds = (from_ns / SECOND_NS, until_ns / SECOND_NS);
-        self.pyroscope.push(&profile, seconds, FREQUENCY)
+        let unix_seconds = from_ns / SECOND_NS..until_ns / SECOND_NS;
+        self.pyroscope.push(&profile, unix_seconds, FREQUENCY)
     }
 
     fn tell(&mut self, pushed: anyhow::Result<()>) {

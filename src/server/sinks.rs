@@ -20,7 +20,8 @@ use crate::sinks::opensearch::OpenSearch;
 use crate::sinks::outbox::{Outbox, Outboxes};
 use crate::sinks::pyroscope::Pyroscope;
 use crate::sinks::queue::SinkQueue;
-use crate::sinks::remote::{Remote, link};
+use crate::sinks::remote::Remote;
+use crate::sinks::remote::link::FarEnd;
 use crate::sinks::scylla::Scylla;
 use crate::sinks::spill::{Recovered, Segment, Spill};
 use crate::sinks::spooler::Spooler;
@@ -75,20 +76,15 @@ impl Sinks {
             Some(remote) => vec![router(config, remote, own_udp, &sinks.counters)?],
             None => far_ends(config, &mut sinks.counters)?,
         };
-        made.sort_by_key(|(name, ..)| *name); // the page's order
-        for (name, ops, sink) in made {
-            sinks.add(config, name, ops, sink)?;
+        made.sort_by_key(|configured| configured.name); // the page's order
+        for configured in made {
+            sinks.add(config, configured)?;
         }
         Ok(sinks)
     }
 
-    fn add(
-        &mut self,
-        config: &Config,
-        name: &'static str,
-        ops: &'static [Op],
-        sink: Box<dyn Sink>,
-    ) -> anyhow::Result<()> {
+    fn add(&mut self, config: &Config, configured: ConfiguredSink) -> anyhow::Result<()> {
+        let ConfiguredSink { name, ops, sink } = configured;
         let queue_config = &config.queue;
         let counters = Arc::new(SinkCounters::new(name, config.ingest.workers));
         // No far end confirms a datagram: what came back from disk could not be known from what has arrived.
@@ -189,8 +185,20 @@ fn open_spill(config: &QueueConfig, name: &str) -> anyhow::Result<(Spill, Recove
     Ok((spill, found))
 }
 
-/// A far end that is configured: name, ops, sink.
-type ConfiguredSink = (&'static str, &'static [Op], Box<dyn Sink>);
+/// A sink that the flags ask for.
+struct ConfiguredSink {
+    /// The `sink` label, and the name of its directory.
+    name: &'static str,
+    /// The ops of the messages that it takes.
+    ops: &'static [Op],
+    sink: Box<dyn Sink>,
+}
+
+impl ConfiguredSink {
+    fn new(name: &'static str, ops: &'static [Op], sink: impl Sink + 'static) -> Self {
+        Self { name, ops, sink: Box::new(sink) }
+    }
+}
 
 /// The ops of messages that are forwarded: all but `shutdown`, which is meant for the server that gets it.
 const FORWARDED: &[Op] = &[Op::Inc, Op::Set, Op::Obs, Op::Event, Op::Index, Op::Raw];
@@ -202,8 +210,7 @@ fn router(
     own_udp: Option<SocketAddr>,
     counters: &AllSinkCounters,
 ) -> anyhow::Result<ConfiguredSink> {
-    let far_end =
-        link::FarEnd { host: remote.addr.host.clone(), port: remote.addr.port, own: own_udp };
+    let far_end = FarEnd::new(&remote.addr.host, remote.addr.port, own_udp);
     if far_end.is_here() {
         let own = config.ingest.udp.as_ref().map_or("", |udp| &udp.text);
         bail!(
@@ -214,7 +221,7 @@ fn router(
     }
     let errors = Arc::clone(&counters.send_errors);
     let sink = Remote::new(far_end, remote.sockets, remote.datagram_bytes, errors);
-    Ok(("remote", FORWARDED, Box::new(sink)))
+    Ok(ConfiguredSink::new("remote", FORWARDED, sink))
 }
 
 /// Whether all far ends can be made.
@@ -247,17 +254,17 @@ fn far_ends(
     config: &Config,
     counters: &mut AllSinkCounters,
 ) -> anyhow::Result<Vec<ConfiguredSink>> {
-    let mut made: Vec<ConfiguredSink> = Vec::new();
+    let mut made = Vec::new();
     if let Some(opensearch) = &config.opensearch {
         let sink = OpenSearch::new(opensearch, Arc::clone(&counters.bulk))?;
-        made.push(("opensearch", &[Op::Index], Box::new(sink)));
+        made.push(ConfiguredSink::new("opensearch", &[Op::Index], sink));
     }
     if let Some(loki) = &config.loki {
-        made.push(("loki", &[Op::Event], Box::new(Loki::new(loki)?)));
+        made.push(ConfiguredSink::new("loki", &[Op::Event], Loki::new(loki)?));
     }
     if let Some(scylla) = &config.scylla {
         let sink = Scylla::new(scylla, Arc::clone(&counters.timestamps))?;
-        made.push(("scylladb", &[Op::Raw], Box::new(sink)));
+        made.push(ConfiguredSink::new("scylladb", &[Op::Raw], sink));
     }
     Ok(made)
 }

@@ -8,19 +8,19 @@ use crate::sinks::pyroscope::PushCounters;
 use crate::sinks::remote::errors::SendErrors;
 use crate::sinks::scylla::TimestampCounters;
 
-/// The counters of all sinks. Those that are one sink's own stand at 0 where it is not configured.
+/// The counters of all sinks. Those that only one sink has stay at 0 if it is not configured.
 #[derive(Debug, Default)]
 pub(crate) struct AllSinkCounters {
-    /// Of each sink that is configured.
+    /// Those of each sink that is configured.
     pub sinks: Vec<Arc<SinkCounters>>,
     /// Whether messages are forwarded to another server.
     pub forwards: bool,
-    /// Of OpenSearch.
+    /// Those that only OpenSearch has.
     pub bulk: Arc<BulkCounters>,
-    /// Of `-remote`.
+    /// Those that only `-remote` has.
     pub send_errors: Arc<SendErrors>,
-    /// Of Pyroscope.
+    /// Those of Pyroscope.
     pub pushes: Arc<PushCounters>,
-    /// Of ScyllaDB.
+    /// Those that only ScyllaDB has.
     pub timestamps: Arc<TimestampCounters>,
 }

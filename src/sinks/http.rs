@@ -1,8 +1,7 @@
-//! The HTTP client of sinks: TLS as the flags say, a bound for every wait, and an end that another thread
-//! can set.
+//! The HTTP client of sinks: TLS as the flags say, a bound for every wait, and requests that another thread can end.
 //!
-//! Runs on the thread that sends. Certificates are read at start and again when their files have changed.
-//! It must not know what is sent.
+//! Runs on the thread that sends. Certificates are read at start, and again when their files have changed. The client
+//! must not know what is sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -19,16 +18,16 @@ pub(crate) mod tls;
 pub(crate) mod url;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Of a whole request, with its answer.
+/// The longest time from the beginning of a request to the end of its answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// Connections that were idle for longer are not used again: servers close them after some time.
+/// A connection that was idle for longer is not used again, since servers close idle connections after some time.
 const IDLE_MAX: Duration = Duration::from_secs(15);
-/// No response of these services is longer.
+/// Longer answers are cut off. No service that sinks send to has such long ones.
 const ANSWER_MAX_BYTES: u64 = 64 * 1024 * 1024;
-/// How often files of certificates are looked at.
+/// How often to look whether files of certificates have changed.
 const FILES_PERIOD: Duration = Duration::from_secs(10);
 
-/// How often the operator has asked, with SIGHUP, to read certificates again.
+/// How many times the operator has asked, with SIGHUP, to read certificates again.
 static RELOADS_ASKED: AtomicU64 = AtomicU64::new(0);
 
 /// Makes every client read its certificates again before its next request, whether or not their files look
@@ -42,20 +41,20 @@ pub(crate) fn read_certificates_again() {
 pub(crate) struct Response {
     /// HTTP's status code.
     pub status: u16,
-    /// `Retry-After`, if it was in seconds.
+    /// The header `Retry-After`, if it was a number of seconds.
     pub retry_after: Option<Duration>,
-    /// The body, decompressed; empty where it was not text or could not be read whole.
+    /// The body, decompressed. Of an answer without success it is empty if it was no text or could not be read whole.
     pub body: String,
 }
 
 /// A request without its body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestHead<'a> {
-    /// `POST` or another.
+    /// `POST` or the like.
     pub method: &'a str,
     /// With scheme, host and path.
     pub url: &'a str,
-    /// By name; `Host` and `Content-Length` are set by the client.
+    /// Names and values; the client adds `Host` and `Content-Length`.
     pub headers: &'a [(&'a str, &'a str)],
 }
 
@@ -63,12 +62,13 @@ pub(crate) struct RequestHead<'a> {
 #[derive(Debug)]
 pub(crate) struct Client {
     tls: TlsOptions,
-    /// Shared with whoever cancels it; `None` once it was cancelled.
+    /// Shared with the function that cancels; `None` once that was called.
     agent: Arc<Mutex<Option<Agent>>>,
-    /// When each file of certificates had been changed, as of `looked`.
+    /// When each file of certificates was last changed, as seen at `looked_at`.
     files_changed: Vec<Option<SystemTime>>,
-    looked: Instant,
-    /// [`RELOADS_ASKED`] as of `looked`.
+    /// When the files were last looked at.
+    looked_at: Instant,
+    /// [`RELOADS_ASKED`] as seen at `looked_at`.
     reloads_asked: u64,
 }
 
@@ -81,13 +81,13 @@ impl Client {
         let files_changed = tls.files_changed();
         let agent = Arc::new(Mutex::new(Some(agent(&tls)?)));
         let reloads_asked = RELOADS_ASKED.load(Relaxed);
-        Ok(Self { tls, agent, files_changed, looked: Instant::now(), reloads_asked })
+        Ok(Self { tls, agent, files_changed, looked_at: Instant::now(), reloads_asked })
     }
 
-    /// Sends a request and waits for its answer, whatever its status.
+    /// Sends a request and waits for the answer. An answer of any status is no error.
     ///
     /// # Errors
-    /// There was no answer: the far end cannot be reached, was too slow, or the client was cancelled.
+    /// There is no answer: the far end cannot be reached or was too slow, or the client was cancelled.
     pub(crate) fn send(&mut self, head: RequestHead<'_>, body: &[u8]) -> anyhow::Result<Response> {
         self.read_files_again();
         let Some(agent) = self.agent.lock().clone() else { bail!("the server stops") };
@@ -100,19 +100,21 @@ impl Client {
         let seconds = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(ANSWER_MAX_BYTES).read_to_string();
-        // What a success says may decide over rows; of a failure the status is enough.
+        // The body of a success may say what became of each row, so it must be whole. Of a failure the status is
+        // enough.
         let body = if status < 300 { body? } else { body.unwrap_or_default() };
         Ok(Response { status, retry_after: seconds.map(Duration::from_secs), body })
     }
 
-    /// Takes changed certificates into use; those at hand stay if the new ones cannot be read.
+    /// Reads certificates again if their files have changed or the operator asks for it. If they cannot be read the
+    /// old ones stay in use.
     fn read_files_again(&mut self) {
         let reloads_asked = RELOADS_ASKED.load(Relaxed);
         let asked = std::mem::replace(&mut self.reloads_asked, reloads_asked) != reloads_asked;
-        if !asked && self.looked.elapsed() < FILES_PERIOD {
+        if !asked && self.looked_at.elapsed() < FILES_PERIOD {
             return;
         }
-        self.looked = Instant::now();
+        self.looked_at = Instant::now();
         let files_changed = self.tls.files_changed();
         if files_changed.is_empty() || (!asked && files_changed == self.files_changed) {
             return;
@@ -129,7 +131,7 @@ impl Client {
         }
     }
 
-    /// A function that ends a request under way and makes later ones fail at once; for another thread.
+    /// Returns a function that ends a request that is under way and makes later ones fail at once; for another thread.
     pub(crate) fn cancel(&self) -> Box<dyn Fn() + Send + Sync> {
         let agent = Arc::clone(&self.agent);
         Box::new(move || {
@@ -140,7 +142,7 @@ impl Client {
     }
 }
 
-/// The agent of one client.
+/// Makes the agent, which keeps the connections of one client.
 ///
 /// # Errors
 /// See [`TlsOptions::config`].
@@ -150,7 +152,8 @@ fn agent(tls: &TlsOptions) -> anyhow::Result<Agent> {
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
-        .proxy(None) // the original uses none
+        // The original uses no proxy.
+        .proxy(None)
         .user_agent(concat!("metrics-server/", env!("CARGO_PKG_VERSION")))
         .timeout_connect(Some(CONNECT_TIMEOUT))
         .timeout_resolve(Some(CONNECT_TIMEOUT))

@@ -1,7 +1,7 @@
-//! Loki: `event` messages as lines of its streams.
+//! Loki: messages with `op` `event` become lines of its streams.
 //!
-//! Runs on its sender. A push is a gzipped JSON body with the entries of a batch, each with the time at
-//! which it was received, which rises from row to row. It must not know queues or retries.
+//! Runs on its sender. A push is a gzipped JSON body with one entry for each row of a batch. The time of an entry is
+//! that at which the row was received, and rises from row to row. The sink must not know queues or retries.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ mod labels;
 mod response;
 mod streams;
 
-/// The original's: a push at once at 500 events, and every 5 s.
+/// As in the original, 500 events are pushed at once, and fewer after 5 s.
 const LIMITS: BatchLimits = BatchLimits {
     bytes: 1_000_000,
     rows: 500,
@@ -33,8 +33,8 @@ const LIMITS: BatchLimits = BatchLimits {
     max_bytes: 1_000_000,
     max_rows: 5_000,
 };
-/// Loki's own messages hold 4 MiB at most, and carry labels beside the lines. Rows make so many bytes of
-/// lines only if nearly all of their characters are escaped in JSON.
+/// Bytes of lines in one push. Inside Loki a push becomes a message, which may have 4 MiB with its labels. The rows
+/// of a batch, 1 MB, make lines of 3 MB only if nearly all of their characters are escaped in JSON.
 const LINES_MAX_BYTES: usize = 3_000_000;
 
 /// The sink.
@@ -46,15 +46,15 @@ pub(crate) struct Loki {
     address: String,
     tenant: String,
     stream_labels: StreamLabels,
-    /// Of log lines that say that rows are thrown away.
+    /// For log lines that say that rows are thrown away.
     throttle: Throttle,
 }
 
 impl Loki {
-    /// Makes it as the flags say; connects to nothing yet.
+    /// Takes the flags; connects to nothing yet.
     ///
     /// # Errors
-    /// Names flag, value and what is wrong: an address that is none, a file that cannot be used, too many labels.
+    /// The address is no URL, a file cannot be used, or there are too many labels; names the flag and its value.
     pub(crate) fn new(config: &LokiConfig) -> anyhow::Result<Self> {
         let address = address_without_user(&config.address)?;
         HeaderValue::from_str(&config.tenant).with_context(|| {
@@ -76,11 +76,11 @@ impl Loki {
         })
     }
 
-    /// Sends a body and reads the answer. `longest` are the bytes of its longest line.
+    /// Sends a body and reads the answer. `longest` are the bytes of the body's longest line.
     fn push(&mut self, body: &[u8], longest: usize) -> PushResult {
         match self.send(body) {
             Ok(response) => response::result(&self.address, &response, longest),
-            Err(error) => PushResult::Batch(response::none(&self.address, &error)),
+            Err(error) => PushResult::Batch(response::no_answer(&self.address, &error)),
         }
     }
 
@@ -93,7 +93,7 @@ impl Loki {
         self.client.send(head, &gzip(body)?)
     }
 
-    /// One push of the rows.
+    /// Pushes the rows once.
     fn attempt(&mut self, rows: &[Row<'_>]) -> PushResult {
         let mut streams = Streams::default();
         for row in rows {
@@ -128,15 +128,16 @@ impl Sink for Loki {
         results: &mut Vec<RowResult>,
     ) -> Outcome {
         let mut result = self.attempt(rows);
-        if result == PushResult::Bare && !self.stream_labels.bare {
+        if result == PushResult::NoMetadata && self.stream_labels.with_metadata {
             log::warn!(
                 "loki: {} seems to take no structured metadata (allow_structured_metadata, schema v13): labels beside the stream are in the line alone",
                 self.address
             );
-            self.stream_labels.bare = true;
+            self.stream_labels.with_metadata = false;
             result = self.attempt(rows);
-            // Loki quotes labels: its words prove something only where the lines alone are taken.
-            self.stream_labels.bare = result == PushResult::Delivered;
+            // Loki quotes labels in its answers, and a label may hold the words that were looked for. Only if the
+            // lines are taken without metadata was the metadata the cause.
+            self.stream_labels.with_metadata = result != PushResult::Delivered;
         }
         let result = match result {
             PushResult::Delivered => RowResult::Delivered,
@@ -144,7 +145,7 @@ impl Sink for Loki {
                 self.complain_blocked();
                 RowResult::Rejected(RejectReason::Blocked)
             }
-            PushResult::Bare => {
+            PushResult::NoMetadata => {
                 return response::refused(&self.address, "metadata that it was not sent");
             }
             PushResult::Batch(outcome) => return outcome,
@@ -158,7 +159,7 @@ impl Sink for Loki {
     }
 }
 
-/// Where an address leads, without what may be a password in it.
+/// The address without its user and password, for the log.
 fn address_without_user(address: &str) -> anyhow::Result<String> {
     match HttpUrl::parse(address) {
         Ok(url) => Ok(url.without_user()),

@@ -1,8 +1,9 @@
-//! Profiles of this server on their way to Pyroscope.
+//! Sends profiles of this server to Pyroscope.
 //!
-//! No rows, no queue: a profile that does not arrive is gone, and the next one comes soon. Runs on the thread
-//! that takes profiles; it must not know how they are taken.
+//! There are no rows and no queue: a profile that does not arrive is gone, and the next one comes soon. Runs on the
+//! thread that takes profiles; it must not know how they are taken.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use anyhow::{Context, bail};
@@ -14,22 +15,22 @@ use crate::sinks::http::url::HttpUrl;
 use crate::sinks::http::{Client, RequestHead};
 use crate::text::excerpt::excerpt;
 
-/// The name that the original's profiles have.
+/// The application's name in Pyroscope, as the original has it.
 const APPLICATION: &str = "metrics-server";
-/// What a URL's query holds as percent-encoded: all but RFC 3986's unreserved characters.
+/// The characters that are percent-encoded in a URL's query: all but RFC 3986's unreserved ones.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Pushes by how they went, read by the exporter.
+/// Counts pushes by how they went. Read by the exporter.
 #[derive(Debug, Default)]
 pub(crate) struct PushCounters {
-    /// Pyroscope took the profile.
+    /// Profiles that Pyroscope took.
     pub delivered: AtomicU64,
-    /// It did not, or there was none: the profile is gone.
+    /// Profiles that it did not take, or that could not be made.
     pub failed: AtomicU64,
 }
 
 impl PushCounters {
-    /// Counts one.
+    /// Counts one push.
     pub(crate) fn count(&self, delivered: bool) {
         let count = if delivered { &self.delivered } else { &self.failed };
         count.fetch_add(1, Relaxed);
@@ -40,7 +41,7 @@ impl PushCounters {
 #[derive(Debug)]
 pub(crate) struct Pyroscope {
     client: Client,
-    /// Up to `from`.
+    /// The URL of a push, up to the parameters that differ from push to push.
     url: String,
 }
 
@@ -48,7 +49,7 @@ impl Pyroscope {
     /// The server at this URL; profiles get the tag `hostname`.
     ///
     /// # Errors
-    /// It is no URL that profiles can be sent to; names the flag.
+    /// Profiles cannot be sent to this URL; names the flag.
     pub(crate) fn new(url: &str, hostname: &str) -> anyhow::Result<Self> {
         let cause = match HttpUrl::parse(url) {
             Ok(parsed) if parsed.has_query() => Some("it has a ? or # behind its path"),
@@ -58,7 +59,7 @@ impl Pyroscope {
         if let Some(cause) = cause {
             bail!("-pyroscope-url: {cause}; it looks like http://localhost:4040");
         }
-        // Characters that would end the tag's value or begin another tag.
+        // These characters would end the tag's value or begin another tag.
         let tag = hostname.replace(['{', '}', ',', '='], "_");
         let name = format!("{APPLICATION}{{hostname={tag}}}");
         let name = utf8_percent_encode(&name, QUERY);
@@ -67,20 +68,23 @@ impl Pyroscope {
         Ok(Self { client, url })
     }
 
-    /// Sends a profile in pprof's form of the time between two moments, in seconds since 1970; its stacks
-    /// were taken `frequency` times in a second.
+    /// Sends a profile in pprof's format. It covers this time, in seconds since 1970, and has so many stacks of each
+    /// second.
     ///
     /// # Errors
-    /// It did not arrive; says why.
+    /// The profile did not arrive; says why.
     pub(crate) fn push(
         &mut self,
         profile: &[u8],
-        (from, until): (u64, u64),
-        frequency: u16,
+        unix_seconds: Range<u64>,
+        stacks_per_second: u16,
     ) -> anyhow::Result<()> {
-        let url = &self.url;
-        let url = format!("{url}&from={from}&until={until}&format=pprof&sampleRate={frequency}");
-        // The pprof format itself is gzipped: this is no content encoding of HTTP.
+        let Range { start, end } = unix_seconds;
+        let url = format!(
+            "{}&from={start}&until={end}&format=pprof&sampleRate={stacks_per_second}",
+            self.url
+        );
+        // A file in pprof's format is gzipped, so this is no content encoding of HTTP.
         let headers = [("content-type", "application/octet-stream")];
         let head = RequestHead { method: "POST", url: &url, headers: &headers };
         let response = self.client.send(head, &gzip(profile)?)?;
@@ -90,7 +94,7 @@ impl Pyroscope {
         Ok(())
     }
 
-    /// What ends a push that is under way; for another thread.
+    /// Returns a function that ends a push that is under way and makes later ones fail; for another thread.
     pub(crate) fn cancel(&self) -> Box<dyn Fn() + Send + Sync> {
         self.client.cancel()
     }

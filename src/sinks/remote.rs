@@ -1,17 +1,17 @@
-//! The sink of `-remote`: rows go on to another metrics-server, many to a datagram.
+//! The sink of `-remote`: rows go on to another metrics-server, several in a datagram.
 //!
 //! ```text
 //!  rows ─ hash of name and labels ─▶ lane 0 ─ joined by newlines, up to -remote-datagram-bytes ─▶ socket 0 ─▶
 //!                                └─▶ lane N ─────────────────────────────────────────────────────▶ socket N ─▶
 //! ```
 //!
-//! The kernel of the receiver spreads senders over its workers, so there are several sockets. All rows of
-//! one series take the same one: a gauge's values arrive in their order, as far as UDP keeps it.
+//! The receiver's kernel gives all datagrams of one sender to the same worker, so there are several sockets to
+//! spread the load. All rows of one series take the same socket, so that the values of a gauge arrive in their
+//! order, as far as UDP keeps it.
 //!
-//! UDP tells little. A datagram that the kernel took counts as delivered; one that it refused is sent again.
-//! `ECONNREFUSED` means both at once: one that went before was refused at the far end and is lost, and the
-//! one at hand did not go out. So after each error the far end is asked first, with an empty datagram,
-//! before rows go there again.
+//! A datagram that our kernel took counts as delivered, since UDP says no more; one that our kernel refused is sent
+//! again. `ECONNREFUSED` says two things: the far end refused an earlier datagram, which is lost, and the one at
+//! hand was not sent. So after an error an empty datagram is sent first, and rows only if it is not refused.
 //!
 //! Runs on its sender.
 
@@ -27,10 +27,10 @@ pub(crate) mod link;
 use errors::{SendErrors, is_too_long};
 use link::{FarEnd, Link};
 
-/// The longest datagram over IPv4; over IPv6 20 more would go.
+/// The longest payload of a datagram over IPv4. Over IPv6 it could have 20 bytes more.
 const DATAGRAM_MAX_BYTES: usize = 65_507;
 
-/// A few milliseconds: at low load a row waits no longer than this, at high load batches fill before.
+/// At low load a row waits for a few milliseconds; at high load batches are full before that.
 const LIMITS: BatchLimits = BatchLimits {
     bytes: 32 * 1024,
     rows: 1024,
@@ -39,11 +39,12 @@ const LIMITS: BatchLimits = BatchLimits {
     max_rows: 8 * 1024,
 };
 
-/// Rows for one socket.
+/// Rows on their way to one socket.
 #[derive(Debug, Default)]
 struct Lane {
+    /// The rows as JSON, joined by newlines.
     datagram: Vec<u8>,
-    /// Where each of its rows stands in the batch.
+    /// The index of each of these rows in the batch.
     rows: Vec<usize>,
 }
 
@@ -51,20 +52,20 @@ struct Lane {
 #[derive(Debug)]
 pub(crate) struct Remote {
     far_end: FarEnd,
-    /// `None`: to be opened, and asked, before anything is sent.
+    /// `None` at first and after an error; opened before rows are sent.
     link: Option<Link>,
     datagram_bytes: usize,
     lanes: Vec<Lane>,
     hasher: ahash::RandomState,
-    /// The row at hand as JSON; kept for the next.
+    /// The row at hand as JSON; kept so that its memory is used again.
     json: Vec<u8>,
     errors: Arc<SendErrors>,
     stopped: Arc<AtomicBool>,
 }
 
 impl Remote {
-    /// Sends to this far end from so many sockets; rows are joined up to `datagram_bytes`, and not at all
-    /// with 0.
+    /// Sends to this far end from so many sockets. Rows are joined in datagrams of up to `datagram_bytes`; with 0
+    /// each row has its own.
     pub(crate) fn new(
         far_end: FarEnd,
         sockets: usize,
@@ -83,7 +84,7 @@ impl Remote {
         }
     }
 
-    /// Sends all rows, up to the first that cannot be sent now: the error tells why.
+    /// Sends all rows, up to the first that cannot be sent now; the error says why not.
     fn send(&mut self, rows: &[Row<'_>], results: &mut [RowResult]) -> Result<(), String> {
         let Self { far_end, link, lanes, .. } = self;
         if link.as_mut().is_some_and(|link| link.has_moved(far_end)) {
@@ -120,7 +121,7 @@ impl Remote {
 }
 
 impl Lane {
-    /// Sends the datagram, if there is one.
+    /// Sends the datagram if it holds rows; sets the result of each.
     fn flush(
         &mut self,
         number: usize,
@@ -134,7 +135,7 @@ impl Lane {
         }
         match link.send(number, &self.datagram, errors) {
             Ok(()) => self.rows.iter().for_each(|&row| results[row] = RowResult::Delivered),
-            // The network takes shorter datagrams than `-remote-datagram-bytes`: each row gets one of its own.
+            // The network takes only shorter datagrams than `-remote-datagram-bytes`: each row is sent alone.
             Err(error) if is_too_long(&error) && self.rows.len() > 1 => {
                 for &row in &self.rows {
                     self.datagram.clear();
@@ -155,7 +156,7 @@ impl Lane {
     }
 }
 
-/// Of a row that had a datagram for itself; the error tells why it, and what follows, goes later.
+/// The result of a row that was sent alone. The error says why it, and all rows behind it, must be sent later.
 fn judge(sent: std::io::Result<()>, link: &Link) -> Result<RowResult, String> {
     match sent {
         Ok(()) => Ok(RowResult::Delivered),
@@ -173,7 +174,8 @@ impl Sink for Remote {
         if self.stopped.load(Relaxed) {
             return Outcome::Retry { why: "the server stops".to_owned(), after: None };
         }
-        self.lanes.iter_mut().for_each(Lane::clear); // also of a batch that a fault has ended
+        // A batch that an error or a panic has ended may have left rows here.
+        self.lanes.iter_mut().for_each(Lane::clear);
         results.resize(rows.len(), RowResult::Retry);
         let Err(why) = self.send(rows, results) else { return Outcome::Rows };
         self.link = None;

@@ -1,6 +1,6 @@
-//! Certificates from the files that flags name, and the system's authorities.
+//! Certificates from files that flags name, and those of the system's authorities.
 //!
-//! Runs at start and again on the sender, when files have changed. It must not know what they are for.
+//! Runs at start, and on the sender when files have changed. It must not know what certificates are for.
 
 use std::fs;
 
@@ -16,12 +16,12 @@ pub(crate) struct FlagFile {
 }
 
 impl FlagFile {
-    /// The file at `path`, which is empty for none, as the flag of this name has it.
+    /// The file at `path`, which is the value of the flag with this name; empty if there is none.
     pub(crate) fn new(flag: &'static str, path: &str) -> Self {
         Self { flag, path: path.to_owned() }
     }
 
-    /// The flag's name, with its dash.
+    /// The name of the flag, with its dash.
     pub(crate) fn flag(&self) -> &'static str {
         self.flag
     }
@@ -31,7 +31,7 @@ impl FlagFile {
         Some(self.path.as_str()).filter(|path| !path.is_empty())
     }
 
-    /// The authorities in the file, or the system's where there is none.
+    /// The authorities' certificates in the file, or the system's if there is no file.
     ///
     /// # Errors
     /// See [`Self::certificates`].

@@ -1,6 +1,6 @@
 //! TLS of a sink's HTTP client, as its flags say.
 //!
-//! Runs at start and again on the thread that sends, when files have changed.
+//! Runs at start, and on the thread that sends when files have changed.
 
 use std::fs;
 use std::sync::Arc;
@@ -11,21 +11,22 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsPr
 
 use super::pem::FlagFile;
 
-/// Which certificates are used, by their files.
+/// Which certificates are used. A sink fills in what its flags name; the default is the system's authorities and no
+/// certificate of the client.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TlsOptions {
-    /// Authorities, instead of those of the system.
+    /// Authorities to trust in place of the system's.
     pub ca: FlagFile,
     /// The client's certificate.
     pub cert: FlagFile,
-    /// Its key.
+    /// The key of the client's certificate.
     pub key: FlagFile,
-    /// Any server's certificate is taken.
+    /// Whether any certificate of a server is taken.
     pub insecure: bool,
 }
 
 impl TlsOptions {
-    /// When each file was changed; `None` for one that cannot be looked at.
+    /// When each file was last changed; `None` for a file that cannot be looked at.
     pub(super) fn files_changed(&self) -> Vec<Option<SystemTime>> {
         let changed = |path: &str| fs::metadata(path).ok()?.modified().ok();
         [&self.ca, &self.cert, &self.key]
@@ -38,7 +39,8 @@ impl TlsOptions {
     /// Reads the files.
     ///
     /// # Errors
-    /// A file cannot be read or holds no certificate or key, or a certificate has no key; names flag and path.
+    /// A file cannot be read, holds no certificate or key, or one of certificate and key is missing; names flag and
+    /// path.
     pub(super) fn config(&self) -> anyhow::Result<TlsConfig> {
         let authorities = owned(&self.ca.authorities()?);
         let config = TlsConfig::builder()

@@ -1,6 +1,6 @@
-//! The URL of a far end that speaks HTTP, taken apart and judged.
+//! The URL of a far end that speaks HTTP: its parts, and whether it can be used.
 //!
-//! Pure. A URL may hold a password, so neither an error nor what is shown in the log repeats it whole.
+//! Pure. A URL may hold a password, so no error and no text for the log repeats the whole of it.
 
 use ureq::http::Uri;
 
@@ -19,7 +19,7 @@ impl<'a> HttpUrl<'a> {
     /// Takes a URL apart.
     ///
     /// # Errors
-    /// What is wrong with it, in words that follow the name of a flag or variable.
+    /// Says what is wrong, in words that fit behind the name of a flag or variable.
     pub(crate) fn parse(url: &'a str) -> Result<Self, &'static str> {
         let (scheme, rest) = match url.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => ("http", rest),
@@ -36,7 +36,7 @@ impl<'a> HttpUrl<'a> {
         if parsed.is_valid() { Ok(parsed) } else { Err("it has no valid host, port and path") }
     }
 
-    /// What stands before the `@`, still percent-encoded.
+    /// The text before the `@`, still percent-encoded.
     pub(crate) fn user_info(&self) -> Option<&'a str> {
         self.user_info
     }
@@ -46,7 +46,7 @@ impl<'a> HttpUrl<'a> {
         self.has_query
     }
 
-    /// Scheme, host, port and path, without what may be a password.
+    /// Scheme, host, port and path: what can be shown, since it holds no password.
     pub(crate) fn without_user(&self) -> String {
         format!("{}://{}{}", self.scheme, self.host, self.path)
     }

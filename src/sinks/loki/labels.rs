@@ -1,34 +1,34 @@
-//! A message's labels as Loki wants them: names that it can parse, few enough to make a stream, and the
-//! others beside the line as structured metadata.
+//! A message's labels for Loki: some make the stream, and the others stand beside the line as structured metadata.
+//! Names are changed to what Loki can parse.
 //!
-//! Pure functions. What neither takes is left out here, and stands in the line all the same.
+//! Pure functions. A label that has room in neither is left out here; the line holds all labels anyway.
 
 use std::borrow::Cow;
 
 use crate::sinks::row::RowLabels;
 use crate::text::json::write_string;
 
-/// Loki's default bounds. Past one of the first three it refuses the whole stream, past one of the others
-/// the entry.
-const STREAM_MAX: usize = 15;
+// Loki's default bounds of a stream: past one of them it refuses the whole stream.
+const STREAM_LABELS_MAX: usize = 15;
 const NAME_MAX_BYTES: usize = 1024;
 const VALUE_MAX_BYTES: usize = 2048;
-const METADATA_MAX: usize = 128;
+// Loki's default bounds of the metadata of an entry: past one of them it refuses the entry.
+const METADATA_LABELS_MAX: usize = 128;
 const METADATA_MAX_BYTES: usize = 64 * 1024;
 
-/// The stream of messages that have none of its labels; Loki refuses one without any.
+/// The stream of messages that have no label for a stream, since Loki refuses a stream without labels.
 const NO_LABELS: &[u8] = br#""service_name":"metrics-server""#;
 
 /// Which labels make the stream.
 #[derive(Clone, Debug)]
 pub(super) struct StreamLabels {
-    /// As Loki sees them; empty: all.
+    /// The names, as changed for Loki; empty if all labels make the stream.
     names: Vec<String>,
-    /// No metadata: this Loki takes none.
-    pub(super) bare: bool,
+    /// Whether the other labels are sent as structured metadata, which some Lokis do not take.
+    pub(super) with_metadata: bool,
 }
 
-/// Labels of one entry, as members of JSON objects without the braces.
+/// The labels of one entry, as members of JSON objects without the braces.
 #[derive(Debug, Default)]
 pub(super) struct EntryLabels {
     /// Never empty.
@@ -38,20 +38,20 @@ pub(super) struct EntryLabels {
 }
 
 impl StreamLabels {
-    /// Of the names in `-loki-labels`.
+    /// The labels with these names, which `-loki-labels` has, make the stream.
     ///
     /// # Errors
-    /// They are more than a stream can have.
+    /// There are more than a stream can have.
     pub(super) fn new(names: &[String]) -> anyhow::Result<Self> {
         let mut names: Vec<_> = names.iter().map(|name| clean(name).into_owned()).collect();
         names.sort_unstable();
         names.dedup();
         anyhow::ensure!(
-            names.len() <= STREAM_MAX,
-            "-loki-labels names {} labels: Loki takes {STREAM_MAX} for a stream",
+            names.len() <= STREAM_LABELS_MAX,
+            "-loki-labels names {} labels: Loki takes {STREAM_LABELS_MAX} for a stream",
             names.len()
         );
-        Ok(Self { names, bare: false })
+        Ok(Self { names, with_metadata: true })
     }
 
     /// Writes one message's labels, which are sorted by name.
@@ -60,14 +60,14 @@ impl StreamLabels {
         out.metadata.clear();
         let (mut in_stream, mut in_metadata, mut metadata_bytes) = (0, 0, 0);
         for (name, value) in merged(labels) {
-            if self.wants(&name) && in_stream < STREAM_MAX && fits(&name, value) {
+            if self.wants(&name) && in_stream < STREAM_LABELS_MAX && fits(&name, value) {
                 in_stream += 1;
                 write_member(&mut out.stream, &name, value);
                 continue;
             }
             let bytes = name.len() + value.len();
-            if !self.bare
-                && in_metadata < METADATA_MAX
+            if self.with_metadata
+                && in_metadata < METADATA_LABELS_MAX
                 && metadata_bytes + bytes <= METADATA_MAX_BYTES
             {
                 in_metadata += 1;
@@ -98,18 +98,20 @@ fn write_member(out: &mut Vec<u8>, name: &str, value: &str) {
     write_string(out, value);
 }
 
-/// Clean names, sorted, each once: of labels that fall together the last wins. Loki knows no empty values.
+/// The labels with their changed names, sorted, each name once. Of labels whose changed names are the same the last
+/// one wins. Labels without a value are left out, since Loki takes them for absent.
 fn merged(labels: RowLabels<'_>) -> Vec<(Cow<'_, str>, &str)> {
     let mut merged: Vec<_> = labels.map(|label| (clean(label.name), label.value)).collect();
     merged.reverse();
-    merged.sort_by(|a, b| a.0.cmp(&b.0)); // stable: the last comes first
+    // The sort is stable, so of labels with one name the last one comes first.
+    merged.sort_by(|a, b| a.0.cmp(&b.0));
     merged.dedup_by(|later, first| later.0 == first.0);
     merged.retain(|(_, value)| !value.is_empty());
     merged
 }
 
-/// The name with `_` for every character that Loki's labels cannot have, and one `_` at its start at most:
-/// names that begin with two are Loki's own.
+/// The name with `_` in place of each character that Loki's labels cannot have, and with one `_` at its start at
+/// most, since names that begin with two are Loki's own.
 fn clean(name: &str) -> Cow<'_, str> {
     let is_good = |char: char| char.is_ascii_alphanumeric() || char == '_';
     let starts_well = name.starts_with(|char: char| is_good(char) && !char.is_ascii_digit());

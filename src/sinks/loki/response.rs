@@ -1,35 +1,35 @@
-//! What Loki's answer says about the rows of a push.
+//! What Loki's answer to a push says about the rows.
 //!
-//! Pure. A 400 does not say which entries were refused: it names a few, or the last stream, while all
-//! others are stored. So a batch with a 400 is sent again in halves until the refused ones are alone. That
-//! doubles nothing, since Loki takes an entry of the same stream, time and line for the one that it holds.
-
-use std::time::Duration;
+//! Pure. With a 400 Loki has refused some entries and stored all others, but it does not say which: it names a few
+//! entries, or the last stream. So the batch is sent again in halves, until each refused entry is alone. Entries
+//! that were stored are not stored twice, since Loki drops an entry whose stream, time and line it has already.
 
 use crate::sinks::http::Response;
 use crate::sinks::{Outcome, RejectReason};
 use crate::text::excerpt::excerpt;
 
-/// Loki's default bound for a line.
+/// The longest line that Loki takes by default.
 const LINE_MAX_BYTES: usize = 256 * 1024;
 
-/// Loki's own setting, which it names when it refuses metadata.
+/// The setting of Loki that its answer names when it refuses structured metadata.
 const NO_METADATA: &str = "allow_structured_metadata";
 
 /// What becomes of the rows.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum PushResult {
-    /// Loki has all of them.
+    /// Loki has all rows.
     Delivered,
-    /// It takes nothing now, and has thrown them away on purpose.
+    /// Loki's operator has blocked the tenant: Loki says that it threw the rows away.
     Blocked,
-    /// It takes no structured metadata, as its operator or its older schema has it.
-    Bare,
-    /// None of these: what the sender is to do with the batch.
+    /// Loki takes no structured metadata, because its operator or its schema does not allow it. The rows may be
+    /// pushed again without.
+    NoMetadata,
+    /// Anything else, and what the sender is to do with the batch.
     Batch(Outcome),
 }
 
-/// Reads the answer to a push to the Loki at `address`, whose longest line has so many bytes.
+/// Reads the answer to a push. `address` is Loki's, for the log, and `longest` are the bytes of the longest line
+/// that was pushed.
 pub(super) fn result(address: &str, answer: &Response, longest: usize) -> PushResult {
     let said = shown(&answer.body);
     let retry = |why: String| PushResult::Batch(Outcome::Retry { why, after: answer.retry_after });
@@ -37,11 +37,11 @@ pub(super) fn result(address: &str, answer: &Response, longest: usize) -> PushRe
     match answer.status {
         200 | 204 => PushResult::Delivered,
         260 => PushResult::Blocked,
-        // As nginx says that it wants another certificate: no word of Loki's on these rows.
+        // An HTML page comes from a proxy, as when nginx wants another certificate. Loki has not seen the rows.
         400 if answer.body.trim_start().starts_with('<') => {
             retry(format!("{address}: something before Loki answers 400: {said}"))
         }
-        400 if answer.body.contains(NO_METADATA) => PushResult::Bare,
+        400 if answer.body.contains(NO_METADATA) => PushResult::NoMetadata,
         400 if longest > LINE_MAX_BYTES => split(
             format!("{address} refuses a line of {longest} bytes: {said}"),
             RejectReason::TooLong,
@@ -61,7 +61,7 @@ pub(super) fn result(address: &str, answer: &Response, longest: usize) -> PushRe
     }
 }
 
-/// Of a push with lines that Loki will never take.
+/// What to do with a push that has a line which Loki will never take.
 pub(super) fn refused(address: &str, said: &str) -> Outcome {
     Outcome::Split {
         why: format!("{address} refuses a line: {said}"),
@@ -69,18 +69,18 @@ pub(super) fn refused(address: &str, said: &str) -> Outcome {
     }
 }
 
-/// Of rows whose lines are more than Loki takes at once.
+/// What to do with rows whose lines together are more than Loki takes in one push.
 pub(super) fn too_much(address: &str, bytes: usize) -> Outcome {
     let why = format!("{address} would not take {bytes} bytes of lines at once");
     Outcome::Split { why, reason: RejectReason::TooLong }
 }
 
-/// Of a push without an answer.
-pub(super) fn none(address: &str, error: &anyhow::Error) -> Outcome {
-    Outcome::Retry { why: format!("{address}: {error:#}"), after: None::<Duration> }
+/// What to do with a push that got no answer.
+pub(super) fn no_answer(address: &str, error: &anyhow::Error) -> Outcome {
+    Outcome::Retry { why: format!("{address}: {error:#}"), after: None }
 }
 
-/// The start of a text, on one line.
+/// The beginning of an answer's text on one line, for the log.
 fn shown(text: &str) -> String {
     let shown = excerpt(text);
     if shown.is_empty() { "no more is said".to_owned() } else { shown }
@@ -88,6 +88,8 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn of_status(status: u16, longest: usize) -> PushResult {

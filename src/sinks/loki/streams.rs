@@ -1,7 +1,7 @@
-//! The body of a push: entries grouped into streams, in the order in which they came.
+//! The body of a push: entries grouped into streams, in the order of the rows.
 //!
-//! Pure data, made anew for each request and the same for the same rows: Loki takes an entry that has the
-//! stream, time and line of one that it holds for that one, so that a repeated request stores nothing twice.
+//! Pure data. The body is made anew for each request, and the same rows make the same body: Loki drops an entry whose
+//! stream, time and line it has already, so a request that is sent twice stores nothing twice.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -24,16 +24,17 @@ pub(super) struct Lines {
 pub(super) struct Streams {
     /// From a stream's labels to its index in `entries`.
     indices: HashMap<Vec<u8>, usize>,
-    /// By stream: what stands before its values, and they.
+    /// By stream: the JSON of the stream, up to its last entry so far.
     entries: Vec<Vec<u8>>,
     lines: Lines,
-    /// Of the row at hand; kept for the next.
+    /// The labels of the row at hand; kept so that their memory is used again.
     labels: EntryLabels,
+    /// The row at hand as JSON; kept for the same reason.
     line: Vec<u8>,
 }
 
 impl Streams {
-    /// Takes a row in.
+    /// Adds the entry of a row.
     pub(super) fn add(&mut self, row: &Row<'_>, stream_labels: &StreamLabels) {
         stream_labels.write(row.labels(), &mut self.labels);
         self.line.clear();

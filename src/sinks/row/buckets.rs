@@ -5,10 +5,10 @@
 use crate::metric::BucketParams;
 use crate::text::json::write_f64;
 
-/// Appends `,"buckets":5,…`: the fields in the order of Go's struct, those that are zero left out.
+/// Appends `,"buckets":5,…`: the fields in the order of Go's struct, without those that are zero.
 pub(super) fn write_members(out: &mut Vec<u8>, buckets: &BucketParams<'_>) {
     if *buckets == BucketParams::default() {
-        return; // nearly always
+        return; // nearly all messages have none
     }
     if buckets.count != 0 {
         out.extend_from_slice(b",\"buckets\":");

@@ -1,8 +1,8 @@
 //! A row as the JSON object that the original Go metrics-server makes of a message, byte for byte, so that
 //! what reads its lines, documents and datagrams reads ours.
 //!
-//! Fields stand in the order of Go's struct; those that are zero are left out but for `name`, `labels` and
-//! `value`. Runs on the thread that sends; appends to the caller's buffer.
+//! Fields stand in the order of Go's struct, without those that are empty; `name`, `labels`, `op` and `value` are
+//! always there. Runs on the sender; appends to the caller's buffer.
 
 use super::Row;
 use crate::text::json::{write_f64, write_string};
@@ -13,7 +13,7 @@ impl Row<'_> {
         self.write_json_at(out, self.timestamp);
     }
 
-    /// Appends the row as one JSON object whose `timestamp` is this text, without quotes; empty for none.
+    /// Appends the row as one JSON object whose `timestamp` is this text; without one if the text is empty.
     pub(crate) fn write_json_at(&self, out: &mut Vec<u8>, timestamp: &str) {
         write_text(out, "{\"name\":", self.name);
         out.extend_from_slice(b",\"labels\":{");
@@ -40,6 +40,7 @@ impl Row<'_> {
     }
 }
 
+/// Appends `before` as it is, and `text` as a JSON string.
 fn write_text(out: &mut Vec<u8>, before: &str, text: &str) {
     out.extend_from_slice(before.as_bytes());
     write_string(out, text);

@@ -1,9 +1,11 @@
-//! The `timestamp` of a message: RFC 3339, as Go's `time` package reads it and writes it again.
+//! The `timestamp` of a message in RFC 3339, written as Go's `time` package writes what it has read.
+//!
+//! Runs on ingest workers; appends to the caller's buffer and allocates nothing else.
 
 use std::ops::RangeInclusive;
 
-/// Appends the text if it is a valid time: trailing zeros of the fraction go, an offset of zero becomes
-/// `Z`, and digits past nanoseconds are cut.
+/// Appends the text if it is a valid time, and nothing if it is none. Digits behind nanoseconds and zeros at the end
+/// of the fraction are left out, and an offset of zero becomes `Z`.
 pub(super) fn write(out: &mut Vec<u8>, text: &str) {
     let Some((seconds, rest)) = text.as_bytes().split_at_checked(19) else { return };
     let Some((fraction, offset)) = fraction_and_offset(rest) else { return };
@@ -20,7 +22,7 @@ pub(super) fn write(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(offset);
 }
 
-/// `2024-01-02T03:04:05`
+/// Whether 19 bytes are a date and a time, such as `2024-01-02T03:04:05`.
 fn is_date_and_time(text: &[u8]) -> bool {
     let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
     if marks.iter().any(|(at, mark)| text[*at] != *mark) {
@@ -38,7 +40,7 @@ fn is_date_and_time(text: &[u8]) -> bool {
         && within(17, 19, 0..=59)
 }
 
-/// The digits behind the point, and `Z` or `+02:00`.
+/// Splits what follows the seconds into the digits behind the point and an offset such as `Z` or `+02:00`.
 fn fraction_and_offset(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let (fraction, offset) = match text.strip_prefix(b".") {
         Some(rest) => {
@@ -60,11 +62,13 @@ fn fraction_and_offset(text: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
+/// The number that the text is made of, if all of it is digits.
 fn digits(text: &[u8]) -> Option<u32> {
     text.iter()
         .try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u32::from(byte - b'0')))
 }
 
+/// How many days the month has; 0 if there is no such month.
 fn days(year: u32, month: u32) -> u32 {
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     match month {

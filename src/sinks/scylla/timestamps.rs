@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub(super) const BOUND_MS: i64 = 1_000;
 /// Partitions that are remembered at most. If more have rows within one second, all are forgotten.
 const PARTITIONS_MAX: usize = 1 << 20;
-/// Below so many partitions none are looked for that may be forgotten.
+/// The number of partitions from which on those are looked for that may be forgotten.
 const PRUNE_AT: usize = 1 << 16;
 
 /// Counts the timestamps that differ from what a table with `seq` would have. Read by the exporter.
