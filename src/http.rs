@@ -22,6 +22,7 @@ mod connection;
 mod connections;
 mod limits;
 mod login;
+mod memory;
 mod network;
 pub(crate) mod pages;
 mod progress;
@@ -44,7 +45,7 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::runtime;
 use tokio::sync::watch;
-use tokio::task::LocalSet;
+use tokio::task::{self, LocalSet};
 
 use self::connections::Connections;
 pub use self::limits::HttpLimits;
@@ -136,8 +137,10 @@ impl HttpServer {
             connections: Connections::default(),
             stopping: stopping.clone(),
         });
+        let memory = task::spawn_local(memory::give_back(Rc::clone(&shared)));
         connection::unless_stopping(&mut stopping, accept::accept(&shared, &listener)).await;
         drop(listener);
+        memory.abort();
         // A connection that ends drops its share.
         let all_ended = pin!(shared.connections.all_ended());
         drop(tokio::time::timeout(LAST_RESPONSES, all_ended).await);

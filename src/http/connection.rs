@@ -79,10 +79,23 @@ async fn serve_in_time(
     progress: &Rc<Progress>,
     stopping: &mut watch::Receiver<bool>,
 ) {
-    // Until the first byte is there, a connection needs no buffer.
-    if !matches!(unless_stopping(stopping, stream.readable()).await, Some(Ok(()))) {
+    // Until the first byte is there, a connection needs no buffer. tokio takes a new one for readable; a
+    // look at its bytes does not.
+    if !matches!(unless_stopping(stopping, stream.peek(&mut [0])).await, Some(Ok(1))) {
         return;
     }
+    // In a box of its own, so that a silent connection holds no room for it.
+    Box::pin(serve_client(shared, stream, peer, progress, stopping)).await;
+}
+
+/// Serves a client that has sent something.
+async fn serve_client(
+    shared: &Rc<ServerState>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    progress: &Rc<Progress>,
+    stopping: &mut watch::Receiver<bool>,
+) {
     let config = shared.web_config.get().await;
     let transport = match config.tls() {
         None => PlainOrTls::Plain(stream),

@@ -5,7 +5,7 @@
 //! response whose client has taken nothing for the longest time. A peer evicts nobody who has fewer
 //! connections than itself. Lives on the thread `http`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -22,12 +22,20 @@ use super::refusal::Evicted;
 /// A response whose client takes something at least this often is not evicted.
 const STALLED_AFTER: Duration = Duration::from_secs(1);
 
+/// So many connections are a crowd: more than the scrapers and probes of a server.
+const CROWD: usize = 64;
+/// With so few left a crowd has gone.
+const CROWD_LEFT: usize = CROWD / 4;
+
 /// All open connections.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     open: RefCell<HashMap<u64, Open>>,
     by_network: RefCell<HashMap<Network, usize>>,
     removed: Notify,
+    /// Whether there have been [`CROWD`] of them since a crowd left last.
+    crowded: Cell<bool>,
+    crowd_left: Notify,
 }
 
 #[derive(Debug)]
@@ -55,6 +63,9 @@ impl Connections {
         let network = Network::of(address);
         *self.by_network.borrow_mut().entry(network).or_default() += 1;
         self.open.borrow_mut().insert(number, Open { network, progress, abort });
+        if self.len() >= CROWD {
+            self.crowded.set(true);
+        }
     }
 
     /// Removes one that has ended; nothing if it was evicted.
@@ -67,7 +78,16 @@ impl Connections {
                 by_network.remove(&open.network);
             }
         }
+        drop(by_network);
         self.removed.notify_waiters();
+        if self.len() <= CROWD_LEFT && self.crowded.take() {
+            self.crowd_left.notify_one();
+        }
+    }
+
+    /// Waits until a crowd of connections has come and gone.
+    pub(super) async fn crowd_left(&self) {
+        self.crowd_left.notified().await;
     }
 
     /// Waits until there is none.

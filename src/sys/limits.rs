@@ -33,3 +33,10 @@ pub(crate) fn return_large_blocks() {
     let taken = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, BLOCK_BYTES) };
     assert_eq!(taken, 1, "glibc knows this setting");
 }
+
+/// Pages of free blocks go back to the system, of all threads' arenas. Each arena is locked meanwhile: a thread
+/// that allocates may wait for milliseconds, so nothing that is busy calls this often.
+pub(crate) fn return_free_blocks() {
+    // SAFETY: the call takes a number and touches free blocks only.
+    unsafe { libc::malloc_trim(0) };
+}
