@@ -16,10 +16,10 @@ use anyhow::{Context as _, Result, anyhow};
 use crossbeam::utils::CachePadded;
 use metrics_server::testing::control::Control;
 use metrics_server::testing::exporter::UdpSocketStats;
-use metrics_server::testing::ingest::Null;
 use metrics_server::testing::ingest::Settings;
 use metrics_server::testing::ingest::barrier;
 use metrics_server::testing::ingest::{Balancer, NumberedListener, UnixSources};
+use metrics_server::testing::ingest::{LogSlots, Null};
 use metrics_server::testing::ingest::{Sources, WAKER, Worker};
 use metrics_server::testing::ingest::{UdpSource, udp};
 use metrics_server::testing::stats::Stats;
@@ -48,8 +48,12 @@ pub(crate) fn run(options: &Options) -> Result<String> {
     let (sockets, listener) = bind(options)?;
     let udp_sockets =
         UdpSocketStats::new(sockets.iter().map(UdpSocket::try_clone).collect::<Result<_, _>>()?);
-    let balancer =
-        Balancer::new(Arc::clone(&stats), Arc::clone(&control), settings.connections_max);
+    let balancer = Balancer::new(
+        Arc::clone(&stats),
+        Arc::clone(&control),
+        Arc::new(LogSlots::new(false)),
+        settings.connections_max,
+    );
     let mut sockets = sockets.into_iter();
     let listeners: Vec<_> =
         listener.into_iter().map(|listener| NumberedListener::new(listener, 0)).collect();

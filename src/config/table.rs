@@ -220,7 +220,7 @@ flags! {
         log_format: Text("text", "text or json"), "log-format",
             "format of log lines: text (as the original's) or json (one object a line)";
         log_interval: Duration(10 * SECOND, 100 * MILLISECOND..=i64::MAX), "log-interval",
-            "each kind of complaint about messages is logged at most once in this time";
+            "each kind of complaint about messages or connections is logged at most once in this time";
         debug: Bool(false), "debug", "enable debug log level";
         check_config: Bool(false), "check-config",
             "check flags and the files they name, open no socket, and exit";

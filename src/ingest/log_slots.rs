@@ -3,7 +3,8 @@
 //!
 //! Each reason for a rejection has a slot for one excerpt. While the slot is taken, further messages that are
 //! rejected for that reason cost a worker one read of a flag; how many there were tells
-//! `metrics_server_messages_rejected_total`. With `-debug` every message is put into a bounded queue as well.
+//! `metrics_server_messages_rejected_total`. Refused unix connections have a flag alone, since there is nothing to
+//! show of them. With `-debug` every message is put into a bounded queue as well.
 
 use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,6 +40,8 @@ pub struct Excerpt {
 #[derive(Debug)]
 pub struct LogSlots {
     slots: Vec<LogSlot>,
+    /// Whether a unix connection was refused since `main` logged one.
+    connection_refused: AtomicBool,
     debug: Option<ArrayQueue<Excerpt>>,
 }
 
@@ -47,6 +50,7 @@ impl LogSlots {
     pub fn new(debug: bool) -> Self {
         Self {
             slots: (0..Rejection::COUNT).map(|_| LogSlot::default()).collect(),
+            connection_refused: AtomicBool::new(false),
             debug: debug.then(|| ArrayQueue::new(DEBUG_QUEUE)),
         }
     }
@@ -80,6 +84,25 @@ impl LogSlots {
         let excerpt = slot.excerpt.lock().take();
         slot.taken.store(false, Ordering::Release);
         excerpt
+    }
+
+    /// Notes that a unix connection was refused, which the caller has counted before. Returns `false` if `main` has
+    /// not logged an earlier one yet, and so need not be woken again.
+    #[cold]
+    pub fn note_refused_connection(&self) -> bool {
+        let known = self.connection_refused.load(Ordering::Relaxed);
+        // Pairs with the Acquire in `take_refused_connection`.
+        !known && !self.connection_refused.swap(true, Ordering::Release)
+    }
+
+    /// Whether a refused connection waits to be logged.
+    pub fn refused_connection_waits(&self) -> bool {
+        self.connection_refused.load(Ordering::Acquire)
+    }
+
+    /// Frees the flag, so that the next refused connection is noted again. For `main`.
+    pub fn take_refused_connection(&self) {
+        self.connection_refused.swap(false, Ordering::Acquire);
     }
 
     /// Whether every message is to be logged.
@@ -164,6 +187,16 @@ mod tests {
         assert_eq!(excerpt.to_string(), r#"from :9999: {"name":"a\nb\xff"}"#);
         assert_eq!(excerpt.text(), "{\"name\":\"a\nb\u{fffd}\"}");
         assert!(slots.is_free(Rejection::Name));
+    }
+
+    #[test]
+    fn a_refused_connection_is_told_once_until_it_is_taken() {
+        let slots = LogSlots::new(false);
+        assert!(!slots.refused_connection_waits());
+        assert!(slots.note_refused_connection() && !slots.note_refused_connection());
+        assert!(slots.refused_connection_waits());
+        slots.take_refused_connection();
+        assert!(!slots.refused_connection_waits() && slots.note_refused_connection());
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl MainLoop {
     /// A thread ended that must not, or more panics were caught than can be an accident.
     pub(super) fn run(&mut self, running: &Running, config: &Config) -> anyhow::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
-        let mut printer = Printer::new(config.log.interval);
+        let mut printer = Printer::new(config.log.interval, config.ingest.connections_max);
         let mut panics = PanicRate::new();
         let mut deadline: Option<Instant> = None;
         loop {

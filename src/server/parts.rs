@@ -249,6 +249,7 @@ fn workers(
     let balancer = Balancer::new(
         Arc::clone(&common.stats),
         Arc::clone(&common.control),
+        Arc::clone(&common.log),
         settings.connections_max,
     );
     let first_unix = usize::from(!sources.udp.is_empty());

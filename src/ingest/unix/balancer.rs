@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crossbeam::queue::ArrayQueue;
 
 use crate::control::Control;
+use crate::ingest::log_slots::LogSlots;
 use crate::ingest::unix::connections::NewConnection;
 use crate::stats::Stats;
 
@@ -24,14 +25,21 @@ pub struct Balancer {
     queues: Vec<ArrayQueue<NewConnection>>,
     stats: Stats,
     control: Arc<Control>,
+    log: Arc<LogSlots>,
     connections_max: u64,
 }
 
 impl Balancer {
     /// For the workers that these counters are of; they hold at most `connections_max` together.
-    pub fn new(stats: Stats, control: Arc<Control>, connections_max: usize) -> Arc<Self> {
+    pub fn new(
+        stats: Stats,
+        control: Arc<Control>,
+        log: Arc<LogSlots>,
+        connections_max: usize,
+    ) -> Arc<Self> {
         let queues = stats.iter().map(|_| ArrayQueue::new(HAND_OVER_QUEUE)).collect();
-        Arc::new(Self { queues, stats, control, connections_max: connections_max as u64 })
+        let connections_max = connections_max as u64;
+        Arc::new(Self { queues, stats, control, log, connections_max })
     }
 
     /// Connections of one worker. Those on their way count for the worker that will take them over.
@@ -51,6 +59,9 @@ impl Balancer {
         stats.connections_accepted.add(1);
         if self.load() >= self.connections_max {
             stats.connections_refused.add(1);
+            if self.log.note_refused_connection() {
+                self.control.wake_main();
+            }
             return None;
         }
         let least_loaded = (0..self.queues.len()).fold(worker, |least, other| {
