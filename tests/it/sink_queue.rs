@@ -434,6 +434,21 @@ fn a_block_that_is_not_all_rows_is_rejected_whole_and_counted() {
 }
 
 #[test]
+fn a_block_longer_than_a_batch_that_is_not_all_rows_is_rejected_behind_its_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    // Fewer readable rows than a batch takes, and more unreadable ones.
+    let mut block = Block::default();
+    (0..3).for_each(|value| block.push(1 + u64::from(value), &event(value), &[]));
+    block.push_encoded(&[0xff; 50], 12);
+    segment_of(dir.path(), &[block]);
+    let rig = rig(1, Some((dir.path(), 1 << 20)));
+    assert_eq!(rig.drain(3), [0, 1, 2]);
+    let counters = rig.end();
+    assert_eq!(counters.rejected[RejectReason::Unreadable as usize].load(Relaxed), 12);
+    assert_eq!((counters.delivered.load(Relaxed), counters.spilled_rows.load(Relaxed)), (3, 0));
+}
+
+#[test]
 fn damage_in_the_middle_costs_what_is_behind_it_and_is_counted_once() {
     let dir = tempfile::tempdir().unwrap();
     let mut blocks = Vec::new();

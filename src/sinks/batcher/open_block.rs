@@ -98,9 +98,7 @@ impl OpenBlock {
         let fits = batch.bytes().len() + self.bytes_left() <= limits.max_bytes
             && (batch.row_count() + self.rows_left()) as usize <= limits.max_rows;
         if fits {
-            batch.push_encoded(&self.block.bytes()[self.batched_bytes..], self.rows_left());
-            self.batched_bytes = self.block.bytes().len();
-            self.batched_rows = self.block.row_count();
+            self.move_rest(batch);
         } else {
             for row in self.block.iter_from(self.batched_bytes) {
                 let bytes = row.encoded().len();
@@ -114,14 +112,28 @@ impl OpenBlock {
                 self.batched_bytes += bytes;
                 self.batched_rows += 1;
             }
+            // What is left cannot be read. It makes a batch of its own, which the sender rejects.
+            if !self.is_used_up() {
+                if batch.is_empty() {
+                    self.move_rest(batch);
+                }
+                return true;
+            }
         }
         batch.bytes().len() >= limits.max_bytes || batch.row_count() as usize >= limits.max_rows
     }
 
+    /// Moves all rows that are left into the batch, whether or not they can be read.
+    fn move_rest(&mut self, batch: &mut Block) {
+        batch.push_encoded(&self.block.bytes()[self.batched_bytes..], self.rows_left());
+        self.batched_bytes = self.block.bytes().len();
+        self.batched_rows = self.block.row_count();
+    }
+
     /// The rows that are in no batch.
-    pub(super) fn into_left(self) -> Block {
+    pub(super) fn into_left(mut self) -> Block {
         let mut left = Block::default();
-        self.block.iter_from(self.batched_bytes).for_each(|row| left.push_row(&row));
+        self.move_rest(&mut left);
         left
     }
 }
