@@ -12,37 +12,39 @@ use scan::{OpenObject, Stop, is_blank};
 mod block;
 mod scan;
 
-/// What was found: one per object that began, so that framed = accepted + refused.
+/// What was found. Each object that begins gives exactly one, so that the number of frames is the number of
+/// messages accepted and refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// A whole object: `bytes[start..end]`, from `{` to the `}` that closes it. It may yet be no JSON.
+    /// A whole object: `bytes[start..end]`, from `{` to the `}` that closes it. Whether it is JSON is not known.
     Object {
         /// Where its `{` is.
         start: usize,
         /// One past its `}`.
         end: usize,
-        /// A backslash occurs in it.
+        /// Whether a backslash is in it.
         escaped: bool,
     },
-    /// An object that is given up: `bytes[start..end]` is what was seen of it.
+    /// An object that is refused before it has ended: `bytes[start..end]` is what was read of it.
     Refused {
         /// Why.
         reason: Rejection,
         /// Where its `{` is.
         start: usize,
-        /// One past what was seen of it.
+        /// One past what was read of it.
         end: usize,
     },
 }
 
-/// The state of one source between its bytes.
+/// What is remembered of one source from one call to the next.
 #[derive(Debug)]
 pub struct Framer {
     message_max_bytes: usize,
-    /// Where the open object began in the bytes of the next call; says nothing while `skipping`.
+    /// Where the open object begins, as an index into the bytes of the next call. Not used while `skipping`.
     start: usize,
-    /// The open object is refused already: only its end is looked for.
+    /// Whether the open object is refused already, so that only its end is looked for.
     skipping: bool,
+    /// Bytes outside objects, blanks and line ends not counted.
     garbage: u64,
     open: OpenObject,
 }
@@ -53,10 +55,10 @@ impl Framer {
         Self { message_max_bytes, start: 0, skipping: false, garbage: 0, open: OpenObject::none() }
     }
 
-    /// The next object in `bytes` from `pos` on, which moves behind all that was read. `None`: all
-    /// bytes are read and an object may be open.
+    /// The next object in `bytes` from `pos` on; `pos` is moved behind what was read. `None` means that all
+    /// bytes are read; an object may be open then.
     ///
-    /// Between two calls with different `bytes` of one source comes [`Self::keep`].
+    /// Before a call with other bytes of the same source, [`Self::keep`] must be called.
     #[inline]
     pub fn next(&mut self, bytes: &[u8], pos: &mut usize) -> Option<Frame> {
         loop {
@@ -96,8 +98,8 @@ impl Framer {
         bytes.get(*pos) == Some(&b'{')
     }
 
-    /// The source ended, or the datagram did, with `len` bytes in the last call of [`Self::next`]: an
-    /// open object is refused, unless it was before. The framer is as new, but for the garbage.
+    /// Ends the source or the datagram, of which the last call of [`Self::next`] got `len` bytes. An open
+    /// object is refused, unless it is refused already. Only the count of garbage outlives this call.
     pub fn finish(&mut self, len: usize) -> Option<Frame> {
         let frame =
             if self.open.is_open() { self.refused(Rejection::Unterminated, len) } else { None };
@@ -107,7 +109,7 @@ impl Framer {
     }
 
     /// Refuses the open object now, for instance as [`Rejection::TimedOut`]; `len` as in
-    /// [`Self::finish`]. What comes of it later is skipped, and nothing of it is kept.
+    /// [`Self::finish`]. The rest of the object is skipped when it comes, and nothing of it need be kept.
     pub fn give_up(&mut self, reason: Rejection, len: usize) -> Option<Frame> {
         if !self.open.is_open() {
             return None;
@@ -117,14 +119,14 @@ impl Framer {
         frame
     }
 
-    /// Where the open object begins that has to be kept; `None` if nothing has.
+    /// Where the open object begins, whose bytes have to be kept; `None` if no bytes have to be kept.
     pub fn open_start(&self) -> Option<usize> {
         (self.open.is_open() && !self.skipping).then_some(self.start)
     }
 
-    /// Moves on to the next bytes of a stream: returns where the open object begins in the `len`
-    /// bytes of the last call, and takes the next call's bytes to begin there, with `pos` at the end
-    /// of what was kept. Returns `len` if nothing has to be kept.
+    /// Prepares for the next bytes of a stream. Returns from where on the caller has to keep the `len` bytes
+    /// of the last call: from where the open object begins, or `len` if nothing has to be kept. The bytes of
+    /// the next call must begin with what was kept, and its `pos` must be behind that.
     pub fn keep(&mut self, len: usize) -> usize {
         let start = self.open_start().unwrap_or(len);
         self.start = 0;
@@ -151,7 +153,7 @@ impl Framer {
         false
     }
 
-    /// How far the open object may be scanned.
+    /// Up to where the open object may be scanned: to the end of the `len` bytes, or to its greatest length.
     fn bound(&self, len: usize) -> usize {
         if self.skipping { len } else { len.min(self.start.saturating_add(self.message_max_bytes)) }
     }

@@ -1,11 +1,11 @@
 //! One framed object becomes a [`Sample`](crate::metric::Sample) or a [`Rejection`].
 //!
-//! Runs on an ingest worker, one [`Parser`] per worker; the only user of simd-json. It takes what PHP
-//! makes of arrays, numbers and broken text (see [`Coercion`]) and must not know families or cells.
+//! Runs on an ingest worker, one [`Parser`] per worker; the only user of simd-json. It accepts what PHP
+//! makes of arrays, numbers and broken text (see [`Coercion`]). It must not know families or cells.
 //!
-//! Checks come in this order, and the first that fails is the reason: syntax and depth, op, name,
-//! number of labels, each label in the order of names (its name, `le`, its value), value, sign of an
-//! `inc`, bucket fields. A `shutdown` is judged by its op alone.
+//! Checks are made in this order, and the first that fails is the reason of the rejection: syntax and depth,
+//! op, name, number of labels, each label in the order of names (its name, whether it is `le`, its value),
+//! value, sign of an `inc`, bucket fields. Of a `shutdown` only syntax, depth and op are checked.
 
 use std::mem;
 
@@ -23,21 +23,22 @@ mod tape;
 
 pub use parsed::Parsed;
 
-/// How many bytes behind an object must be readable; what they hold does not matter and is kept.
+/// How many bytes behind an object must be readable. It does not matter what they are, and they stay as they are.
 pub const PADDING: usize = simd_json::INPUT_PADDING;
 
-/// Our messages are three levels deep; deeper ones only cost time.
+/// Levels of nesting. What the server reads is at most two levels deep; the rest is for members that it ignores.
 const DEPTH_MAX: usize = 16;
 
 /// Parses objects, with buffers that it reuses.
 #[derive(Debug)]
 pub struct Parser {
     reader: Reader,
-    /// The text that is parsed instead of the original where that must stay or was put right.
+    /// A copy of the message. It is parsed in place of the message if parsing would change the bytes, as it does
+    /// with escapes, or if the text had to be repaired.
     scratch: Vec<u8>,
 }
 
-/// What parses a text once.
+/// Parses a text as it is, and keeps the buffers that this needs.
 struct Reader {
     labels_max: usize,
     buffers: Buffers,
@@ -47,13 +48,20 @@ struct Reader {
     custom: Vec<f64>,
 }
 
-/// Why a text has to be put right before it can be judged.
+/// Why a text has to be repaired before it can be judged.
 #[derive(Clone, Copy)]
 enum Obstacle {
-    /// It is no JSON, or deeper than 16 levels.
+    /// It is no JSON, or has more than [`DEPTH_MAX`] levels.
     Unreadable(Rejection),
-    /// A label's value is a number, whose text the tape does not have.
+    /// A label's value is a number. The label needs the digits as they were sent, and simd-json's tape has
+    /// only the value.
     LabelNumber,
+}
+
+/// A text that could not be judged, and the function that is still to judge it.
+struct Unjudged<J> {
+    obstacle: Obstacle,
+    judge: J,
 }
 
 impl Parser {
@@ -70,10 +78,10 @@ impl Parser {
         Self { reader, scratch: Vec::new() }
     }
 
-    /// Shows `judge` what the object `bytes[..len]` says, and returns what it returns.
+    /// Calls `judge` with what the object `bytes[..len]` says, and returns what `judge` returns.
     ///
-    /// `bytes` goes on for [`PADDING`] bytes or more behind the object. `escaped` is false only if no
-    /// backslash is in it. Nothing of `bytes` is different afterwards.
+    /// There must be [`PADDING`] bytes or more in `bytes` behind the object. `escaped` tells whether a backslash
+    /// may be in the object. All of `bytes` is afterwards as it was.
     pub fn parse<R>(
         &mut self,
         bytes: &mut [u8],
@@ -83,26 +91,26 @@ impl Parser {
     ) -> R {
         debug_assert!(escaped || !bytes[..len].contains(&b'\\'));
         let first = if escaped {
-            // simd-json resolves escapes in place; the original may be needed again.
+            // simd-json overwrites escapes with what they mean, and the original may be needed for a repair.
             self.scratch.clear();
             self.scratch.extend_from_slice(&bytes[..len + PADDING]);
             self.reader.read(&mut self.scratch, len, Coercions::default(), judge)
         } else {
             self.reader.read(bytes, len, Coercions::default(), judge)
         };
-        first
-            .unwrap_or_else(|(obstacle, judge)| self.parse_repaired(&bytes[..len], obstacle, judge))
+        first.unwrap_or_else(|unjudged| self.parse_repaired(&bytes[..len], unjudged))
     }
 
-    /// Parses repaired copies of `original`, until nothing more can be put right.
+    /// Parses repaired copies of `original`, until one can be judged or nothing is left to repair.
     #[cold]
-    fn parse_repaired<R, J>(&mut self, original: &[u8], obstacle: Obstacle, judge: J) -> R
+    fn parse_repaired<R, J>(&mut self, original: &[u8], unjudged: Unjudged<J>) -> R
     where
         J: FnOnce(Parsed<'_>) -> R,
     {
         let mut coercions = Coercions::default();
-        let (mut obstacle, mut judge) = (obstacle, judge);
-        // Broken text first, then labels that are numbers: a third round would find nothing to do.
+        let Unjudged { mut obstacle, mut judge } = unjudged;
+        // The first round repairs broken text. Only then can labels that are numbers be seen, and the second
+        // round repairs these. A third round would find nothing to repair.
         for round in 0..2 {
             match obstacle {
                 Obstacle::Unreadable(Rejection::Syntax) if round == 0 => {}
@@ -121,7 +129,7 @@ impl Parser {
             self.scratch.resize(len + PADDING, 0);
             match self.reader.read(&mut self.scratch, len, coercions, judge) {
                 Ok(result) => return result,
-                Err(again) => (obstacle, judge) = again,
+                Err(again) => Unjudged { obstacle, judge } = again,
             }
         }
         judge(Parsed::refused(Rejection::Syntax, coercions))
@@ -129,35 +137,38 @@ impl Parser {
 }
 
 impl Reader {
-    /// Parses `text[..len]` and shows `judge` what it says, or gives it back with the obstacle.
+    /// Parses `text[..len]` and calls `judge` with what it says; or returns `judge` with the obstacle.
     fn read<R, J>(
         &mut self,
         text: &mut [u8],
         len: usize,
         coercions: Coercions,
         judge: J,
-    ) -> Result<R, (Obstacle, J)>
+    ) -> Result<R, Unjudged<J>>
     where
         J: FnOnce(Parsed<'_>) -> R,
     {
-        // The buffers leave for as long as the text lives; a panic in between only costs their memory.
+        // A tape borrows the text that it is filled from, so `self` cannot hold it meanwhile. If a panic comes
+        // before it is put back, only its memory is lost.
         let mut tape = mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let filled = simd_json::fill_tape_padded(text, len, &mut self.buffers, &mut tape);
         let result = match filled {
             Ok(()) => self.show(&tape.0, coercions, judge),
-            Err(error) => Err((Obstacle::Unreadable(reason(error.error())), judge)),
+            Err(error) => {
+                Err(Unjudged { obstacle: Obstacle::Unreadable(reason(error.error())), judge })
+            }
         };
         self.tape = tape.reset();
         result
     }
 
-    /// Shows `judge` what the tape says.
+    /// Calls `judge` with what the tape says; or returns it with the obstacle.
     fn show<R, J>(
         &mut self,
         tape: &[Node<'_>],
         coercions: Coercions,
         judge: J,
-    ) -> Result<R, (Obstacle, J)>
+    ) -> Result<R, Unjudged<J>>
     where
         J: FnOnce(Parsed<'_>) -> R,
     {
@@ -171,7 +182,7 @@ impl Reader {
         };
         let result = match sample::interpret(tape, coercions, room) {
             Some(parsed) => Ok(judge(parsed)),
-            None => Err((Obstacle::LabelNumber, judge)),
+            None => Err(Unjudged { obstacle: Obstacle::LabelNumber, judge }),
         };
         self.found = recycle(found, |_| labels::SentLabel::NONE);
         self.labels = recycle(labels, |_| Label { name: "", value: "" });
@@ -179,8 +190,8 @@ impl Reader {
     }
 }
 
-/// Empties the vector for contents of another lifetime. The standard library collects into the same
-/// memory when both kinds have one layout (there is a test).
+/// The same memory, empty, as a vector for another lifetime. The standard library collects into the memory of
+/// the vector that it iterates over if the elements have the same layout; a test checks that it does here.
 fn recycle<A, B>(mut vector: Vec<A>, make: impl Fn(A) -> B) -> Vec<B> {
     vector.clear();
     vector.into_iter().map(make).collect()

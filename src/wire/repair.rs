@@ -1,29 +1,30 @@
-//! Puts right what simd-json refuses, or what its tape does not tell, in a copy of a message.
+//! Copies a message and repairs in the copy what simd-json refuses, or what its tape does not tell.
 //!
 //! Runs on an ingest worker, on the cold path of the parser only. It changes text that is broken in a
-//! known way and leaves all else as it is: whether the result is JSON, the parser says. It must not
-//! know which members mean something.
+//! known way and copies all else as it is. It does not check whether the result is JSON; the parser does.
+//! It must not know what the members of a message mean.
 
 use super::text;
 
 /// What [`repair`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Repaired {
-    /// The copy differs from the original.
+    /// Whether the copy differs from the original.
     pub(super) changed: bool,
-    /// Broken text became U+FFFD.
+    /// Whether broken text became U+FFFD.
     pub(super) unicode: bool,
 }
 
-/// What stands for each byte that is no UTF-8 and for each lone surrogate.
+/// What replaces each byte that is not UTF-8, and each escaped surrogate without its other half.
 const REPLACEMENT: &[u8] = "\u{FFFD}".as_bytes();
 
-/// Writes `original`, an object, to `out` (cleared first), with
-/// - each byte that is no UTF-8 and each escaped lone surrogate as U+FFFD;
-/// - each number that no `f64` can hold as `false`, which is refused wherever a number is wanted and
-///   ignored where nothing is wanted; in a second-level object as `0`, which asks for its text there;
-/// - with `quote`, each number that is a member of a second-level object (as labels are) as the
-///   string of its digits.
+/// Clears `out` and copies `original`, an object, to it. In the copy
+/// - each byte that is not UTF-8, and each escaped surrogate without its other half, is U+FFFD;
+/// - with `quote`, each number that is a member of a second-level object, as labels are, is a string of its
+///   digits;
+/// - each other number that is too large for an `f64`, which simd-json would refuse with the whole message, is
+///   `false`: the parser refuses that where it needs a number, and ignores it in a member that it ignores. In a
+///   second-level object it is `0`, so that the parser asks for a copy with `quote` if it is a label's value.
 pub(super) fn repair(original: &[u8], quote: bool, out: &mut Vec<u8>) -> Repaired {
     out.clear();
     let mut copy = Copy { out, quote, done: Repaired::default() };
@@ -42,17 +43,18 @@ pub(super) fn repair(original: &[u8], quote: bool, out: &mut Vec<u8>) -> Repaire
     copy.done
 }
 
-/// Where in the object a value stands.
+/// Where in the object the copying is.
 #[derive(Clone, Copy, Default)]
 struct Place {
     depth: u32,
-    /// The open container of the second level is an object.
+    /// Whether the object or array that is open on the second level is an object.
     second_is_object: bool,
-    /// The last byte that was no blank.
+    /// The last byte that was no blank; a string counts as its opening quote.
     last: u8,
 }
 
 impl Place {
+    /// Moves on over the byte at which something that was copied begins.
     fn pass(&mut self, byte: u8) {
         match byte {
             b'{' | b'[' => {
@@ -68,12 +70,14 @@ impl Place {
         self.last = byte;
     }
 
-    /// A member of an object on the second level.
+    /// Whether what begins here is the value of a member of a second-level object.
     fn is_label(self) -> bool {
         self.depth == 2 && self.second_is_object && self.last == b':'
     }
 }
 
+/// The copy that is being made. Its methods get the text that is still to be copied, and return how many bytes of
+/// it they have dealt with.
 struct Copy<'o> {
     out: &'o mut Vec<u8>,
     quote: bool,
@@ -81,18 +85,20 @@ struct Copy<'o> {
 }
 
 impl Copy<'_> {
+    /// Copies so many bytes as they are.
     fn verbatim(&mut self, text: &[u8], width: usize) -> usize {
         self.out.extend_from_slice(&text[..width]);
         width
     }
 
+    /// Writes U+FFFD in place of so many bytes.
     fn replace(&mut self, width: usize) -> usize {
         self.out.extend_from_slice(REPLACEMENT);
         self.done = Repaired { changed: true, unicode: true };
         width
     }
 
-    /// Copies the string at the front, up to its closing quote or the end.
+    /// Copies the string at the front, up to its closing quote or the end of the text.
     fn string(&mut self, text: &[u8]) -> usize {
         let mut at = self.verbatim(text, 1);
         loop {
@@ -107,7 +113,7 @@ impl Copy<'_> {
         }
     }
 
-    /// Copies the escape at the front; a pair of surrogates is one.
+    /// Copies the escape at the front, two where they are a pair of surrogates; or replaces a lone surrogate.
     fn escape(&mut self, text: &[u8]) -> usize {
         match (unit(text), text.get(6..).and_then(unit)) {
             (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => self.verbatim(text, 12),
@@ -116,7 +122,7 @@ impl Copy<'_> {
         }
     }
 
-    /// Copies the character at the front that is more than one byte, or replaces one byte.
+    /// Copies the character at the front, which is not ASCII; or replaces one byte, if that is not UTF-8.
     fn character(&mut self, text: &[u8]) -> usize {
         let front = &text[..text.len().min(4)];
         match front.utf8_chunks().next().map(|chunk| chunk.valid()) {
@@ -128,7 +134,7 @@ impl Copy<'_> {
         }
     }
 
-    /// Copies the token at the front that begins like a number.
+    /// Copies what is at the front and begins like a number, changed as [`repair`] says.
     fn number(&mut self, text: &[u8], place: Place) -> usize {
         let width = text.iter().take_while(|&&byte| in_token(byte)).count();
         let token = &text[..width];
@@ -150,13 +156,14 @@ impl Copy<'_> {
     }
 }
 
-/// The UTF-16 unit of the `\uXXXX` at the front.
+/// The UTF-16 code unit that the escape `\uXXXX` at the front means.
 fn unit(text: &[u8]) -> Option<u32> {
     let [b'\\', b'u', digits @ ..] = text else { return None };
     let digits = digits.first_chunk::<4>()?;
     digits.iter().try_fold(0, |unit, &digit| Some(unit << 4 | char::from(digit).to_digit(16)?))
 }
 
+/// Whether the byte may be in a number, or makes it something else: `1x` is copied as a whole.
 fn in_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
 }
@@ -222,7 +229,7 @@ mod tests {
             br#"{"v":1.50,"l":{"a": "1.50","b":[2],"c":{"d":3},"e":"1e400"},"m":[{"x":1}]}"#
         );
         assert!(done.changed && !done.unicode);
-        // A number in the place of a key would become a key.
+        // A number in the place of a key stays a number: as a string it would become a key.
         let (out, _) = repaired(br#"{"l":{1:2,3}}"#, true);
         assert_eq!(out, br#"{"l":{1:"2",3}}"#);
     }

@@ -1,6 +1,6 @@
-//! The small grammars of the wire: names and JSON numbers.
+//! The small grammars of messages: names of metrics and labels, and JSON's numbers.
 //!
-//! Pure functions on bytes, run by the ingest workers; they must not know where the text stands.
+//! Pure functions on bytes, run by the ingest workers; they must not know which part of a message they get.
 
 /// Classes of bytes, one bit each.
 const LETTER: u8 = 1;
@@ -46,7 +46,7 @@ pub(super) fn is_number(text: &[u8]) -> bool {
     !text.is_empty() && number_len(text) == text.len()
 }
 
-/// How many bytes in front are a number by JSON's grammar: the longest there is, 0 if there is none.
+/// The length of the longest number, by JSON's grammar, that the text begins with; 0 if it begins with none.
 pub(super) fn number_len(text: &[u8]) -> usize {
     let sign = usize::from(text.first() == Some(&b'-'));
     let integer = match text.get(sign) {
@@ -65,7 +65,7 @@ pub(super) fn number_len(text: &[u8]) -> usize {
     }
     if matches!(text.get(len), Some(b'e' | b'E')) {
         let sign = usize::from(matches!(text.get(len + 1), Some(b'+' | b'-')));
-        match digits(text.get(len + 1 + sign..).unwrap_or_default()) {
+        match digits(&text[len + 1 + sign..]) {
             0 => {}
             exponent => len += 1 + sign + exponent,
         }
@@ -75,12 +75,12 @@ pub(super) fn number_len(text: &[u8]) -> usize {
 
 /// The number that the text is by JSON's grammar, if it is one that an `f64` can hold.
 pub(super) fn finite_number(text: &str) -> Option<f64> {
-    // JSON's grammar is part of what `parse` takes.
+    // `parse` accepts every number of JSON's grammar, and more.
     let number: f64 = is_number(text.as_bytes()).then(|| text.parse().ok())??;
     number.is_finite().then_some(number)
 }
 
-/// How many digits are in front.
+/// How many digits the text begins with.
 fn digits(text: &[u8]) -> usize {
     text.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }

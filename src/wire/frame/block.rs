@@ -14,14 +14,15 @@ pub(super) struct Marks {
     pub(super) backslashes: u64,
     /// Line feeds.
     pub(super) feeds: u64,
-    /// `{`, `}`, `[` and `]`, and also `Y`, `y`, `_` and DEL: one comparison finds all eight, and the
-    /// others stand in strings only.
+    /// `{`, `}`, `[` and `]`, and also `Y`, `y`, `_` and DEL: one comparison finds all eight. In JSON the last
+    /// four occur in strings only, where brackets are not looked at either.
     pub(super) brackets: u64,
 }
 
-/// The bits in which brackets differ from each other and from nothing but the others of their eight.
+/// The bits in which the four brackets differ from each other: 0x26. A byte that becomes [`BRACKETS`] when
+/// these three bits are set is one of eight: a bracket, `Y`, `y`, `_` or DEL.
 const BRACKET_BITS: u8 = b'{' ^ b'}' | b'{' ^ b'[';
-/// What each of the eight is with those bits set.
+/// What each of the eight becomes when those bits are set: 0x7F.
 const BRACKETS: u8 = b'{' | BRACKET_BITS;
 
 impl Marks {
@@ -36,7 +37,7 @@ impl Marks {
             return marks(block);
         }
         if let Some(block) = bytes.last_chunk() {
-            // The last block of all, moved down to where the rest begins in it.
+            // Fewer bytes than a block are left: the last block of all bytes ends with them.
             return marks(block).skip(SIZE - rest.len());
         }
         let mut block = [0; SIZE];
@@ -57,7 +58,8 @@ impl Marks {
 
 #[inline]
 fn marks(block: &[u8; SIZE]) -> Marks {
-    // In messages both are rare, so one look is cheaper than two sets of bits.
+    // Both are rare in messages, so it is cheaper to look for either of them first than to make both sets of
+    // bits each time.
     let hits = block.map(|byte| u8::from(matches!(byte, b'\\' | b'\n')));
     let rare = hits.iter().fold(0, |any, hit| any | hit) != 0;
     Marks {
@@ -68,8 +70,9 @@ fn marks(block: &[u8; SIZE]) -> Marks {
     }
 }
 
-/// Where `is` holds. The first loop becomes vector code; the product gathers the lowest bits of eight
-/// bytes in its highest byte, the first byte's lowest.
+/// One bit for each byte: whether `is` is true of it. The compiler makes vector instructions of the first loop.
+/// The multiplication then gathers the lowest bits of eight bytes in the highest byte of the product, that of
+/// the first byte in the lowest place.
 #[inline]
 fn bits(block: &[u8; SIZE], is: impl Fn(u8) -> bool) -> u64 {
     let hits = block.map(|byte| u8::from(is(byte)));

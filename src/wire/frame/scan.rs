@@ -10,13 +10,13 @@ use super::block::{self, Marks};
 pub(super) struct OpenObject {
     /// Brackets open; 0 outside an object.
     depth: u32,
-    /// One bit per open bracket of the first [`KNOWN`], the innermost lowest: 1 for `[`. Deeper ones
-    /// are only counted; the parser refuses such messages anyway.
+    /// One bit for each open bracket, 1 for `[` and 0 for `{`; the innermost bracket has the lowest bit. Only
+    /// the first [`KNOWN`] have a bit. Deeper ones are counted in `depth` alone: the parser refuses such messages.
     arrays: u128,
     state: ScanState,
-    /// The last byte outside strings that was no blank, before this call.
+    /// The last byte that is no blank and outside strings, among those that [`Self::look_back`] has seen.
     last: u8,
-    /// A backslash was read.
+    /// Whether a backslash was read.
     escaped: bool,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct OpenObject {
 enum ScanState {
     /// Between strings.
     Plain,
-    /// As `Plain`, with only blanks since a line feed.
+    /// Between strings, at the begin of a line: since the line feed only blanks were read.
     LineStart,
     /// In a string.
     Text,
@@ -33,7 +33,7 @@ enum ScanState {
     Escape,
 }
 
-/// Up to this depth brackets are told apart.
+/// Brackets up to this depth are remembered as `{` or `[`.
 const KNOWN: u32 = u128::BITS;
 
 /// Why a scan stopped.
@@ -45,7 +45,8 @@ pub(super) enum Stop {
     Closed,
     /// A line feed in a string was read.
     LineInText,
-    /// A new object begins on its own line where this one cannot hold it; its `{` is not read.
+    /// A `{` begins a line in a place where the open object cannot have a value, so it begins a new object.
+    /// The `{` is not read.
     Restart,
 }
 
@@ -102,10 +103,10 @@ impl OpenObject {
             return Some(Stop::OutOfBytes);
         }
         let marks = Marks::of(bytes, at);
-        let (escaped, pending) = escaped(marks.backslashes, count);
+        let Escapes { escaped, pending } = Escapes::of(marks.backslashes, count);
         let text = in_text(marks.quotes & !escaped, self.state == ScanState::Text);
-        // Backslashes outside strings are no JSON and escape nothing: what stands behind the first of
-        // them is judged anew.
+        // A backslash outside strings is no JSON and escapes nothing, but it was taken for an escape above. So
+        // the block ends with the first of them, and the bytes behind it are looked at again.
         let stray = marks.backslashes & !escaped & !text;
         let mut looked_at = (marks.brackets & !text) | marks.feeds | stray;
         while looked_at != 0 {
@@ -151,7 +152,7 @@ impl OpenObject {
         (byte == b'\n').then_some(Stop::LineInText)
     }
 
-    /// Behind a line feed: does a new object begin where this one has no place for a value?
+    /// Reads the blanks at the begin of a line, and finds out whether a new object begins behind them.
     #[cold]
     fn line_start(&mut self, bytes: &[u8], pos: &mut usize) -> Option<Stop> {
         while let Some(&byte) = bytes.get(*pos) {
@@ -172,7 +173,7 @@ impl OpenObject {
         }
     }
 
-    /// Whether the grammar has a place for a value behind what was read last.
+    /// Whether JSON allows a value behind the byte that was read last.
     fn value_due(&self) -> bool {
         let may_be_array = self.depth > KNOWN || self.arrays & 1 == 1;
         matches!(self.last, b':' | b'[') || (self.last == b',' && may_be_array)
@@ -184,9 +185,10 @@ impl OpenObject {
             b'{' => self.push(0),
             b'[' => self.push(1),
             b'}' | b']' if self.depth > KNOWN => self.depth -= 1,
-            // Closes the arrays of its object as well: a cut array cannot eat the next object.
+            // Closes arrays that are open inside the object as well. So an array whose end is missing does
+            // not make the next object a part of it.
             b'}' => self.pop(self.arrays.trailing_ones() + 1),
-            // Closes nothing but an array.
+            // Closes an array; where the innermost open bracket is a `{` it closes nothing.
             b']' => self.pop(u32::from(self.arrays & 1 == 1)),
             _ => {}
         }
@@ -200,7 +202,7 @@ impl OpenObject {
     }
 
     fn pop(&mut self, levels: u32) {
-        self.arrays = self.arrays.checked_shr(levels).unwrap_or(0);
+        self.arrays = self.arrays.checked_shr(levels).unwrap_or(0); // 0 if all bits are shifted out
         self.depth = self.depth.saturating_sub(levels);
     }
 }
@@ -210,21 +212,31 @@ pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-/// The bytes behind a backslash that is not behind one itself, and whether the last of `count` is
-/// such a backslash.
-#[inline]
-fn escaped(backslashes: u64, count: usize) -> (u64, bool) {
-    let (mut rest, mut escaped) = (backslashes, 0);
-    while rest != 0 {
-        let next = (rest & rest.wrapping_neg()) << 1;
-        escaped |= next;
-        rest &= !next & (rest - 1);
-    }
-    let last = 1 << (count - 1);
-    (escaped, backslashes & !escaped & last != 0)
+/// Which bytes of a block are escaped, one bit each.
+struct Escapes {
+    /// The bytes right behind a backslash that is not escaped itself.
+    escaped: u64,
+    /// Whether the block's last byte is a backslash that escapes the next block's first byte.
+    pending: bool,
 }
 
-/// The bytes in strings, opening quotes included and closing ones not.
+impl Escapes {
+    /// Those of a block of `count` bytes.
+    #[inline]
+    fn of(backslashes: u64, count: usize) -> Self {
+        let (mut rest, mut escaped) = (backslashes, 0);
+        while rest != 0 {
+            let next = (rest & rest.wrapping_neg()) << 1;
+            escaped |= next;
+            rest &= !next & (rest - 1);
+        }
+        let last = 1 << (count - 1);
+        Self { escaped, pending: backslashes & !escaped & last != 0 }
+    }
+}
+
+/// The bytes in strings, one bit each: each opening quote and what follows it, without the closing quote. A
+/// byte is in a string if the number of quotes up to it is odd, or even where the block begins in a string.
 #[inline]
 fn in_text(quotes: u64, begins_in_text: bool) -> u64 {
     let mut text = quotes;
@@ -234,7 +246,7 @@ fn in_text(quotes: u64, begins_in_text: bool) -> u64 {
     if begins_in_text { !text } else { text }
 }
 
-/// All bits below this one.
+/// A bit for each index below this one.
 fn below(index: u32) -> u64 {
     (1 << index) - 1
 }

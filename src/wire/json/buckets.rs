@@ -1,6 +1,7 @@
-//! The bucket fields of an observation, and of what is passed on: their types, not what bounds they make.
+//! The bucket fields of an observation, and of a message that goes to a sink. Their types are checked here, but
+//! not which bounds they make.
 //!
-//! Runs on an ingest worker inside the parser; bounds are made at a family's birth, elsewhere.
+//! Runs on an ingest worker inside the parser. Bounds are made in the registry, when a family is created.
 
 use simd_json::{Node, StaticNode};
 
@@ -9,10 +10,10 @@ use super::tape;
 use crate::metric::{BucketParams, Coercion, Coercions, Rejection};
 use crate::wire::text;
 
-/// 2^63, the first `f64` past `i64`.
+/// 2^63, the smallest positive `f64` that is too large for an `i64`.
 const I64_END: f64 = 9_223_372_036_854_775_808.0;
 
-/// Reads all bucket fields; `custom` takes the bounds of `bucket_custom`.
+/// Reads all bucket fields. The bounds of `bucket_custom` are written to `custom`.
 pub(super) fn read<'a>(
     tape: &[Node<'_>],
     members: &Members,
@@ -34,7 +35,7 @@ pub(super) fn read<'a>(
     Ok(BucketParams { count, custom, width, factor, min, max, start })
 }
 
-/// Reads the array of `bucket_custom`; `None` if it is none, or one of its elements is no number.
+/// Reads the array of `bucket_custom`; `None` if it is no array, or one of its elements is no number.
 fn read_custom(
     tape: &[Node<'_>],
     members: &Members,
@@ -45,7 +46,8 @@ fn read_custom(
     let Some(node) = members.get(tape, Key::BucketCustom) else { return Some(()) };
     let Node::Array { count, .. } = node else { return None };
     let first = members.position(Key::BucketCustom) + 1;
-    // Elements that are arrays or objects fail at their first node, so every node is an element.
+    // An element that is an array or object takes several nodes, but the first of them is no number and ends
+    // the loop. So every node that the loop comes to is an element.
     for &element in tape.get(first..first + count)? {
         custom.push(tape::number(element, coercions)?);
     }

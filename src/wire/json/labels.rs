@@ -13,12 +13,12 @@ use crate::wire::text;
 pub(super) struct SentLabel<'a> {
     name: &'a str,
     value: Node<'a>,
-    /// Where on the tape: later ones count.
+    /// Where it is on the tape. Of labels with one name the last counts.
     at: usize,
 }
 
 impl SentLabel<'_> {
-    /// Stands for nothing.
+    /// A value for places that hold no label.
     pub(super) const NONE: Self = Self { name: "", value: Node::Static(StaticNode::Null), at: 0 };
 }
 
@@ -32,9 +32,9 @@ pub(super) fn collect<'a>(tape: &[Node<'a>], object: usize, found: &mut Vec<Sent
     }
 }
 
-/// Sorts what was found by name and leaves of each name the last that is not null.
+/// Sorts the labels by name, and keeps of each name the last that is not null.
 pub(super) fn settle(found: &mut Vec<SentLabel<'_>>) {
-    // Many programs send them in order, each once.
+    // Many programs send labels in this order and each once; then there is nothing to do.
     if found.is_sorted_by(|a, b| a.name < b.name) {
         return;
     }
@@ -48,7 +48,7 @@ pub(super) fn settle(found: &mut Vec<SentLabel<'_>>) {
     });
 }
 
-/// Whether one of the settled labels is a number.
+/// Whether the value of one of the labels is a number.
 pub(super) fn any_number(found: &[SentLabel<'_>]) -> bool {
     found.iter().any(|label| match label.value {
         Node::Static(value) => !matches!(value, StaticNode::Bool(_) | StaticNode::Null),
@@ -56,7 +56,7 @@ pub(super) fn any_number(found: &[SentLabel<'_>]) -> bool {
     })
 }
 
-/// Judges settled labels in the order of their names and writes them to `labels`.
+/// Checks the labels, which [`settle`] has sorted, in the order of their names, and writes them to `labels`.
 pub(super) fn judge<'a>(
     found: &[SentLabel<'a>],
     op: Op,
@@ -78,7 +78,7 @@ pub(super) fn judge<'a>(
     Ok(())
 }
 
-/// Only what becomes a series has to have names that Prometheus takes.
+/// Checks a label's name. Only samples must have names that Prometheus accepts: a sink takes any.
 fn check_name(name: &str, op: Op) -> Result<(), Rejection> {
     if op.kind().is_none() {
         Ok(())
@@ -91,7 +91,7 @@ fn check_name(name: &str, op: Op) -> Result<(), Rejection> {
     }
 }
 
-/// The text of a value that is no string; numbers have become strings before.
+/// The text of a boolean or null. Numbers do not come here: `repair` has made strings of them.
 fn literal(value: StaticNode) -> &'static str {
     match value {
         StaticNode::Bool(true) => "true",

@@ -1,6 +1,6 @@
-//! The members of a message: which keys we know, in any letter case, and where their values stand.
+//! The members of a message: which keys have a meaning, in any letter case, and where their values are.
 //!
-//! Runs on an ingest worker inside the parser; it must not know what a value has to be.
+//! Runs on an ingest worker inside the parser; it must not know of which type a value has to be.
 
 use simd_json::{Node, StaticNode};
 
@@ -27,29 +27,31 @@ pub(super) enum Key {
 }
 
 const KEYS: usize = Key::Timestamp as usize + 1;
-/// The longest key with its k and s as three and two bytes; the shortest is `op`.
+/// Bytes of a text that may be a key in another letter case. The shortest key is `op`. The longest in bytes is
+/// `bucket_custom`: it has 13, and three more with its k as the Kelvin sign (three bytes) and one s as the long
+/// s (two).
 const FOLDABLE: std::ops::RangeInclusive<usize> = 2..=16;
 
-/// Where each key's counting value stands: its last that is not null.
+/// Where the value of each key is. Of several members with one key the last that is not null counts.
 #[derive(Default)]
 pub(super) struct Members {
-    /// Index on the tape; 0, where the message itself stands, means none.
+    /// For each key the index of its value on the tape. 0 means none: the message itself is there.
     at: [usize; KEYS],
-    /// The counting member's key was in another letter case, one bit per key.
+    /// One bit per key: whether the member that counts has it in another letter case.
     folded: u16,
-    /// `labels` was null somewhere.
+    /// Whether a member `labels` was null.
     pub(super) labels_null: bool,
 }
 
 impl Members {
-    /// Walks over the message on the tape; the labels of all its label objects go to `found`.
+    /// Goes through the members of the message on the tape. The labels of all members `labels` are added to `found`.
     pub(super) fn walk<'a>(tape: &[Node<'a>], found: &mut Vec<SentLabel<'a>>) -> Self {
         let mut members = Self::default();
         let mut at = 1;
         while let Some([Node::String(text), value]) = tape.get(at..at + 2) {
-            if let Some((key, folded)) = find(text) {
-                members.note(key, folded, at + 1, value);
-                if key == Key::Labels && matches!(value, Node::Object { .. }) {
+            if let Some(found_key) = FoundKey::of(text) {
+                members.note(found_key, at + 1, value);
+                if found_key.key == Key::Labels && matches!(value, Node::Object { .. }) {
                     labels::collect(tape, at + 1, found);
                 }
             }
@@ -58,7 +60,7 @@ impl Members {
         members
     }
 
-    fn note(&mut self, key: Key, folded: bool, at: usize, value: &Node<'_>) {
+    fn note(&mut self, FoundKey { key, folded }: FoundKey, at: usize, value: &Node<'_>) {
         if matches!(value, Node::Static(StaticNode::Null)) {
             self.labels_null |= key == Key::Labels;
             return;
@@ -84,7 +86,7 @@ impl Members {
         }
     }
 
-    /// Where the key's value stands on the tape.
+    /// Where the key's value is on the tape.
     pub(super) fn position(&self, key: Key) -> usize {
         self.at[key as usize]
     }
@@ -95,11 +97,20 @@ impl Members {
     }
 }
 
-/// The key that the text is, and whether only by folding its letters.
-fn find(text: &str) -> Option<(Key, bool)> {
-    match exact(text.as_bytes()) {
-        Some(key) => Some((key, false)),
-        None => fold(text.as_bytes()).map(|key| (key, true)),
+/// A key that a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FoundKey {
+    key: Key,
+    /// Whether the text is the key in another letter case.
+    folded: bool,
+}
+
+impl FoundKey {
+    fn of(text: &str) -> Option<Self> {
+        match exact(text.as_bytes()) {
+            Some(key) => Some(Self { key, folded: false }),
+            None => fold(text.as_bytes()).map(|key| Self { key, folded: true }),
+        }
     }
 }
 
@@ -123,8 +134,8 @@ fn exact(text: &[u8]) -> Option<Key> {
     })
 }
 
-/// Folds as the original does: ASCII letters, and the two other characters whose lower case is an
-/// ASCII letter, the Kelvin sign and the long s.
+/// The key that the text is in another letter case. As in the original, letters are ASCII's and two more, which
+/// are other cases of an ASCII letter: the Kelvin sign (k) and the long s.
 #[cold]
 fn fold(text: &[u8]) -> Option<Key> {
     if !FOLDABLE.contains(&text.len()) {
@@ -152,13 +163,14 @@ mod tests {
 
     #[test]
     fn keys_in_any_case() {
-        assert_eq!(find("name"), Some((Key::Name, false)));
-        assert_eq!(find("NAME"), Some((Key::Name, true)));
-        assert_eq!(find("bucKet_cuſtom"), Some((Key::BucketCustom, true)));
-        assert_eq!(find("labelſ"), Some((Key::Labels, true)));
-        assert_eq!(find("TimeStamp"), Some((Key::Timestamp, true)));
+        let found = |text| FoundKey::of(text).map(|found| (found.key, found.folded));
+        assert_eq!(found("name"), Some((Key::Name, false)));
+        assert_eq!(found("NAME"), Some((Key::Name, true)));
+        assert_eq!(found("bucKet_cuſtom"), Some((Key::BucketCustom, true)));
+        assert_eq!(found("labelſ"), Some((Key::Labels, true)));
+        assert_eq!(found("TimeStamp"), Some((Key::Timestamp, true)));
         for other in ["", "n", "nam", "name ", "näme", "a_very_long_key_of_no_meaning"] {
-            assert_eq!(find(other), None, "{other:?}");
+            assert_eq!(found(other), None, "{other:?}");
         }
     }
 }

@@ -7,9 +7,9 @@ use crate::metric::{Coercions, OpType, Rejection, Sample};
 /// What became of an object.
 #[derive(Clone, Copy, Debug)]
 pub struct Parsed<'a> {
-    /// Its op, also of a refused one.
+    /// Its op, also if it is refused.
     pub op_type: OpType,
-    /// What was put right, also in a refused one.
+    /// What was put right, also if it is refused.
     pub coercions: Coercions,
     /// The sample, or why there is none.
     pub result: Result<Sample<'a>, Rejection>,

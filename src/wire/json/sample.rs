@@ -1,4 +1,4 @@
-//! The tape of a message becomes a sample: the order of the checks is here.
+//! From the tape of a message to a sample. The order of the checks is decided here.
 //!
 //! Runs on an ingest worker inside the parser; it must not know families or cells.
 
@@ -14,17 +14,22 @@ use crate::metric::{
 };
 use crate::wire::text;
 
-/// The memory that a sample borrows, empty.
+/// The vectors that a sample borrows from the parser, all empty, and how many labels it may have.
 pub(super) struct Room<'r, 'a> {
     pub(super) labels_max: usize,
+    /// For the labels as they were sent.
     pub(super) found: &'r mut Vec<SentLabel<'a>>,
+    /// For the labels of the sample.
     pub(super) labels: &'r mut Vec<Label<'a>>,
+    /// For the bounds of `bucket_custom`.
     pub(super) custom: &'r mut Vec<f64>,
 }
 
 /// Why there is no sample.
 enum Fault {
+    /// The message is refused.
     Refused(Rejection),
+    /// A label's value is a number, whose digits are not on the tape.
     LabelNumber,
 }
 
@@ -34,7 +39,7 @@ impl From<Rejection> for Fault {
     }
 }
 
-/// What the tape says; `None` if a label is a number, whose text has to be had first.
+/// What the tape says; `None` if the message must be repaired first, since a label's value is a number.
 pub(super) fn interpret<'r, 'a: 'r>(
     tape: &[Node<'a>],
     mut coercions: Coercions,
@@ -107,7 +112,7 @@ fn sample<'r, 'a: 'r>(
     sample.value = value(op, members.get(tape, Key::Value), coercions)?;
     match op.kind() {
         Some(Kind::Histogram) => sample.buckets = buckets::read(tape, members, custom, coercions)?,
-        // Passed on as they are; what cannot be read is left out.
+        // A message for a sink has them as they were sent; if one cannot be read, it has none of them.
         None => {
             let read = buckets::read(tape, members, custom, &mut Coercions::default());
             sample.buckets = read.unwrap_or_default();
@@ -117,7 +122,7 @@ fn sample<'r, 'a: 'r>(
     Ok(sample)
 }
 
-/// Whether `labels` was sent, but its counting value is no object.
+/// Whether `labels` was sent, but is no object. Of several members `labels` the last that is not null counts.
 fn labels_missing(members: &Members, tape: &[Node<'_>]) -> bool {
     match members.get(tape, Key::Labels) {
         None => members.labels_null,

@@ -15,7 +15,7 @@ pub(super) fn nodes(value: &Node<'_>) -> usize {
     }
 }
 
-/// A finite number, or a string that is one by JSON's grammar.
+/// The finite number that a value is, as a number or as a string with a number by JSON's grammar.
 pub(super) fn number(node: Node<'_>, coercions: &mut Coercions) -> Option<f64> {
     let number = match node {
         Node::Static(StaticNode::I64(number)) => number as f64,

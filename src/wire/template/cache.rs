@@ -14,11 +14,31 @@ use super::predictor::Predictor;
 use super::store::TemplateStore;
 use crate::wire::padded::Padded;
 
-/// Templates that the processor's nearer caches hold together with all that belongs to them: to fetch them
-/// early costs more than it saves (measured with 1,000).
+/// So many templates, with all that belongs to them, fit in the processor's first two caches. Reading them ahead
+/// costs more than it saves then (measured with 1,000).
 const TEMPLATES_NEAR: usize = 2048;
 
-/// The templates of one worker, bounded in bytes; past the bound those that were not used lately go.
+/// Where a message is that is to be looked up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MessagePlace<'m> {
+    /// The listener that it came to.
+    pub(super) listener: u32,
+    /// The datagram or the read that it is in.
+    pub(super) bytes: &'m [u8],
+    /// Where in these its `{` is.
+    pub(super) at: usize,
+}
+
+impl<'m> MessagePlace<'m> {
+    /// The message, and what follows it, up to the length of the longest template.
+    #[inline]
+    fn message(self) -> &'m [u8] {
+        &self.bytes[self.at..self.bytes.len().min(self.at + TEMPLATE_BYTES_MAX)]
+    }
+}
+
+/// The templates of one worker, bounded in bytes. Past the bound, templates that were not used lately are
+/// removed.
 #[derive(Debug)]
 pub struct TemplateCache<T> {
     store: TemplateStore<T>,
@@ -40,14 +60,14 @@ impl<T: Copy> TemplateCache<T> {
         }
     }
 
-    /// Begins a read: its first message follows none.
+    /// Begins a read. Its first message has no message before it, so none is predicted.
     #[inline]
     pub(super) fn begin_read(&mut self) {
         self.predictor.forget_last();
         self.lookahead.clear();
     }
 
-    /// Begins the datagram with this number in the batch whose first messages were looked at.
+    /// Begins the datagram with this number in a batch, after [`Self::look_at_firsts`].
     pub(super) fn begin_datagram(&mut self, number: usize) {
         self.predictor.forget_last();
         self.lookahead.begin_datagram(number);
@@ -75,49 +95,37 @@ impl<T: Copy> TemplateCache<T> {
         self.store.sweep(count, stale);
     }
 
-    /// Looks up the message that begins at `bytes[at]`, a `{`. `bytes` are the same for all lookups between
-    /// two calls that clear the lookahead: `Cursor` sees to that.
+    /// Looks up the message at this place. The received bytes are the same for all lookups between
+    /// two calls that clear the lookahead: `Cursor` ensures that.
     #[inline]
-    pub(super) fn lookup(
-        &mut self,
-        listener: u32,
-        bytes: &[u8],
-        at: usize,
-        prefetch: impl Fn(T),
-    ) -> Lookup<T> {
+    pub(super) fn lookup(&mut self, place: MessagePlace<'_>, prefetch: impl Fn(T)) -> Lookup<T> {
         if self.predictor.should_try() {
             let predicted = self.store.successor(self.predictor.last());
-            let hit = self.store.try_use(predicted, listener, message(bytes, at));
+            let hit = self.store.try_use(predicted, place.listener, place.message());
             self.predictor.learn(hit.is_some());
             if let Some(hit) = hit {
                 self.predictor.set_last(predicted);
                 return Lookup::Hit(hit);
             }
         }
-        self.search(listener, bytes, at, prefetch)
+        self.search(place, prefetch)
     }
 
-    /// The long way: find the number, hash what is around it, and look into the table.
+    /// Looks a message up without a prediction: finds its number, hashes what is around it, and searches the table.
     #[inline]
-    fn search(
-        &mut self,
-        listener: u32,
-        bytes: &[u8],
-        at: usize,
-        prefetch: impl Fn(T),
-    ) -> Lookup<T> {
+    fn search(&mut self, place: MessagePlace<'_>, prefetch: impl Fn(T)) -> Lookup<T> {
         let before = self.predictor.forget_last();
         if self.store.is_off() {
             return Lookup::Miss(Miss::Parse);
         }
-        let upcoming = self.lookahead.take(at).or_else(|| {
-            self.look_ahead(listener, bytes, at, prefetch);
-            self.lookahead.take(at)
+        let upcoming = self.lookahead.take(place.at).or_else(|| {
+            self.look_ahead(place, prefetch);
+            self.lookahead.take(place.at)
         });
         let Some(Upcoming { mut probe, index, .. }) = upcoming else {
             return Lookup::Miss(Miss::Parse);
         };
-        let message = message(bytes, at);
+        let (listener, message) = (place.listener, place.message());
         let mut known = self.store.confirm(listener, message, &probe, index);
         if known.is_none() && probe.at_remembered_offset {
             match self.locator.recheck(listener, message, &probe) {
@@ -135,26 +143,26 @@ impl<T: Copy> TemplateCache<T> {
         Lookup::Hit(self.store.use_probed(index, &probe))
     }
 
-    /// Looks at the message at `at` and at those behind it, as long as each ends with the first `}` behind
+    /// Probes the message at this place and those behind it, as long as each ends with the first `}` behind
     /// its number or with the one after.
     #[inline]
-    fn look_ahead(&mut self, listener: u32, bytes: &[u8], mut at: usize, prefetch: impl Fn(T)) {
+    fn look_ahead(&mut self, mut place: MessagePlace<'_>, prefetch: impl Fn(T)) {
         self.lookahead.clear();
-        // Where predictions hold, the messages behind will not be looked up.
+        // Where predictions hold, the messages behind will be predicted and not searched for.
         let count = if self.predictor.is_trusted() { 1 } else { self.lookahead.depth() };
-        while let Some(probe) = self.locator.probe(listener, message(bytes, at)) {
-            let held = self.lookahead.push(at, probe);
-            let Some(next) =
-                lookahead::next_start(bytes, at + probe.brace()).filter(|_| held < count)
+        while let Some(probe) = self.locator.probe(place.listener, place.message()) {
+            let held = self.lookahead.push(place.at, probe);
+            let Some(next) = lookahead::next_start(place.bytes, place.at + probe.brace())
+                .filter(|_| held < count)
             else {
                 break;
             };
-            at = next;
+            place.at = next;
         }
         prefetch_all(&self.store, self.lookahead.upcoming_mut(), prefetch);
     }
 
-    /// Looks at the first message of each datagram of a batch: no prediction can tell them.
+    /// Probes the first message of each datagram of a batch. These cannot be predicted.
     pub(super) fn look_at_firsts(
         &mut self,
         listener: u32,
@@ -166,16 +174,16 @@ impl<T: Copy> TemplateCache<T> {
             return lookahead.set_firsts(std::iter::empty());
         }
         lookahead.set_firsts(datagrams.iter().map(|datagram| {
-            let bytes = datagram.bytes();
-            let begins = bytes.first() == Some(&b'{');
-            begins.then(|| locator.probe(listener, message(bytes, 0)))?
+            let first = MessagePlace { listener, bytes: datagram.bytes(), at: 0 };
+            let begins = first.bytes.first() == Some(&b'{');
+            begins.then(|| locator.probe(listener, first.message()))?
         }));
         prefetch_all(store, lookahead.firsts_mut(), prefetch);
     }
 
     /// Notes a message that was missed; see `Cursor::seen_before`.
     pub(super) fn seen_before(&mut self, key: TemplateKey, listener: u32, message: &[u8]) -> bool {
-        // The value that was found may be that of a message behind this one.
+        // The number that the probe found may be in the next message.
         if self.store.is_off()
             || message.len() > TEMPLATE_BYTES_MAX
             || key.prefix() >= message.len()
@@ -183,7 +191,7 @@ impl<T: Copy> TemplateCache<T> {
             return false;
         }
         let rest = &message[key.prefix()..];
-        // A message whose number cannot be read would never be found again, and be admitted again and again.
+        // A message whose number cannot be read would never be found, and would be admitted each time it comes.
         let Some(JsonNumber { len, .. }) = number::read(rest) else { return false };
         let fingerprint = self.locator.fingerprint(key, listener, &rest[len..]);
         self.doorkeeper.note(fingerprint) && self.store.has_room_for_alike(key.short_hash())
@@ -197,9 +205,9 @@ impl<T: Copy> TemplateCache<T> {
     }
 }
 
-/// Finds the templates that messages may be, and reads what will be compared and counted into: one step at a
-/// time for all of them, so that their memory accesses overlap. Message by message, each would wait for the
-/// one before.
+/// Finds the templates that messages may be, and reads what will be compared and counted into. Each step is done
+/// for all messages before the next step, so that the processor waits for their memory at the same time and not
+/// for one message after the other.
 #[inline]
 fn prefetch_all<'m, T: Copy>(
     store: &TemplateStore<T>,
@@ -219,11 +227,4 @@ fn prefetch_all<'m, T: Copy>(
             prefetch(template.meaning());
         }
     }
-}
-
-/// As much of the message at `at` as is looked at, also in search of its number; a longer message is left
-/// to the framer's bound.
-#[inline]
-fn message(bytes: &[u8], at: usize) -> &[u8] {
-    &bytes[at..bytes.len().min(at + TEMPLATE_BYTES_MAX)]
 }

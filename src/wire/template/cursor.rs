@@ -1,11 +1,11 @@
 //! How a caller goes through received bytes: datagram by datagram, message by message.
 //!
-//! Runs on an ingest worker. What the cache looks at ahead holds only for the bytes that it has seen; a
-//! cursor borrows the cache and the bytes together, so that no lookup is made with others.
+//! Runs on an ingest worker. What the cache has found by looking ahead is true only of the bytes that it looked
+//! at. A cursor borrows the cache and the bytes together, so that no lookup is made with other bytes.
 
 use std::ops::Range;
 
-use super::cache::TemplateCache;
+use super::cache::{MessagePlace, TemplateCache};
 use super::locator::TemplateKey;
 use super::lookup::{Lookup, TemplateId};
 use crate::wire::padded::Padded;
@@ -85,11 +85,12 @@ impl<T: Copy> Cursor<'_, T> {
     /// Calls `prefetch` for what will be needed soon.
     #[inline]
     pub fn lookup(&mut self, at: usize, prefetch: impl Fn(T)) -> Lookup<T> {
-        self.cache.lookup(self.listener, self.received.bytes(), at, prefetch)
+        let bytes = self.received.bytes();
+        self.cache.lookup(MessagePlace { listener: self.listener, bytes, at }, prefetch)
     }
 
-    /// Notes a message that was missed. Returns whether it was noted before and so is worth admitting: a
-    /// flood of messages that never come again touches nothing but this note.
+    /// Notes a message that was missed. Returns whether it was noted before, so that it is worth admitting. A
+    /// flood of messages that come only once changes nothing but these notes.
     pub fn seen_before(&mut self, key: TemplateKey, message: Range<usize>) -> bool {
         self.cache.seen_before(key, self.listener, &self.received.bytes()[message])
     }

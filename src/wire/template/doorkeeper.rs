@@ -3,22 +3,22 @@
 //! Runs on an ingest worker. Only what comes twice is let into the cache, so that a flood of messages that
 //! never come again touches nothing but this.
 
-/// Fingerprints that are kept: 1 MiB, touched as it is used. A message must come again before so many others
-/// have come; a rarer series gains little by a template.
+/// Fingerprints that are kept: 1 MiB, which takes memory only as it is used. A message becomes a template if it
+/// comes again before about so many others have come; a series that is rarer gains little by a template.
 const FINGERPRINTS: usize = 1 << 18;
-/// Fingerprints of one set; a full set forgets one of them.
+/// Fingerprints of one set. A new one in a full set replaces one of them.
 const WAYS: usize = 4;
 
 /// The fingerprints, in sets.
 #[derive(Debug)]
 pub(super) struct Doorkeeper {
     fingerprints: Vec<u32>,
-    /// Which of a full set is overwritten next.
+    /// Which fingerprint of a full set is replaced next.
     next_way: usize,
 }
 
 impl Doorkeeper {
-    /// One that remembers nothing; without memory if it is never `used`.
+    /// One that remembers nothing yet. It takes memory only if it will be `used`.
     pub(super) fn new(used: bool) -> Self {
         Self { fingerprints: vec![0; if used { FINGERPRINTS } else { 0 }], next_way: 0 }
     }

@@ -59,7 +59,7 @@ impl<T: Copy> Template<T> {
         Self { meaning, long, hash, successor, listener, prefix, len, used: true, inline }
     }
 
-    /// Makes the place vacant; what it meant stays as it was and means nothing.
+    /// Makes the place vacant. The old meaning stays in it, but nobody reads it.
     pub(super) fn clear(&mut self) {
         (self.long, self.prefix, self.len) = (None, 0, 0);
     }
@@ -98,7 +98,7 @@ impl<T: Copy> Template<T> {
         self.used = true;
     }
 
-    /// Whether it was used since this was asked last.
+    /// Whether it was used since the last call of this function.
     pub(super) fn take_used(&mut self) -> bool {
         std::mem::replace(&mut self.used, false)
     }

@@ -12,7 +12,7 @@ use super::number::{self, JsonNumber};
 use crate::index_table::ShortHash;
 use crate::wire::text::number_len;
 
-/// What stands before the number.
+/// The bytes right before the number.
 const NEEDLE: &[u8; 8] = b"\"value\":";
 
 /// Where the number of a message begins, and the hash of the bytes around it.
@@ -113,7 +113,8 @@ impl Locator {
         Self { hasher: RandomState::new(), finder: Finder::new(NEEDLE), remembered: [0; 4] }
     }
 
-    /// Looks at the message at the front of the bytes: first at the remembered offsets, then all through it.
+    /// Looks for the number of the message at the front of the bytes: first at the remembered offsets, then
+    /// everywhere.
     #[inline]
     pub(super) fn probe(&mut self, listener: u32, bytes: &[u8]) -> Option<Probe> {
         let is_here = |&at: &usize| at >= 8 && bytes.get(at - 8..at) == Some(NEEDLE);
@@ -180,7 +181,8 @@ impl Locator {
         if behind.len() > 1 {
             hasher.write(behind);
         }
-        // With both lengths no byte can change sides. Each is below 2^16.
+        // Both lengths are hashed as well, so that the same bytes divided otherwise have another hash. Each
+        // length is below 2^16.
         hasher.write_u64(u64::from(listener) << 32 | (before.len() << 16 | behind.len()) as u64);
         hasher.finish()
     }

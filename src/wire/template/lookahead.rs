@@ -1,14 +1,13 @@
 //! Messages that are probed before it is their turn, several at once, so that their templates are in the
 //! processor's cache by then.
 //!
-//! Runs on an ingest worker. Where a message behind the next really begins is known only when the next was
-//! counted, so this is a guess; a message that was not probed ahead is probed by itself.
+//! Runs on an ingest worker. Where the message after the next one begins is known only once the next one is
+//! counted, so this is a guess. A message that was not probed ahead is probed by itself.
 
 use super::locator::Probe;
 use super::lookup::NO_TEMPLATE;
 
-/// First messages of a batch that are probed together. A batch has as many datagrams at most; so many memory
-/// accesses are under way at once as the processor can bear.
+/// First messages of a batch that are probed together. A batch has at most so many datagrams.
 pub(super) const BATCH_MAX: usize = 64;
 /// Messages of one datagram or read that are probed together: what is fetched for them must stay in the
 /// nearest cache until it is used.
@@ -47,8 +46,8 @@ impl Lookahead {
         }
     }
 
-    /// How many messages to probe together next time. It is halved when some of the last were not looked up,
-    /// so that bytes which only look like messages are not probed for long, and doubled when all were.
+    /// How many messages to probe together next time. It is halved if some of the last ones were not looked up:
+    /// bytes that only look like messages should not be probed for long. It is doubled if all were.
     pub(super) fn depth(&self) -> usize {
         self.depth
     }

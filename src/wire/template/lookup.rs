@@ -1,4 +1,4 @@
-//! What a lookup tells.
+//! What a lookup returns.
 //!
 //! Plain values; used by an ingest worker alone.
 
@@ -6,8 +6,8 @@ use super::locator::TemplateKey;
 
 /// The index of no template.
 pub(super) const NO_TEMPLATE: u32 = u32::MAX;
-/// No template is longer than this, nor does its number stand behind this many bytes. Longer messages are
-/// rare, and to search one for its number must not cost more than to parse it.
+/// Bytes of the longest template; a number further behind is not found. Longer messages are
+/// rare, and searching one for its number must not cost more than parsing it.
 pub(super) const TEMPLATE_BYTES_MAX: usize = 1024;
 
 /// A template's place in its cache, valid until the template is removed.

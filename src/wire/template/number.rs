@@ -4,7 +4,7 @@
 
 use crate::wire::text::number_len;
 
-/// An `f64` holds every number of so many digits exactly, and every power of ten with so many zeros.
+/// An `f64` holds every integer of so many digits exactly, and every power of ten with so many zeros.
 const EXACT_DIGITS: usize = 15;
 
 const POWERS: [f64; EXACT_DIGITS + 1] =
@@ -22,47 +22,58 @@ pub(super) struct JsonNumber {
 /// The longest number at the front by JSON's grammar; `None` if there is none or it is not finite.
 #[inline]
 pub(super) fn read(text: &[u8]) -> Option<JsonNumber> {
-    let (len, digits) = digits(text, 0, 0);
+    let Digits { end: len, number } = Digits::read(text, 0, 0);
     if len == 0 || len > EXACT_DIGITS || (len > 1 && text[0] == b'0') {
         return any_number(text);
     }
     match text.get(len) {
-        Some(b'.') => decimal(text, len, digits),
+        Some(b'.') => decimal(text, len, number),
         Some(b'e' | b'E') => any_number(text),
-        _ => Some(JsonNumber { len, value: digits as f64 }),
+        _ => Some(JsonNumber { len, value: number as f64 }),
     }
 }
 
-/// A number with a point. All its digits and the power of ten are exact floats, so the division rounds once.
+/// A number with a point. The integer that all its digits make and the power of ten are exact floats, so only
+/// the division rounds.
 #[inline]
 fn decimal(text: &[u8], point: usize, whole: u64) -> Option<JsonNumber> {
-    let (len, digits) = digits(text, point + 1, whole);
+    let Digits { end: len, number } = Digits::read(text, point + 1, whole);
     let places = len - (point + 1);
     if places == 0 || len > EXACT_DIGITS || matches!(text.get(len), Some(b'e' | b'E')) {
         return any_number(text);
     }
-    Some(JsonNumber { len, value: digits as f64 / POWERS[places] })
+    Some(JsonNumber { len, value: number as f64 / POWERS[places] })
 }
 
-/// Where the digits from `at` on end, and the number that they make behind the digits of `before`. The number
-/// is right only if there are no more than [`EXACT_DIGITS`] in all.
-#[inline]
-fn digits(text: &[u8], mut at: usize, before: u64) -> (usize, u64) {
-    let mut sum = before;
-    while let Some(digit) = text.get(at).map(|byte| byte.wrapping_sub(b'0'))
-        && digit < 10
-    {
-        sum = sum.wrapping_mul(10).wrapping_add(u64::from(digit));
-        at += 1;
+/// A run of digits in a text.
+struct Digits {
+    /// Where the digits end.
+    end: usize,
+    /// The number that they make together with the digits before them. It is right only if these are no more
+    /// than [`EXACT_DIGITS`] in all.
+    number: u64,
+}
+
+impl Digits {
+    /// Reads the digits from `at` on, which follow those of the number `before`.
+    #[inline]
+    fn read(text: &[u8], mut at: usize, before: u64) -> Self {
+        let mut number = before;
+        while let Some(digit) = text.get(at).map(|byte| byte.wrapping_sub(b'0'))
+            && digit < 10
+        {
+            number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+            at += 1;
+        }
+        Self { end: at, number }
     }
-    (at, sum)
 }
 
 /// Any number, by the standard library.
 #[cold]
 fn any_number(text: &[u8]) -> Option<JsonNumber> {
     let len = number_len(text);
-    // `parse` takes more than JSON's grammar; what it is given is of that grammar.
+    // `parse` accepts more than JSON's grammar, but here it gets a number of that grammar or nothing.
     let value: f64 = str::from_utf8(&text[..len]).ok()?.parse().ok()?;
     value.is_finite().then_some(JsonNumber { len, value })
 }

@@ -7,11 +7,11 @@ use super::locator::Probe;
 use super::lookup::{Hit, NO_TEMPLATE, TEMPLATE_BYTES_MAX, TemplateId};
 use crate::index_table::{IndexTable, ShortHash};
 
-/// Templates of one hash at most. Past it a message stays with the parser, so that whoever finds messages
-/// that hash alike slows down nothing but these.
+/// Templates of one hash at most. Further messages of that hash are parsed each time. So whoever finds messages
+/// with one hash slows down only these.
 const ALIKE_MAX: usize = 8;
-/// Templates that an eviction passes over since they were used lately. To look at all of a million would keep
-/// the worker from its sockets for tens of milliseconds; these take some 0.1 ms.
+/// Templates that an eviction passes over, since they were used lately, before it takes one all the same. To look
+/// at a million would keep the worker from its sockets for tens of milliseconds; so many take some 0.1 ms.
 const SPARED_MAX: usize = 4096;
 
 /// The templates.
@@ -92,7 +92,7 @@ impl<T: Copy> TemplateStore<T> {
         Some(Hit { id: TemplateId(index), meaning, value: number.value, len })
     }
 
-    /// Uses the template with this index, which [`Self::confirm`] has told of a probe.
+    /// Uses the template with this index, which [`Self::confirm`] has returned for this probe.
     #[inline]
     pub(super) fn use_probed(&mut self, index: u32, probe: &Probe) -> Hit<T> {
         let template = &mut self.templates[index as usize];
@@ -107,7 +107,7 @@ impl<T: Copy> TemplateStore<T> {
         self.table.find(hash, |_| true).unwrap_or(NO_TEMPLATE)
     }
 
-    /// The index of the template that the message is: `likely`, or another of the same hash.
+    /// The index of the message's template: `likely`, or another of the same hash.
     #[inline]
     pub(super) fn confirm(
         &self,
@@ -157,9 +157,9 @@ impl<T: Copy> TemplateStore<T> {
             return index;
         }
         if self.templates.capacity() == 0 {
-            // Room for all that there can be: growing would copy up to half of the bound, which takes 70 ms
-            // without a read. The room takes addresses now, and memory only as it is used. Where so many
-            // addresses are not to be had, the vector grows after all.
+            // Room for all templates that the bound allows. If the vector grew, it would copy up to half of the
+            // bound, and for these 70 ms the worker would read no socket. The room takes addresses now, and
+            // memory only as it is used. If the system refuses so many addresses, the vector grows after all.
             drop(self.templates.try_reserve_exact(self.bytes_max / Self::TEMPLATE_BYTES + 1));
         }
         self.templates.push(template);
@@ -209,7 +209,7 @@ impl<T: Copy> TemplateStore<T> {
 
 /// A place in the vector of templates as 32 bits.
 fn index(place: usize) -> u32 {
-    assert!(place < NO_TEMPLATE as usize, "more templates than -shapes-max-bytes can allow");
+    assert!(place < NO_TEMPLATE as usize, "-shapes-max-bytes allows fewer templates");
     #[expect(clippy::cast_possible_truncation, reason = "the assertion above bounds it")]
     let index = place as u32;
     index
