@@ -1,7 +1,8 @@
 //! Buffers for pieces of text, used again and again while pages are made.
 //!
-//! A piece is larger than what the allocator keeps, so each new one would be mapped and faulted in anew.
-//! Taken by the thread `exporter`; given back by whoever drops the last reference to the piece.
+//! The allocator gives blocks as large as a piece back to the system at once. So without these the kernel would
+//! map the memory of each piece anew, page by page.
+//! The thread `exporter` takes buffers; whoever drops the last reference to a piece gives its buffer back.
 
 use std::sync::Arc;
 

@@ -29,23 +29,24 @@ const BUFFERS_KEPT: Duration = Duration::from_millis(500);
 pub struct ExporterThread<S: PageSource> {
     source: S,
     questions: Receiver<Question<S::Writer>>,
-    /// For the places of a page to ask what follows them. Weak, so that the questions end with who asks.
+    /// With this the places of a page ask for the pieces that follow them. It is weak, so that places do not keep
+    /// the channel of questions open once no client can ask any more.
     asking: Weak<Sender<Question<S::Writer>>>,
     gzip: Sender<UncompressedPiece<S::Writer>>,
     stats: Arc<ScrapeStats>,
     queues: [PageQueue<S::Writer>; Encoding::ALL.len()],
     buffers: Buffers,
-    /// When buffers that nobody uses are given back; `None` once all are.
+    /// When the memory of buffers that nobody uses is given back; `None` once all of it is.
     release_due: Option<Instant>,
     remembered: VecDeque<Weak<Position<S::Writer>>>,
     tick_due: Instant,
 }
 
-/// Of one encoding: the page that was begun last, and those who wait for the next.
+/// The page of one encoding that was begun last, and those who wait for the next.
 #[derive(Debug)]
 struct PageQueue<W> {
     last: Weak<Page>,
-    /// The place up to which it is written.
+    /// The place up to which that page is written.
     end: Weak<Position<W>>,
     waiting: Vec<Reply>,
 }
@@ -97,13 +98,13 @@ impl<S: PageSource> ExporterThread<S> {
                 self.release_due = self.buffers.are_in_use().then(|| now + BUFFERS_KEPT);
             }
             let pages = self.queues.iter().filter_map(|queue| queue.due(now));
-            let due = pages.chain([self.tick_due]).chain(self.release_due).min();
-            match self.questions.recv_deadline(due.unwrap_or(now)) {
+            let due = pages.chain(self.release_due).fold(self.tick_due, Instant::min);
+            match self.questions.recv_deadline(due) {
                 Ok(question) => self.take(question),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            // All that have asked by now share what is begun now.
+            // All questions that have come by now are taken first, so that they share the page that is begun.
             for _ in 0..self.questions.len() {
                 self.questions.try_recv().into_iter().for_each(|question| self.take(question));
             }
@@ -172,7 +173,7 @@ impl<S: PageSource> ExporterThread<S> {
         let write = AssertUnwindSafe(|| self.source.write(&mut writer, &mut text.bytes));
         let Ok(is_last) = catch_unwind(write) else {
             self.stats.count_panic();
-            // Not again before somebody asks for it.
+            // It is not written ahead again: only if somebody asks for it.
             self.queues[position.page.encoding as usize].end = Weak::new();
             return position.piece.finish(Err(PageError::Panicked));
         };
@@ -197,7 +198,7 @@ impl<S: PageSource> ExporterThread<S> {
         }
     }
 
-    /// Forgets another piece for this one.
+    /// Remembers the piece that follows a place, and forgets the oldest one where there are too many.
     fn remember(&mut self, position: &Arc<Position<S::Writer>>) {
         if self.remembered.len() == REMEMBERED_PIECES
             && let Some(oldest) = self.remembered.pop_front()

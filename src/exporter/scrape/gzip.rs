@@ -1,17 +1,18 @@
-//! One gzip member out of pieces that are compressed each by itself.
+//! One gzip member made of pieces, each of which is compressed by itself.
 //!
-//! Each piece ends at a byte's border and refers to nothing before it, so that it can be made when it is
-//! asked for, from its own text alone. The first has the member's head before it, the last its checksum and
-//! length behind it (RFC 1952). Compression loses some per mille by that.
+//! Each piece ends on a whole byte and refers to nothing before it, so that it can be made when it is
+//! asked for, from its own text alone. The first begins with the member's head, the last ends with checksum and
+//! length (RFC 1952). The member is some per mille longer than one compressed as a whole.
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
 /// Deflate; no name, no time; the fastest level; from Unix.
 const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 3];
-/// What a piece's text may grow by at worst: a few bytes for each block that is stored as it is, and the ends.
+/// By how much a piece may be longer than its text at worst: a few bytes for each block that deflate stores as it
+/// is, and the ends of the member.
 const GROWTH_BYTES: usize = 1024;
 
-/// Of the text so far; both as the member's end has them.
+/// What the end of the member says of the text, as far as it is compressed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Checksum {
     crc32: u32,
@@ -29,6 +30,13 @@ impl Checksum {
     }
 }
 
+/// A piece as it is sent.
+pub(super) struct CompressedPiece<'d> {
+    pub(super) bytes: &'d [u8],
+    /// Of the text up to the end of the piece.
+    pub(super) checksum: Checksum,
+}
+
 /// Compresses pieces, of one page or of many by turns.
 #[derive(Debug)]
 pub(super) struct Deflate {
@@ -42,14 +50,14 @@ impl Deflate {
         Self { compress: Compress::new(Compression::fast(), false), out: Vec::new() }
     }
 
-    /// The compressed piece, which stands until the next call, and the checksum of the text with it.
+    /// Compresses a piece. `before` is the checksum of the text before it.
     pub(super) fn piece(
         &mut self,
         before: Checksum,
         is_first: bool,
         text: &[u8],
         is_last: bool,
-    ) -> (&[u8], Checksum) {
+    ) -> CompressedPiece<'_> {
         self.out.clear();
         self.out.reserve(text.len() + GROWTH_BYTES);
         if is_first {
@@ -61,11 +69,12 @@ impl Deflate {
         loop {
             let taken = self.compress.total_in();
             let status = self.compress.compress_vec(rest, &mut self.out, flush);
-            rest = &rest[usize::try_from(self.compress.total_in() - taken).unwrap_or(rest.len())..];
+            let taken = usize::try_from(self.compress.total_in() - taken);
+            rest = &rest[taken.expect("no more is taken than there was")..];
             let has_room = self.out.len() < self.out.capacity();
             match status {
                 Ok(Status::StreamEnd) => break,
-                // With room left, all that was flushed is out.
+                // Since there is room left, nothing waits to be written out.
                 Ok(Status::Ok | Status::BufError) if !is_last && rest.is_empty() && has_room => {
                     break;
                 }
@@ -77,7 +86,7 @@ impl Deflate {
             self.out.extend_from_slice(&checksum.crc32.to_le_bytes());
             self.out.extend_from_slice(&checksum.length.to_le_bytes());
         }
-        (&self.out, checksum)
+        CompressedPiece { bytes: &self.out, checksum }
     }
 }
 
@@ -93,16 +102,16 @@ mod tests {
         let (mut deflate, mut checksum, mut member) =
             (Deflate::new(), Checksum::default(), Vec::new());
         for (index, text) in pieces.iter().enumerate() {
-            let (bytes, now) = deflate.piece(checksum, index == 0, text, index + 1 == pieces.len());
-            member.extend_from_slice(bytes);
-            checksum = now;
+            let piece = deflate.piece(checksum, index == 0, text, index + 1 == pieces.len());
+            member.extend_from_slice(piece.bytes);
+            checksum = piece.checksum;
         }
         member
     }
 
     #[test]
     fn pieces_make_one_member() {
-        // What deflate cannot make smaller as well.
+        // Bytes that deflate cannot make smaller.
         let noise = |len: usize| {
             let mut state = 1_u64;
             let mut next = || {

@@ -13,7 +13,7 @@ use super::position::Position;
 use super::stats::ScrapeStats;
 use crate::http::pages::{Bytes, PageError};
 
-/// A piece of text at its place.
+/// The text of a piece, and where on its page it is.
 #[derive(Debug)]
 pub(super) struct UncompressedPiece<W> {
     pub(super) position: Arc<Position<W>>,
@@ -53,9 +53,9 @@ impl<W: Debug + Send + Sync + 'static> GzipThread<W> {
         let UncompressedPiece { position, text, next } = piece;
         let is_last = next.is_none();
         let (is_first, before) = (position.index == 0, position.checksum());
-        let (bytes, checksum) = deflate.piece(before, is_first, text.as_ref(), is_last);
-        let bytes = Bytes::copy_from_slice(bytes);
-        position.finish(bytes, checksum, next, began, &self.stats);
+        let compressed = deflate.piece(before, is_first, text.as_ref(), is_last);
+        let bytes = Bytes::copy_from_slice(compressed.bytes);
+        position.finish(bytes, compressed.checksum, next, began, &self.stats);
         if is_last {
             position.tell_finished();
         }

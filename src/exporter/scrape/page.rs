@@ -1,12 +1,15 @@
-//! What all readers of a page share: how long it has taken, and whether others should wait for it.
+//! A page that was begun: how much time making it has taken, and until when those who ask for another page wait
+//! for its end.
+//!
+//! Shared by the threads `exporter` and `exporter-gzip`.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::http::pages::Encoding;
 
-/// How long a page may be behind its making before others stop to wait for it: some hand-overs between
-/// threads on a busy machine.
+/// How long others wait for a page beyond twice the time spent making it. It allows for some hand-overs between
+/// threads on a busy machine, so that a small page is waited for as well.
 const GRACE: Duration = Duration::from_millis(20);
 
 /// A page that was begun.
@@ -14,8 +17,9 @@ const GRACE: Duration = Duration::from_millis(20);
 pub(super) struct Page {
     pub(super) encoding: Encoding,
     begun: Instant,
-    /// Time spent making it.
+    /// Time spent making it so far, without that in which it waited for its readers.
     busy_ns: AtomicU64,
+    /// Whether its last piece is made.
     finished: AtomicBool,
 }
 
@@ -24,9 +28,9 @@ impl Page {
         Self { encoding, begun, busy_ns: AtomicU64::new(0), finished: AtomicBool::new(false) }
     }
 
-    /// Adds the time since an instant to what making the page took, and returns the sum in ns.
+    /// Adds the time since `began` to the time spent making the page, and returns the sum in ns.
     pub(super) fn took_since(&self, began: Instant) -> u64 {
-        let ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let ns = u64::try_from(began.elapsed().as_nanos()).expect("u64 holds the ns of 584 years");
         self.busy_ns.fetch_add(ns, Relaxed) + ns
     }
 
@@ -35,10 +39,11 @@ impl Page {
         self.finished.store(true, Relaxed);
     }
 
-    /// From when on another page of its encoding may be begun; `None` for at once.
+    /// Until when another page of its encoding is not begun; `None` if one may be begun at once.
     ///
-    /// While a page goes to its readers as fast as it can be made, those who come meanwhile wait for the next
-    /// one, which they share. One that waits for its readers for more than half of the time is not waited for.
+    /// Pieces are made as readers take them. While readers take a page as fast as it can be made, scrapes that
+    /// come meanwhile wait for its end and then share the next page. But slow readers must not hold them up:
+    /// once the page has waited for its readers for longer than it took to make, another one is begun.
     pub(super) fn gives_way_at(&self) -> Option<Instant> {
         let busy = Duration::from_nanos(self.busy_ns.load(Relaxed));
         (!self.finished.load(Relaxed)).then(|| self.begun + 2 * busy + GRACE)

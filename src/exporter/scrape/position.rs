@@ -15,8 +15,9 @@ use super::gzip::Checksum;
 use super::page::Page;
 use super::singleflight::Singleflight;
 use super::stats::ScrapeStats;
+use crate::http::pages::{Bytes, Encoding, PageError, PageRest, Piece, PieceReceiver};
 
-/// Pieces that are written before they are asked for, so that who reads need not wait for each of them.
+/// Pieces that are written before they are asked for, so that a reader need not wait for each of them.
 pub(super) const READ_AHEAD_PIECES: u64 = 8;
 
 /// Where a piece goes.
@@ -27,12 +28,11 @@ pub(super) type Reply = oneshot::Sender<Result<Piece, PageError>>;
 pub(super) enum Question<W> {
     /// For a page that is begun after this moment.
     Page { encoding: Encoding, reply: Reply },
-    /// For the piece that follows a place, unless it is made; and to write ahead of who reads there.
+    /// For the piece that follows a place, if it is `unmade`; and to write pieces ahead of the reader there.
     Piece { position: Arc<Position<W>>, unmade: bool },
     /// To look whether another page is to be begun, now that one is made.
     PageFinished,
 }
-use crate::http::pages::{Bytes, Encoding, PageError, PageRest, Piece, PieceReceiver};
 
 /// A place on a page.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub(super) struct Position<W> {
 /// What is before a place.
 #[derive(Clone, Copy, Debug, Default)]
 struct Before {
-    /// Of the text, for the end of a gzip page.
+    /// Checksum of the text, which the end of a gzip page needs.
     checksum: Checksum,
     /// Bytes of the page, as sent.
     sent_bytes: u64,
@@ -109,7 +109,7 @@ impl<W: Debug + Send + Sync + 'static> Position<W> {
         self.piece.finish(Ok(Piece { bytes, rest }));
     }
 
-    /// Has the thread `exporter` look whether another page is to be begun.
+    /// Lets the thread `exporter` look whether another page is to be begun.
     pub(super) fn tell_finished(&self) {
         if let Some(questions) = self.questions.upgrade() {
             drop(questions.try_send(Question::PageFinished)); // a full queue wakes it as well
@@ -117,7 +117,8 @@ impl<W: Debug + Send + Sync + 'static> Position<W> {
     }
 
     fn before(&self) -> Before {
-        // Pieces are made in their order; behind one that could not be made nobody reads.
+        // Pieces are made in their order. So this is unknown only if compressing the piece before has panicked,
+        // and behind such a piece nobody reads.
         self.before.get().copied().unwrap_or_default()
     }
 
@@ -135,8 +136,8 @@ impl<W: Debug + Send + Sync + 'static> Position<W> {
 }
 
 impl<W: Debug + Send + Sync + 'static> PageRest for Position<W> {
-    /// What is made already is taken without a word to the thread `exporter`, but now and then, so that it
-    /// stays ahead.
+    /// A piece that is made already is taken without asking the thread `exporter`. But every few pieces the
+    /// thread is asked all the same, so that it goes on making pieces ahead of the reader.
     fn ask(self: Arc<Self>) -> PieceReceiver {
         let (reply, receiver) = oneshot::channel();
         let unmade = self.piece.ask(reply);

@@ -57,7 +57,7 @@ impl RegistrySource {
 impl PageSource for RegistrySource {
     type Writer = PageWriter;
 
-    /// The counters are read before any cell: what is counted on a page stands on it.
+    /// The counters are read before any cell: a sample that they count is in the cells of the page as well.
     fn begin(&mut self) -> PageWriter {
         let none = ExpiryTotals::default();
         let sources = OwnSources {
@@ -77,7 +77,7 @@ impl PageSource for RegistrySource {
     }
 
     fn write(&mut self, writer: &mut PageWriter, piece: &mut Vec<u8>) -> bool {
-        piece.reserve(PIECE_BYTES + PIECE_BYTES / 8); // the line that fills it is behind its end
+        piece.reserve(PIECE_BYTES + PIECE_BYTES / 8); // the last line of a piece goes past its size
         writer.write(&self.directory, piece);
         writer.is_done()
     }

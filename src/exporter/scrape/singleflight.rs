@@ -45,7 +45,7 @@ impl<T: Clone, E: Copy> Singleflight<T, E> {
         }
     }
 
-    /// Undertakes to make the value though nobody has asked for it. `false` if that is not needed.
+    /// Claims the making of the value before anybody has asked for it. `false` if it is made or being made.
     pub(super) fn claim(&self) -> bool {
         let mut state = self.0.lock();
         let unmade = matches!(*state, FlightState::Unmade);
