@@ -1,8 +1,8 @@
 //! The HTTP server: hyper on a current-thread tokio runtime, on the thread `http`.
 //!
 //! The thread does I/O only: it accepts, reads heads and writes bodies. Pages are made by other threads and
-//! arrive piece by piece ([`pages`]). It listens to whoever reaches
-//! the port, so everything that a client can take has a bound, and each bound a counter:
+//! arrive piece by piece ([`pages`]). Anybody who reaches the port may connect, so everything that a client can
+//! take has a bound, and each bound a counter:
 //!
 //! | bound | past it |
 //! |---|---|
@@ -119,13 +119,12 @@ impl HttpServer {
         let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let tasks = LocalSet::new();
         tasks.block_on(&runtime, self.serve())?;
-        // Whoever is still connected has had its time.
+        // Connections that are still open have had their time; this closes them.
         drop(tasks);
         Ok(())
     }
 
     async fn serve(self) -> io::Result<()> {
-        let mut stopping = self.stop.subscribe();
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         let shared = Rc::new(ServerState {
             pages: self.pages,
@@ -135,10 +134,10 @@ impl HttpServer {
             limits: self.limits,
             web_config: self.web_config,
             connections: Connections::default(),
-            stopping: stopping.clone(),
+            stopping: self.stop.subscribe(),
         });
         let memory = task::spawn_local(memory::give_back(Rc::clone(&shared)));
-        connection::unless_stopping(&mut stopping, accept::accept(&shared, &listener)).await;
+        connection::unless_stopping(&shared.stopping, accept::accept(&shared, &listener)).await;
         drop(listener);
         memory.abort();
         // A connection that ends drops its share.

@@ -10,7 +10,7 @@ pub(super) fn asks_for_gzip<'a>(values: impl IntoIterator<Item = &'a str>) -> bo
 
 fn names_gzip(item: &str) -> bool {
     let mut parts = item.split(';').map(str::trim);
-    let coding = parts.next().unwrap_or("");
+    let coding = parts.next().expect("a split text has a first part");
     (coding.eq_ignore_ascii_case("gzip") || coding.eq_ignore_ascii_case("x-gzip"))
         && parts.find_map(weight).is_none_or(|weight| weight > 0.0)
 }

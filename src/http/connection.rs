@@ -25,7 +25,7 @@ use super::state::ServerState;
 use super::stream::{ClientStream, PlainOrTls};
 use super::tls;
 
-/// The answer to an HTTP/2 preface, which hyper gives none.
+/// The answer to a client that begins with HTTP/2. hyper would give it none.
 const VERSION_NOT_SUPPORTED: &[u8] =
     b"HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
@@ -36,85 +36,22 @@ pub(super) async fn serve(
     peer: SocketAddr,
     progress: Rc<Progress>,
 ) {
-    let mut stopping = shared.stopping.clone();
-    let late = {
-        let served = serve_in_time(&shared, stream, peer, &progress, &mut stopping);
-        within_deadlines(&shared, &progress, served).await.is_none()
-    };
-    if late {
-        match progress.phase() {
-            ConnectionPhase::Head => shared.refuse(Refusal::HeadTime, peer),
-            ConnectionPhase::Response => shared.stats.count_slow_reader(),
+    let connection = ServedConnection { shared, peer, progress };
+    if connection.within_deadlines(connection.serve(stream)).await.is_none() {
+        match connection.progress.phase() {
+            ConnectionPhase::Head => connection.shared.refuse(Refusal::HeadTime, peer),
+            ConnectionPhase::Response => connection.shared.stats.count_slow_reader(),
             ConnectionPhase::Idle => {}
         }
     }
 }
 
-/// Runs to the end, or to the deadline of the connection's phase; `None` then.
-async fn within_deadlines<T>(
-    shared: &ServerState,
-    progress: &Progress,
-    served: impl Future<Output = T>,
-) -> Option<T> {
-    let mut served = pin!(served);
-    let mut sleep = pin!(sleep_until(progress.deadline(&shared.limits)));
-    poll_fn(|cx| {
-        if let Poll::Ready(result) = served.as_mut().poll(cx) {
-            return Poll::Ready(Some(result));
-        }
-        // What was done above may have begun another phase.
-        let deadline = progress.deadline(&shared.limits);
-        if sleep.deadline() != deadline {
-            sleep.as_mut().reset(deadline);
-        }
-        sleep.as_mut().poll(cx).map(|()| None)
-    })
-    .await
-}
-
-async fn serve_in_time(
-    shared: &Rc<ServerState>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    progress: &Rc<Progress>,
-    stopping: &mut watch::Receiver<bool>,
-) {
-    // Until the first byte is there, a connection needs no buffer. tokio takes a new one for readable; a
-    // look at its bytes does not.
-    if !matches!(unless_stopping(stopping, stream.peek(&mut [0])).await, Some(Ok(1))) {
-        return;
-    }
-    // In a box of its own, so that a silent connection holds no room for it.
-    Box::pin(serve_client(shared, stream, peer, progress, stopping)).await;
-}
-
-/// Serves a client that has sent something.
-async fn serve_client(
-    shared: &Rc<ServerState>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    progress: &Rc<Progress>,
-    stopping: &mut watch::Receiver<bool>,
-) {
-    let config = shared.web_config.get().await;
-    let transport = match config.tls() {
-        None => PlainOrTls::Plain(stream),
-        Some(tls) => match unless_stopping(stopping, tls::accept(tls, stream)).await {
-            Some(Ok(Some(stream))) => PlainOrTls::Tls(Box::new(stream)),
-            Some(Err(_)) => return shared.refuse(Refusal::Tls, peer),
-            Some(Ok(None)) | None => return,
-        },
-    };
-    drop(config); // each request has its own
-    serve_http(shared, ClientStream::new(transport, Rc::clone(progress)), peer, progress, stopping)
-        .await;
-}
-
 /// Waits for something, or for the begin of the stop: `None` then.
 pub(super) async fn unless_stopping<T>(
-    stopping: &mut watch::Receiver<bool>,
+    stopping: &watch::Receiver<bool>,
     awaited: impl Future<Output = T>,
 ) -> Option<T> {
+    let mut stopping = stopping.clone();
     let mut stopped = pin!(stopping.wait_for(|stopping| *stopping));
     let mut awaited = pin!(awaited);
     poll_fn(|cx| match awaited.as_mut().poll(cx) {
@@ -124,51 +61,104 @@ pub(super) async fn unless_stopping<T>(
     .await
 }
 
-/// Answers requests until the client or the stop ends the connection.
-async fn serve_http(
-    shared: &Rc<ServerState>,
-    stream: ClientStream,
+/// An open connection, but for its bytes.
+struct ServedConnection {
+    shared: Rc<ServerState>,
     peer: SocketAddr,
-    progress: &Rc<Progress>,
-    stopping: &mut watch::Receiver<bool>,
-) {
-    let service = service_fn(|request| {
-        let response = router::respond(Rc::clone(shared), peer, Rc::clone(progress), request);
-        Box::pin(async { Ok::<_, Infallible>(response.await) })
-    });
-    let mut http = settings().serve_connection(TokioIo::new(stream), service);
-    let mut stopped = pin!(stopping.wait_for(|stopping| *stopping));
-    let mut told = false;
-    let result = poll_fn(|cx| {
-        if let Poll::Ready(result) = http.poll_without_shutdown(cx) {
-            return Poll::Ready(result);
-        }
-        if !told && stopped.as_mut().poll(cx).is_ready() {
-            told = true;
-            // The response that is being made or written is the last one.
-            Pin::new(&mut http).graceful_shutdown();
-            if progress.phase() != ConnectionPhase::Response {
-                return Poll::Ready(Ok(()));
+    progress: Rc<Progress>,
+}
+
+impl ServedConnection {
+    /// Runs to the end, or to the deadline of the connection's phase; `None` then.
+    async fn within_deadlines<T>(&self, served: impl Future<Output = T>) -> Option<T> {
+        let deadline = || self.progress.deadline(&self.shared.limits);
+        let mut served = pin!(served);
+        let mut sleep = pin!(sleep_until(deadline()));
+        poll_fn(|cx| {
+            if let Poll::Ready(result) = served.as_mut().poll(cx) {
+                return Poll::Ready(Some(result));
             }
-            return http.poll_without_shutdown(cx);
-        }
-        Poll::Pending
-    })
-    .await;
-    let mut io = http.into_parts().io.into_inner();
-    if let Err(error) = result {
-        if let Some(reason) = refusal(&error) {
-            shared.refuse(reason, peer);
-        }
-        if !error.is_parse() {
-            return; // the client has gone, or must not take what it has for whole
-        }
-        if error.is_parse_version_h2() {
-            // A client that takes nothing has no answer either.
-            drop(io.write_all(VERSION_NOT_SUPPORTED).await);
+            // What was done above may have begun another phase.
+            let deadline = deadline();
+            if sleep.deadline() != deadline {
+                sleep.as_mut().reset(deadline);
+            }
+            sleep.as_mut().poll(cx).map(|()| None)
+        })
+        .await
+    }
+
+    /// Waits for the client's first byte, and serves it. It may take as long as the client likes.
+    async fn serve(&self, stream: TcpStream) {
+        // Until the first byte is there, a connection needs no buffer. tokio says of each new stream that it is
+        // readable, so that `readable` would not wait for a byte. Looking at the byte does.
+        let peek = unless_stopping(&self.shared.stopping, stream.peek(&mut [0])).await;
+        if matches!(peek, Some(Ok(1))) {
+            // In a box of its own, so that the task of a silent connection has no room for it.
+            Box::pin(self.serve_client(stream)).await;
         }
     }
-    drop(io.shutdown().await);
+
+    /// Shakes hands where there is TLS, and answers requests.
+    async fn serve_client(&self, stream: TcpStream) {
+        let stopping = &self.shared.stopping;
+        let config = self.shared.web_config.get().await;
+        let transport = match config.tls() {
+            None => PlainOrTls::Plain(stream),
+            Some(tls) => match unless_stopping(stopping, tls::accept(tls, stream)).await {
+                Some(Ok(Some(stream))) => PlainOrTls::Tls(Box::new(stream)),
+                Some(Err(_)) => return self.shared.refuse(Refusal::Tls, self.peer),
+                Some(Ok(None)) | None => return,
+            },
+        };
+        drop(config); // each request takes the configuration that is in force by then
+        self.serve_http(ClientStream::new(transport, Rc::clone(&self.progress))).await;
+    }
+
+    /// Answers requests until the client or the stop ends the connection.
+    async fn serve_http(&self, stream: ClientStream) {
+        let Self { shared, peer, progress } = self;
+        let service = service_fn(|request| {
+            let response = router::respond(Rc::clone(shared), *peer, Rc::clone(progress), request);
+            Box::pin(async { Ok::<_, Infallible>(response.await) })
+        });
+        let mut http = settings().serve_connection(TokioIo::new(stream), service);
+        let mut stopping = shared.stopping.clone();
+        let mut stopped = pin!(stopping.wait_for(|stopping| *stopping));
+        let mut told = false;
+        let result = poll_fn(|cx| {
+            if let Poll::Ready(result) = http.poll_without_shutdown(cx) {
+                return Poll::Ready(result);
+            }
+            if !told && stopped.as_mut().poll(cx).is_ready() {
+                told = true;
+                // The response that is being made or written is the last one.
+                Pin::new(&mut http).graceful_shutdown();
+                if progress.phase() != ConnectionPhase::Response {
+                    return Poll::Ready(Ok(()));
+                }
+                return http.poll_without_shutdown(cx);
+            }
+            Poll::Pending
+        })
+        .await;
+        let mut io = http.into_parts().io.into_inner();
+        if let Err(error) = result {
+            if let Some(reason) = refusal(&error) {
+                shared.refuse(reason, *peer);
+            }
+            if !error.is_parse() {
+                // The client has gone, or the page broke off. Without an orderly end the client does not take
+                // what it has for a whole page.
+                return;
+            }
+            if error.is_parse_version_h2() {
+                // A client that does not read this gets no answer.
+                drop(io.write_all(VERSION_NOT_SUPPORTED).await);
+            }
+        }
+        drop(io.shutdown().await);
+    }
 }
 
 /// hyper's settings. The time for a head is ours: hyper's would run between requests as well.
@@ -195,7 +185,7 @@ fn refusal(error: &hyper::Error) -> Option<Refusal> {
     }
 }
 
-/// hyper tells the other wrong versions by this text only.
+/// Whether the request has another version of HTTP. hyper tells this by the text of its error only.
 fn is_version(error: &hyper::Error) -> bool {
     error.is_parse() && error.to_string() == "invalid HTTP version parsed"
 }

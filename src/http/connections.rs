@@ -1,9 +1,9 @@
 //! The open connections, and which of them makes room for a new one when there are too many.
 //!
-//! Who has the most connections gives way first, so that a flood of one address evicts itself. Among those
-//! of an address: the longest idle one, then the one whose head is awaited for the longest time, then the
-//! response whose client has taken nothing for the longest time. A peer evicts nobody who has fewer
-//! connections than itself. Lives on the thread `http`.
+//! The client with the most connections loses one first, so that a flood from one address evicts itself. Of a
+//! client's connections the one that is idle for the longest time goes first, then the one whose head is awaited
+//! for the longest time, then the one whose client has taken nothing of the response for the longest time. No
+//! client evicts another that has fewer connections than itself. Lives on the thread `http`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -99,7 +99,7 @@ impl Connections {
 
     /// Closes one connection for the sake of a new one from this address; `None` if there is none to close.
     pub(super) fn evict(&self, newcomer: IpAddr) -> Option<Evicted> {
-        let (number, waiting_for) = self.least_needed(newcomer)?;
+        let EvictionCandidate { number, waiting_for, .. } = self.least_needed(newcomer)?;
         if let Some(open) = self.open.borrow().get(&number) {
             open.abort.abort();
         }
@@ -107,7 +107,7 @@ impl Connections {
         Some(waiting_for)
     }
 
-    fn least_needed(&self, newcomer: IpAddr) -> Option<(u64, Evicted)> {
+    fn least_needed(&self, newcomer: IpAddr) -> Option<EvictionCandidate> {
         let by_network = self.by_network.borrow();
         let count = |network| by_network.get(&network).copied().unwrap_or(0);
         let fewest = count(Network::of(newcomer)) + 1;
@@ -115,27 +115,44 @@ impl Connections {
         let open = self.open.borrow();
         let candidates = open.iter().filter_map(|(&number, open)| {
             let count = count(open.network);
-            let (waiting_for, rank, time) = evictable(&open.progress, now)?;
+            let candidate = EvictionCandidate::of(number, &open.progress, now)?;
             // The newcomer counts among those of its network.
             let own = usize::from(open.network == Network::of(newcomer));
-            (count + own >= fewest).then_some(((count, rank, time), number, waiting_for))
+            (count + own >= fewest).then_some((count, candidate))
         });
-        candidates
-            .max_by_key(|(key, ..)| *key)
-            .map(|(_, number, waiting_for)| (number, waiting_for))
+        let least_needed = candidates
+            .max_by_key(|(count, candidate)| (*count, candidate.readiness(), candidate.waited));
+        least_needed.map(|(_, candidate)| candidate)
     }
 }
 
-/// What a connection waits for, how readily it is given up for that, and for how long it has waited; `None`
-/// if it is not to be evicted.
-fn evictable(progress: &Progress, now: Instant) -> Option<(Evicted, u8, Duration)> {
-    let since = now - progress.since();
-    match progress.phase() {
-        ConnectionPhase::Idle => Some((Evicted::Idle, 2, since)),
-        ConnectionPhase::Head => Some((Evicted::Head, 1, since)),
-        ConnectionPhase::Response => {
-            let stalled = progress.stalled_for(now);
-            (stalled >= STALLED_AFTER).then_some((Evicted::Response, 0, stalled))
+/// A connection that may be evicted.
+struct EvictionCandidate {
+    number: u64,
+    waiting_for: Evicted,
+    /// For how long it has waited for that.
+    waited: Duration,
+}
+
+impl EvictionCandidate {
+    /// `None` if the connection is not to be evicted.
+    fn of(number: u64, progress: &Progress, now: Instant) -> Option<Self> {
+        let since = now - progress.since();
+        let (waiting_for, waited) = match progress.phase() {
+            ConnectionPhase::Idle => (Evicted::Idle, since),
+            ConnectionPhase::Head => (Evicted::Head, since),
+            ConnectionPhase::Response => (Evicted::Response, progress.stalled_for(now)),
+        };
+        let is_busy = waiting_for == Evicted::Response && waited < STALLED_AFTER;
+        (!is_busy).then_some(Self { number, waiting_for, waited })
+    }
+
+    /// How readily it is given up: the larger the sooner, whatever it has waited.
+    fn readiness(&self) -> u8 {
+        match self.waiting_for {
+            Evicted::Idle => 2,
+            Evicted::Head => 1,
+            Evicted::Response => 0,
         }
     }
 }

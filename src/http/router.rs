@@ -147,7 +147,7 @@ fn small_page(route: Route, pages: &dyn Pages, guard: ResponseGuard) -> Response
 
 fn login_refused(refusal: LoginRefusal, guard: ResponseGuard) -> Response<ResponseBody> {
     let status = refusal.status();
-    let text = format!("{}\n", status.canonical_reason().unwrap_or_default());
+    let text = format!("{}\n", status.canonical_reason().expect("a standard status has a text"));
     let mut response = error(status, text, guard);
     if status == StatusCode::UNAUTHORIZED {
         set(&mut response, WWW_AUTHENTICATE, "Basic");

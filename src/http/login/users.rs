@@ -13,8 +13,13 @@ const COST_MAX: u32 = 18;
 
 /// Everybody who may log in; at least one.
 pub(crate) struct Users {
-    /// Names with hashes, sorted by name.
-    hashes: Vec<(String, String)>,
+    /// Sorted by name.
+    users: Vec<User>,
+}
+
+struct User {
+    name: String,
+    hash: String,
 }
 
 /// What a password is checked against.
@@ -35,16 +40,17 @@ impl Users {
         for (name, hash) in hashes {
             check(hash).with_context(|| format!("the hash of {name:?} cannot be used"))?;
         }
-        let hashes: Vec<_> = hashes.clone().into_iter().collect();
-        Ok((!hashes.is_empty()).then_some(Self { hashes }))
+        let users = hashes.clone().into_iter().map(|(name, hash)| User { name, hash });
+        let users: Vec<_> = users.collect();
+        Ok((!users.is_empty()).then_some(Self { users }))
     }
 
     /// The hash of this user. For an unknown one it is that of another, chosen by `pick`: so the check takes as long
     /// as for a known one, and its time does not tell who is known.
     pub(super) fn candidate(&self, name: &[u8], pick: usize) -> Candidate<'_> {
-        let found = self.hashes.binary_search_by(|(known, _)| known.as_bytes().cmp(name));
-        let index = found.unwrap_or_else(|_| pick % self.hashes.len());
-        Candidate { hash: &self.hashes[index].1, is_known: found.is_ok() }
+        let found = self.users.binary_search_by(|user| user.name.as_bytes().cmp(name));
+        let index = found.unwrap_or_else(|_| pick % self.users.len());
+        Candidate { hash: &self.users[index].hash, is_known: found.is_ok() }
     }
 }
 
