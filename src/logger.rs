@@ -1,7 +1,7 @@
 //! Log lines: one thread writes them to stderr, all others leave them in a bounded queue.
 //!
-//! So a stderr that nobody reads stops no worker, no scrape and no shutdown. Before that thread runs,
-//! while nothing else does, lines are written at once. They have the shape of the original's:
+//! So a stderr that nobody reads stops no worker, no scrape and no shutdown. Until that thread runs,
+//! when no other thread does either, lines are written at once. They look like the original's:
 //! `time="…" level=info msg="…"`. With `-log-format json` each is one JSON object (`logger/format.rs`).
 
 use std::sync::OnceLock;
@@ -21,17 +21,24 @@ const QUEUE: usize = 1024;
 /// How long the end of the process waits for the last lines.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
-type Line = (Level, String, Fields);
+/// A line that waits to be written.
+struct Line {
+    level: Level,
+    text: String,
+    fields: Fields,
+}
 
 static LOGGER: OnceLock<Logger> = OnceLock::new();
 
 struct Logger {
     writer: env_logger::Logger,
-    lines: (Sender<Line>, Receiver<Line>),
+    sender: Sender<Line>,
+    receiver: Receiver<Line>,
     /// Whether the writing thread runs.
     queued: AtomicBool,
-    /// Lines that are left and not written yet.
+    /// Lines in the queue, and the one that is being written.
     unwritten: AtomicU64,
+    /// Lines that found the queue full.
     suppressed: AtomicU64,
 }
 
@@ -42,9 +49,11 @@ pub(crate) fn start(debug: bool, json: bool) {
     let mut builder = env_logger::Builder::new();
     builder.filter_module("metrics_server", level).filter_level(LevelFilter::Off);
     builder.format(if json { format::json } else { format::text });
+    let (sender, receiver) = channel::bounded(QUEUE);
     let logger = LOGGER.get_or_init(|| Logger {
         writer: builder.build(),
-        lines: channel::bounded(QUEUE),
+        sender,
+        receiver,
         queued: AtomicBool::new(false),
         unwritten: AtomicU64::new(0),
         suppressed: AtomicU64::new(0),
@@ -59,7 +68,7 @@ pub(crate) fn start(debug: bool, json: bool) {
 pub(crate) fn run() {
     let Some(logger) = LOGGER.get() else { return };
     logger.queued.store(true, Ordering::Relaxed);
-    while let Ok((level, text, fields)) = logger.lines.1.recv() {
+    while let Ok(Line { level, text, fields }) = logger.receiver.recv() {
         let arguments = format_args!("{text}");
         let mut record = Record::builder();
         record.level(level).target("metrics_server").args(arguments).key_values(&fields);
@@ -77,7 +86,7 @@ pub(crate) fn finish() {
     }
 }
 
-/// Counts a line that was not even made, since its own queue was full.
+/// Counts a line that was not made: a caller has a queue of its own before this one, and it was full.
 pub(crate) fn suppress() {
     if let Some(logger) = LOGGER.get() {
         logger.suppressed.fetch_add(1, Ordering::Relaxed);
@@ -102,8 +111,9 @@ impl Log for Logger {
             return self.writer.log(record);
         }
         self.unwritten.fetch_add(1, Ordering::Relaxed);
-        let line = (record.level(), record.args().to_string(), Fields::of(record));
-        if self.lines.0.try_send(line).is_err() {
+        let (level, text) = (record.level(), record.args().to_string());
+        let line = Line { level, text, fields: Fields::of(record) };
+        if self.sender.try_send(line).is_err() {
             self.unwritten.fetch_sub(1, Ordering::Relaxed);
             self.suppressed.fetch_add(1, Ordering::Relaxed);
         }
