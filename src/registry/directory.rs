@@ -18,8 +18,8 @@ mod series_view;
 
 pub(crate) use self::series_view::{Number, SeriesView};
 
-/// Up to so many new cells are inserted one by one. Each insertion moves the entries behind it, some tens
-/// of bytes each; from eight on it is cheaper to build a new list.
+/// At most so many new cells are inserted one by one. Each insertion moves all entries behind it, some tens
+/// of bytes each; for more than eight it is cheaper to build a new list.
 const INSERTED_MAX: usize = 8;
 /// When merging, the place of a new cell is searched if there is at most one new cell per 20 entries,
 /// since a binary search in a million entries takes 20 comparisons; otherwise the entries are scanned.
@@ -57,7 +57,8 @@ impl FamilyView {
         }
         self.due_ns = 0;
         let mut new_cells = std::mem::take(&mut self.new_cells);
-        // Series of one set of label names stand in the same order either way.
+        // If the family became mixed just now, the entries so far, which all have the same label names, are in
+        // the right order all the same.
         let mixed = self.family.is_mixed();
         new_cells.sort_by(|a, b| order(&a.series.text, &b.series.text, mixed));
         if new_cells.len() <= INSERTED_MAX {
@@ -85,7 +86,8 @@ impl FamilyView {
     /// Makes a new list of the old entries and the new cells, in one pass.
     fn merge(&mut self, new_cells: Vec<NewCell>, mixed: bool) {
         let mut merged = Vec::with_capacity(self.entries.len() + new_cells.len());
-        // Comparing reads the label texts, which are anywhere in memory: of few cells, places are searched.
+        // A comparison reads a label text, which may be anywhere in memory. For few cells a binary search makes
+        // fewer comparisons than a scan.
         let few = new_cells.len() < self.entries.len() / FEW;
         let mut old = std::mem::take(&mut self.entries).into_iter();
         for NewCell { series, cell } in new_cells {

@@ -14,7 +14,7 @@ use dashmap::DashMap;
 use crate::metric::{Kind, Rejection};
 use crate::registry::series::{Family, SeriesSpec};
 
-/// Locks that the table is divided among. Only samples of unknown series reach it, from a few workers.
+/// Parts of the table, each with a lock of its own. Only samples of unknown series reach it, from a few workers.
 const SEGMENTS: usize = 16;
 
 /// What a name is taken by.

@@ -104,7 +104,7 @@ pub struct Series {
     pub text: Box<[u8]>,
     /// How many cells count for the series and are not folded yet. Written under the registry's lock only.
     pub(super) owners: AtomicU32,
-    /// How many cells the exporter has requested and not folded yet. Only the exporter uses it.
+    /// How many cells the exporter has requested back and not folded yet. Only the exporter uses it.
     pub(super) requested: AtomicU32,
 }
 

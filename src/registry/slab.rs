@@ -1,15 +1,15 @@
 //! Where a worker's cells are: in chunks of words that this worker alone writes.
 //!
-//! Cells lie side by side inside a chunk, since they have the same writer; only the ends of a chunk are
-//! padded against what other threads write. One worker owns the slab; readers keep a chunk alive by its
-//! `Arc`. The slab knows nothing of what the words mean.
+//! Cells lie side by side inside a chunk, since they have the same writer. Only at the ends of a chunk there is
+//! padding, so that no other thread writes to their cache lines. One worker owns the slab; readers keep a chunk
+//! alive by its `Arc`. The slab knows nothing of what the words mean.
 
 use std::sync::Arc;
 
 use crate::sync::{AtomicU64, Ordering};
 
 /// Words of a chunk: 4,096 words are 32 KiB, eight pages of memory, so a server with few series stays small.
-/// Models get by with less.
+/// Model checkers need few, and are faster with few.
 const CHUNK_WORDS: usize = if cfg!(any(model_loom, shuttle)) { 64 } else { 4096 };
 /// Words at either end that no cell uses: 16 words are 128 bytes, the two cache lines that the processor
 /// fetches as a pair. The first word holds the owner's number, written before the chunk is shared.
@@ -33,7 +33,7 @@ impl CellRef {
     /// The number of the worker that owns the cell.
     #[expect(clippy::cast_possible_truncation, reason = "a usize was stored")]
     pub fn worker(&self) -> usize {
-        self.chunk[0].load(Ordering::Relaxed) as usize // it was one when it was stored
+        self.chunk[0].load(Ordering::Relaxed) as usize
     }
 
     /// Whether both are the same cell.
@@ -61,8 +61,15 @@ pub(crate) struct Slab {
     chunks: Vec<Arc<Chunk>>,
     /// The chunk that new cells go to, and its first unused word.
     filling: Option<Slot>,
-    /// Free places by their size in words. There are few sizes: one for each number of buckets.
-    free: Vec<(u32, Vec<Slot>)>,
+    /// Places that are free, by size. There are few sizes: one for each number of buckets.
+    free: Vec<FreeSlots>,
+}
+
+/// The free places of one size.
+#[derive(Debug)]
+struct FreeSlots {
+    words: u32,
+    slots: Vec<Slot>,
 }
 
 impl Slab {
@@ -74,8 +81,8 @@ impl Slab {
     /// A zeroed cell of `words` words.
     pub(crate) fn allocate(&mut self, words: usize) -> Slot {
         let size = to_u32(words);
-        let free = self.free.iter_mut().find(|(of, _)| *of == size);
-        if let Some(slot) = free.and_then(|(_, slots)| slots.pop()) {
+        let free = self.free.iter_mut().find(|free| free.words == size);
+        if let Some(slot) = free.and_then(|free| free.slots.pop()) {
             for word in self.words(slot, words) {
                 word.store(0, Ordering::Relaxed);
             }
@@ -106,9 +113,9 @@ impl Slab {
     /// Takes a place back, to be used again. No reader may be left: the exporter has folded the cell.
     pub(crate) fn free(&mut self, slot: Slot, words: usize) {
         let size = to_u32(words);
-        match self.free.iter_mut().find(|(of, _)| *of == size) {
-            Some((_, slots)) => slots.push(slot),
-            None => self.free.push((size, vec![slot])),
+        match self.free.iter_mut().find(|free| free.words == size) {
+            Some(free) => free.slots.push(slot),
+            None => self.free.push(FreeSlots { words: size, slots: vec![slot] }),
         }
     }
 
