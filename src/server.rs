@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!  bind   main_loop (signals)   listeners (sockets)   sinks, profiling (far ends)
-//!  run    parts ─▶ running (starts threads) ─▶ main_loop (waits) ─▶ running (stops them)
+//!  run    parts (common, workers, serving) ─▶ running (starts threads) ─▶ main_loop (waits) ─▶ running (stops them)
 //! ```
 
 use crate::config::Config;
@@ -18,6 +18,7 @@ use crate::server::running::Running;
 use crate::server::sinks::Sinks;
 use crate::sys::limits;
 
+mod common;
 mod directory_lock;
 mod host_name;
 mod listener_labels;
@@ -27,10 +28,12 @@ mod parts;
 mod printer;
 mod profiling;
 mod running;
+mod serving;
 mod signals;
 mod sinks;
 mod threads;
 mod unix_path;
+mod workers;
 
 /// The server with everything open and no thread started.
 #[derive(Debug)]

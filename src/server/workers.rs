@@ -1,0 +1,142 @@
+//! The workers: what each reads, what it does with messages, and the bounds that hold for all. Main makes them
+//! of open sockets, once.
+
+use std::net::UdpSocket;
+use std::sync::Arc;
+
+use anyhow::Context;
+use mio::Poll;
+
+use crate::config::{Config, ShutdownFrom};
+use crate::ingest::Settings;
+use crate::ingest::barrier;
+use crate::ingest::dispatch::{Dispatch, Shared};
+use crate::ingest::udp::UdpSource;
+use crate::ingest::unix::{Balancer, NumberedListener, UnixSources};
+use crate::ingest::worker::{Sources, Worker};
+use crate::registry::local::LocalRegistry;
+use crate::server::common::Common;
+use crate::server::listener_labels;
+use crate::server::listeners::{BoundUnix, Listeners};
+use crate::server::sinks::Sinks;
+use crate::sys::limits;
+use crate::wire::json;
+
+/// Templates save time and must not take the room of series: they get at most this part of all memory.
+const TEMPLATES_SHARE: usize = 8;
+
+/// What each worker does with messages.
+pub(super) fn handlers(
+    config: &Config,
+    common: &Common,
+    listeners: &Listeners,
+    sinks: &Sinks,
+) -> Vec<Dispatch> {
+    let shared = Shared {
+        listeners: listener_labels::of_all(config, listeners),
+        stats: Arc::clone(&common.stats),
+        log: Arc::clone(&common.log),
+        control: Arc::clone(&common.control),
+        shutdown_from: config.shutdown.from.clone(),
+        message_max_bytes: config.ingest.message_max_bytes,
+        labels_max: config.ingest.labels_max,
+        templates_max_bytes: templates_max_bytes(config),
+    };
+    let handler = |number| {
+        let local_registry =
+            LocalRegistry::new(number, Arc::clone(&common.registry), Arc::clone(&common.mailboxes));
+        Dispatch::new(number, local_registry, sinks.outboxes(number), shared.clone())
+    };
+    (0..config.ingest.workers).map(handler).collect()
+}
+
+/// One worker's share. A router has no cells that templates could lead to.
+fn templates_max_bytes(config: &Config) -> usize {
+    if config.remote.is_some() {
+        return 0;
+    }
+    let bounds = &config.bounds;
+    bounds.shapes_max_bytes.min(bounds.memory_max_bytes / TEMPLATES_SHARE) / config.ingest.workers
+}
+
+/// What workers read.
+#[derive(Debug)]
+pub(super) struct WorkerSources<'a> {
+    /// One per worker, or none.
+    pub(super) udp: Vec<UdpSocket>,
+    /// Shared by all workers.
+    pub(super) unix: &'a [BoundUnix],
+}
+
+/// Makes the workers.
+///
+/// # Errors
+/// Those of `dup(2)`, `epoll_ctl(2)` and `setrlimit(2)`.
+pub(super) fn make(
+    config: &Config,
+    common: &Common,
+    polls: Vec<Poll>,
+    handlers: Vec<Dispatch>,
+    sources: WorkerSources<'_>,
+) -> anyhow::Result<Vec<Worker<Dispatch>>> {
+    let settings = settings(config)?;
+    let balancer = Balancer::new(
+        Arc::clone(&common.stats),
+        Arc::clone(&common.control),
+        Arc::clone(&common.log),
+        settings.connections_max,
+    );
+    let first_unix = usize::from(!sources.udp.is_empty());
+    let mut listeners = Vec::new();
+    for (index, unix) in sources.unix.iter().enumerate() {
+        let listener = mio::net::UnixListener::from_std(unix.bound.listener.try_clone()?);
+        listeners.push(NumberedListener::new(listener, first_unix + index));
+    }
+    let mut sockets = sources.udp.into_iter();
+    let barriers = barrier::participants(polls.len());
+    let each = polls.into_iter().zip(handlers).zip(barriers).enumerate();
+    let workers = each.map(|(number, ((poll, handler), barrier))| {
+        let (stats, control) = (Arc::clone(&common.stats), Arc::clone(&common.control));
+        let (listeners, balancer) = (listeners.clone(), Arc::clone(&balancer));
+        let unix = UnixSources::new(
+            number,
+            listeners,
+            Arc::clone(&stats),
+            balancer,
+            &settings,
+            json::PADDING,
+        );
+        let source = |socket| UdpSource::new(socket, 0, config.ingest.batch_wait);
+        let sources = Sources::new(poll, sockets.next().map(source), unix)?;
+        Ok(Worker::new(number, sources, handler, stats, control, barrier))
+    });
+    workers.collect()
+}
+
+fn settings(config: &Config) -> anyhow::Result<Settings> {
+    Ok(Settings {
+        message_max_bytes: config.ingest.message_max_bytes,
+        connections_max: config.ingest.connections_max,
+        descriptors_room: descriptors_room(config)?,
+        partials_max_bytes: config.ingest.partials_max_bytes,
+        peer_uids: matches!(config.shutdown.from, ShutdownFrom::UnixUsers(_)),
+    })
+}
+
+/// Unix connections that the limit of descriptors leaves room for.
+fn descriptors_room(config: &Config) -> anyhow::Result<usize> {
+    /// Scrapes, and what else opens a file for a moment.
+    const RESERVED: usize = 32;
+    let limit = limits::raise_descriptors().context("cannot raise the limit of descriptors")?;
+    let open = std::fs::read_dir("/proc/self/fd").map_or(RESERVED, Iterator::count);
+    let limit_of_all = usize::try_from(limit).unwrap_or(usize::MAX);
+    let room = limit_of_all.saturating_sub(open + RESERVED).max(4);
+    let wanted = config.ingest.connections_max;
+    if room < wanted && !config.ingest.unix.is_empty() {
+        log::warn!(
+            "-uds-connections-max {wanted}: the limit of {limit} descriptors leaves room for {room}; \
+             others wait to be accepted. Raise it with ulimit -n or LimitNOFILE"
+        );
+    }
+    Ok(room)
+}
