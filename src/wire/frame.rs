@@ -11,6 +11,7 @@ use scan::{OpenObject, Stop, is_blank};
 
 mod block;
 mod scan;
+mod strings;
 
 /// What was found. Each object that begins gives exactly one, so that the number of frames is the number of
 /// messages accepted and refused.

@@ -4,6 +4,7 @@
 //! may be.
 
 use super::block::{self, Marks};
+use super::strings::{Escapes, in_text};
 
 /// The open object, small enough to live in registers while it is scanned.
 #[derive(Clone, Copy, Debug)]
@@ -210,40 +211,6 @@ impl OpenObject {
 /// Blank, tab, CR and LF.
 pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
-}
-
-/// Which bytes of a block are escaped, one bit each.
-struct Escapes {
-    /// The bytes right behind a backslash that is not escaped itself.
-    escaped: u64,
-    /// Whether the block's last byte is a backslash that escapes the next block's first byte.
-    pending: bool,
-}
-
-impl Escapes {
-    /// Those of a block of `count` bytes.
-    #[inline]
-    fn of(backslashes: u64, count: usize) -> Self {
-        let (mut rest, mut escaped) = (backslashes, 0);
-        while rest != 0 {
-            let next = (rest & rest.wrapping_neg()) << 1;
-            escaped |= next;
-            rest &= !next & (rest - 1);
-        }
-        let last = 1 << (count - 1);
-        Self { escaped, pending: backslashes & !escaped & last != 0 }
-    }
-}
-
-/// The bytes in strings, one bit each: each opening quote and what follows it, without the closing quote. A
-/// byte is in a string if the number of quotes up to it is odd, or even where the block begins in a string.
-#[inline]
-fn in_text(quotes: u64, begins_in_text: bool) -> u64 {
-    let mut text = quotes;
-    for shift in [1, 2, 4, 8, 16, 32] {
-        text ^= text << shift;
-    }
-    if begins_in_text { !text } else { text }
 }
 
 /// A bit for each index below this one.

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::cache::{MessagePlace, TemplateCache};
+use super::cache::TemplateCache;
 use super::locator::TemplateKey;
 use super::lookup::{Lookup, TemplateId};
 use crate::wire::padded::Padded;
@@ -85,8 +85,7 @@ impl<T: Copy> Cursor<'_, T> {
     /// Calls `prefetch` for what will be needed soon.
     #[inline]
     pub fn lookup(&mut self, at: usize, prefetch: impl Fn(T)) -> Lookup<T> {
-        let bytes = self.received.bytes();
-        self.cache.lookup(MessagePlace { listener: self.listener, bytes, at }, prefetch)
+        self.cache.lookup(self.listener, self.received.bytes(), at, prefetch)
     }
 
     /// Notes a message that was missed. Returns whether it was noted before, so that it is worth admitting. A
