@@ -7,7 +7,8 @@ use std::os::unix::net::{SocketAddr, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+
+use super::wait::DEADLINE;
 
 /// What the test has sent to one server.
 #[derive(Debug, Default)]
@@ -55,8 +56,8 @@ impl Client {
             None => UnixStream::connect(path)?,
         };
         // A server that stops reading must fail the test, not hang it.
-        stream.set_write_timeout(Some(Duration::from_secs(30)))?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.set_write_timeout(Some(DEADLINE))?;
+        stream.set_read_timeout(Some(DEADLINE))?;
         sent.unix_open.fetch_add(1, Ordering::Relaxed);
         Ok(Self { stream, sent: Arc::clone(sent) })
     }

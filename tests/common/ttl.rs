@@ -9,7 +9,7 @@ pub(crate) struct TooSlow(pub(crate) String);
 /// The first is long enough on a machine that is not busy. After the last a series is still gone well within the
 /// deadline of `wait::until`.
 const TTLS: [Duration; 3] =
-    [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(10)];
+    [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(20)];
 
 /// Runs a test, again with a longer time to live if the machine was too slow for the one before.
 ///

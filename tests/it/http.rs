@@ -160,7 +160,7 @@ impl Reply {
 
 fn connect(addr: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(addr).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.set_read_timeout(Some(wait::DEADLINE)).unwrap();
     stream
 }
 
@@ -472,14 +472,19 @@ fn heads_have_a_time() {
         wait::until_true("it is counted", || {
             refused(Refusal::HeadTime) + refused(Refusal::HeadTooLarge) == 3
         });
-        let before = refused(Refusal::HeadTime);
-        // A later head on a connection that is kept has its own time.
-        let mut kept = connect(addr);
-        kept.write_all(b"GET /health HTTP/1.1\r\n\r\n").unwrap();
+        // A later head on a connection that is kept has its own time; the first one must come in time itself.
+        let mut kept = wait::until("a head is in time", || {
+            let mut stream = connect(addr);
+            let _ = stream.write_all(b"GET /health HTTP/1.1\r\n\r\n");
+            let mut status = [0; 13];
+            let answer = stream.read_exact(&mut status).map(|()| status == *b"HTTP/1.1 200 ");
+            if let Ok(true) = answer { Ok(stream) } else { Err(format!("{answer:?}")) }
+        });
         read_head(&mut kept);
-        kept.write_all(b"GET /metrics").unwrap();
+        let before = refused(Refusal::HeadTime);
+        let _ = kept.write_all(b"GET /metrics");
         assert_eq!(read_to_end(kept), "");
-        wait::until_true("it is counted", || refused(Refusal::HeadTime) == before + 1);
+        wait::until_true("it is counted", || refused(Refusal::HeadTime) > before);
     });
 }
 
@@ -510,7 +515,10 @@ fn readers_that_do_not_read_are_cut_and_hold_up_nobody() {
                 client
             })
             .collect();
-        wait::until_true("all are answered", || stats.in_flight() == clients.len() as u64);
+        // On a busy machine the first may be cut before the last is answered.
+        wait::until_true("all are answered", || {
+            stats.slow_readers() + stats.in_flight() >= clients.len() as u64
+        });
         assert_eq!(ask(addr, "GET", "/health", "").status, 200);
         wait::until_true("all are cut", || stats.slow_readers() == clients.len() as u64);
         for client in clients {

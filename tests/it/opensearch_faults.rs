@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
-use std::time::Duration;
 
 use crate::common::peer::{Peer, Reply, Request};
 use crate::common::search::{
@@ -81,25 +80,13 @@ fn a_request_that_is_not_taken_is_sent_again_as_it_was() {
     let peer = Peer::start(scripted(answers));
     let server = search::server(&peer, &SOON);
     send(&server, 0..2);
-    let page = wait_settled(&server, 2, Duration::from_mins(2));
+    let page = settled(&server, 2);
     assert_eq!(Books::of(&page).delivered, 2);
     let bulks = bulks(&peer);
     assert_eq!(bulks.len() as u64, failures + 1);
     assert!(bulks.iter().all(|bulk| *bulk == bulks[0]));
     assert_eq!((bulk_inserts(&page, "failed"), bulk_inserts(&page, "success")), (failures, 1));
     assert_eq!(page.own(r#"sink_up{sink="opensearch"}"#), 1);
-}
-
-/// [`settled`] with a deadline of its own.
-fn wait_settled(server: &Server, rows: u64, longest: Duration) -> crate::common::Page {
-    wait::until_within(longest, "all rows have an end", || {
-        let page = server.scrape();
-        let books = Books::of(&page);
-        if books.close() && books.delivered + books.rejected + books.dropped == rows {
-            return Ok(page);
-        }
-        Err(format!("{books:?}\n{}", server.stderr()))
-    })
 }
 
 #[test]
@@ -228,7 +215,7 @@ fn an_answer_that_never_comes_is_given_up_after_half_a_minute() {
     let peer = Peer::start(scripted(vec![Reply::Stall]));
     let server = search::server(&peer, &SOON);
     send(&server, 0..3);
-    let page = wait_settled(&server, 3, Duration::from_secs(90));
+    let page = settled(&server, 3);
     assert_eq!(Books::of(&page).delivered, 3);
     let bulks = bulks(&peer);
     assert_eq!((bulks.len(), &bulks[0]), (2, &bulks[1]));

@@ -7,12 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::common::peer::{Peer, Reply, Request};
 use crate::common::server::temp_dir;
-use crate::common::wait::{until_true, until_within};
+use crate::common::wait::until_true;
 use crate::common::{Page, Server, inc, ports};
 use flate2::read::GzDecoder;
-
-/// A push comes after 10 s, and in a test's slow build its first profile takes a while to make.
-const PUSH: Duration = Duration::from_mins(1);
 
 /// The fields of a protobuf message: number, and number or bytes.
 fn fields(mut bytes: &[u8]) -> Vec<(u64, u64, &[u8])> {
@@ -97,11 +94,6 @@ fn pushes(page: &Page, outcome: &str) -> u64 {
     page.own(&format!(r#"profile_pushes_total{{outcome="{outcome}"}}"#))
 }
 
-/// Asks for longer than other tests do.
-fn wait<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    until_within(PUSH, what, || ask().ok_or_else(|| "not yet".to_owned()))
-}
-
 #[test]
 fn a_profile_of_the_workers_is_pushed_while_all_messages_count() {
     let peer = Peer::start(|_| Reply::status(200, ""));
@@ -123,7 +115,7 @@ fn a_profile_of_the_workers_is_pushed_while_all_messages_count() {
             }
             sent
         });
-        wait("a profile is pushed", || (!peer.requests().is_empty()).then_some(()));
+        until_true("a profile is pushed", || !peer.requests().is_empty());
         over.store(true, Ordering::Relaxed);
         load.join().unwrap()
     });
@@ -167,11 +159,9 @@ fn a_pyroscope_that_hangs_or_is_gone_does_no_harm_and_a_stop_is_prompt() {
     });
     let hung = Server::start(&["-pyroscope-url", &format!("http://127.0.0.1:{}", peer.port)]);
     let gone = Server::start(&["-pyroscope-url", &format!("http://127.0.0.1:{}", ports::free())]);
-    wait("the hung one was asked", || asked.load(Ordering::Relaxed).then_some(()));
-    let page = wait("the other has failed", || {
-        Some(gone.scrape()).filter(|page| pushes(page, "failed") > 0)
-    });
-    assert_eq!(pushes(&page, "delivered"), 0);
+    until_true("the hung one was asked", || asked.load(Ordering::Relaxed));
+    until_true("the other has failed", || pushes(&gone.scrape(), "failed") > 0);
+    assert_eq!(pushes(&gone.scrape(), "delivered"), 0);
     gone.find_line(|line| line.contains("pyroscope: ")).expect("a line");
     for server in [hung, gone] {
         server.send_udp(inc("m"));
@@ -179,7 +169,7 @@ fn a_pyroscope_that_hangs_or_is_gone_does_no_harm_and_a_stop_is_prompt() {
         assert_eq!(server.settled().accepted(), 2);
         let start = Instant::now();
         server.stop();
-        assert!(start.elapsed() < Duration::from_secs(8), "far less than a request may take");
+        assert!(start.elapsed() < Duration::from_secs(20), "less than a request may take");
     }
 }
 

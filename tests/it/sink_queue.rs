@@ -24,6 +24,8 @@ use metrics_server::testing::sinks::{
 use metrics_server::testing::sinks::{Block, Stamps};
 use metrics_server::testing::sinks::{Recovered, Segment, Spill};
 
+use crate::common::wait;
+
 const LIMITS: BatchLimits = BatchLimits {
     bytes: 4_000,
     rows: 10,
@@ -31,7 +33,7 @@ const LIMITS: BatchLimits = BatchLimits {
     max_bytes: 4_000,
     max_rows: 10,
 };
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = wait::DEADLINE;
 
 /// Time, number and value of a row that was sent.
 type Seen = (u64, u64, u32);
@@ -135,11 +137,7 @@ impl Rig {
 
     /// Waits until the spooler has taken all that was sent.
     fn wait_taken(&self, rows: u64) {
-        let until = Instant::now() + LONG;
-        while self.counters.taken.load(Relaxed) < rows {
-            assert!(Instant::now() < until, "rows were not taken");
-            thread::sleep(Duration::from_millis(1));
-        }
+        wait::until_true("rows are taken", || self.counters.taken.load(Relaxed) >= rows);
     }
 
     fn end(mut self) -> Arc<SinkCounters> {
