@@ -13,7 +13,7 @@ use crate::logger::throttle::Throttle;
 use crate::server::host_name::host_name;
 use crate::sinks::pyroscope::{PushCounters, Pyroscope};
 use crate::sys::cpu;
-use crate::sys::profile::{FREQUENCY, Profiler};
+use crate::sys::profile::{self, FREQUENCY, Profiler};
 
 /// The time that one profile covers.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -45,6 +45,8 @@ impl ProfilingStop {
     pub(super) fn stop(self) {
         self.over.store(true, Relaxed);
         (self.cancel)();
+        // The thread may be in the middle of a profile for longer than main waits for it.
+        profile::remove_file();
     }
 }
 

@@ -88,16 +88,22 @@ fn guard() -> io::Result<ProfilerGuard<'static>> {
 impl Drop for Profiler {
     fn drop(&mut self) {
         drop(self.guard.take());
-        // pprof keeps its table for the next profile in a static, which is never dropped. With the table it keeps the
-        // temporary file for stacks that the table has no room for, so the file has to be removed here.
-        let Ok(folder) = std::fs::canonicalize(std::env::temp_dir()) else { return };
-        let own = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
-        for open in own.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok()) {
-            let name = open.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name.starts_with(".tmp") && open.parent() == Some(&folder) {
-                // If that fails the file is left behind; as a rule it is empty.
-                let _ = std::fs::remove_file(&open);
-            }
+        remove_file();
+    }
+}
+
+/// Removes the temporary file. After that no profile can be taken.
+///
+/// pprof keeps its table for the next profile in a static, which is never dropped. With the table it keeps the
+/// temporary file for stacks that the table has no room for, so the file has to be removed here.
+pub(crate) fn remove_file() {
+    let Ok(folder) = std::fs::canonicalize(std::env::temp_dir()) else { return };
+    let own = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
+    for open in own.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok()) {
+        let name = open.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.starts_with(".tmp") && open.parent() == Some(&folder) {
+            // If that fails the file is left behind; as a rule it is empty.
+            let _ = std::fs::remove_file(&open);
         }
     }
 }
