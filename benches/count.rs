@@ -13,7 +13,8 @@ mod registry;
 const SERIES: usize = 1000;
 const BOUNDS: [f64; 5] = [0.05, 0.1, 0.5, 1.0, 5.0];
 
-/// What the samples of a kind amount to: increments, settings seen (all alike), observations.
+/// What the samples of a kind add up to: the sum of increments, the gauges that hold the value that all were set
+/// to, the number of observations.
 fn amount(total: &Total) -> f64 {
     match total {
         Total::Histogram { counts, .. } => counts.iter().sum::<u64>() as f64,

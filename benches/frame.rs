@@ -1,4 +1,4 @@
-//! Framing: finding objects in what was read. Per message of 124 bytes.
+//! Framing: finding objects in bytes that were read, for each message of 124 bytes.
 
 use std::hint::black_box;
 
@@ -10,7 +10,7 @@ mod lines;
 
 const MESSAGES: usize = 1000;
 
-/// Whole objects in the bytes.
+/// The number of complete objects in the bytes.
 fn count(framer: &mut Framer, bytes: &[u8]) -> usize {
     let (mut pos, mut objects) = (0, 0);
     while let Some(frame) = framer.next(bytes, &mut pos) {

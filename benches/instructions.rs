@@ -1,8 +1,8 @@
-//! Instructions per message: a figure that does not depend on the machine's mood.
+//! Instructions per message: a figure that does not depend on what else the machine does.
 //!
-//! Runs itself under `valgrind --tool=callgrind`, each case with two numbers of messages; the difference, shared
-//! among the messages between, is free of start-up and of admission. No sockets: what is counted is what becomes
-//! of bytes once they are read.
+//! Runs itself under `valgrind --tool=callgrind`, for each case with few messages and with many. The difference of
+//! the two counts, divided by that of the numbers of messages, leaves out the start of the program and the admission
+//! of templates. No sockets are involved: the count begins with bytes that were read.
 
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
@@ -29,21 +29,22 @@ const LABELS_MAX: usize = 64;
 const SERIES: usize = 1000;
 /// Messages in one read.
 const BATCH: usize = 10;
-/// Passes over all series before the count begins: seen, admitted, known.
+/// Passes over all series before the messages count: in the first a message is seen, in the second admitted as a
+/// template, and in the third it fits.
 const WARM_UP: usize = 3;
-/// Passes of the two runs.
+/// Passes over all series in the two runs of a case.
 const PASSES: [usize; 2] = [10, 60];
 
-/// What parsing is held against.
+/// The case that parsing is compared with.
 const TAPE: &str = "counter, simd-json's tape alone";
 
-/// What is sent.
+/// What is sent, and how.
 struct Case {
     name: &'static str,
     line: fn(usize) -> String,
-    /// In the same order each time, or in another that does not repeat.
+    /// Whether all passes have the same order; otherwise each has another.
     in_order: bool,
-    /// 0: every message is parsed.
+    /// Most bytes of templates. With 0 every message is parsed.
     templates_max_bytes: usize,
 }
 
@@ -82,7 +83,7 @@ fn main() -> ExitCode {
             work(case, passes.parse().expect("a number"));
             ExitCode::SUCCESS
         }
-        // `cargo bench`; as a test it is enough that the work is done right.
+        // `cargo bench` passes `--bench`. As a test the program only checks that each case counts what it should.
         words if words.iter().any(|word| word == "--bench") => table(),
         _ => {
             for case in &CASES {
@@ -115,7 +116,7 @@ fn table() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Instructions of one run in all.
+/// All instructions of one run.
 fn instructions(case: &str, passes: usize) -> u64 {
     let own = std::env::current_exe().expect("a path");
     let output = Command::new("valgrind")
@@ -130,7 +131,7 @@ fn instructions(case: &str, passes: usize) -> u64 {
     collected.and_then(|(_, count)| count.trim().parse().ok()).expect("callgrind tells a count")
 }
 
-/// Sends all series as often, and checks that each message was counted, and in the way that was meant.
+/// Sends all series in this number of passes. Checks that each message was counted, and was parsed if it should be.
 fn work(case: &Case, passes: usize) {
     let stats: Stats = [CachePadded::default()].into_iter().collect();
     let mut dispatch = dispatch(&stats, case.templates_max_bytes);
@@ -167,7 +168,7 @@ fn work(case: &Case, passes: usize) {
     assert_eq!(accepted, messages + (WARM_UP * orders * SERIES) as u64, "{}", case.name);
 }
 
-/// simd-json alone: a counter's message into a tape that is used again, the least that parsing can cost.
+/// simd-json alone reads a counter's message into a tape that is used again: the least that parsing can cost.
 fn tape(passes: usize) {
     let mut messages: Vec<_> = (0..SERIES).map(|series| read(lines::counter, &[series])).collect();
     let mut buffers = Buffers::new(1024);
@@ -181,11 +182,11 @@ fn tape(passes: usize) {
             tape = own.reset();
         }
     }
-    // The object itself, then key and value of each of eight members.
+    // A node for the object itself, and two for key and value of each of its eight members.
     assert_eq!(nodes, passes * SERIES * 17);
 }
 
-/// Messages as they are read together, and their length without the padding.
+/// Messages of one read with padding behind them, and their length without it.
 fn read(line: fn(usize) -> String, batch: &[usize]) -> (Vec<u8>, usize) {
     let mut bytes = Vec::new();
     for &series in batch {

@@ -1,4 +1,4 @@
-//! Parsing: from one object's bytes to a sample. Per message of 124 and 177 bytes.
+//! Parsing: from the bytes of one object to a sample, for messages of 124 and 177 bytes.
 
 use std::hint::black_box;
 

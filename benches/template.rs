@@ -1,4 +1,4 @@
-//! Knowing a message again: looking up 1,000 templates, in the order in which they came before and in another.
+//! Looking up 1,000 templates, in the order in which their messages came before and in another.
 
 use std::hint::black_box;
 

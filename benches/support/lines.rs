@@ -1,4 +1,4 @@
-//! The messages that all benches speak of: a counter's with three labels, a histogram's with four.
+//! The messages of all benches: a counter's with three labels, a histogram's with four.
 
 /// A counter's message, 124 bytes for a series of two digits.
 pub(crate) fn counter(series: usize) -> String {
@@ -15,7 +15,7 @@ pub(crate) fn histogram(series: usize) -> String {
     )
 }
 
-/// The numbers below `count` in an order that nothing can foresee, the same each time.
+/// The numbers below `count` in a random order, which is the same each time.
 #[allow(dead_code, reason = "not every bench needs an order")]
 pub(crate) fn shuffled(count: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();

@@ -1,4 +1,4 @@
-//! A registry without bounds in the way, and one worker's half of it.
+//! A registry whose bounds are out of reach, and the local registry of its one worker.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(crate) fn registry() -> Arc<Registry> {
     Arc::new(Registry::new(bounds, |_| false))
 }
 
-/// The half of its only worker.
+/// The local registry of its only worker.
 pub(crate) fn local_registry(registry: &Arc<Registry>) -> LocalRegistry {
     LocalRegistry::new(0, Arc::clone(registry), Arc::new(Mailboxes::new(1)))
 }

@@ -1,8 +1,8 @@
-//! `-null`: the server's own receive loop with the handler removed, on the sockets that `-udp` and `-uds`
-//! name. What it costs is what the kernel costs: the limit that every speed figure is held against.
+//! `-null`: the server's own receive loop with a handler that does nothing, on the sockets that `-udp` and `-uds`
+//! name. What it costs is what receiving alone costs, with which every figure of the server's speed is compared.
 //!
-//! Receives for `-seconds`, or until standard input ends, then drains, and prints what was read and what it
-//! took. Its threads are named as the server's, so that a sender's `-pid` measures both alike.
+//! Receives for `-seconds`, or until standard input ends. Then it reads what is queued, and prints what was read and
+//! how long the end took. Its threads have the names of the server's, so that a sender's `-pid` measures both alike.
 
 use std::io;
 use std::net::UdpSocket;
@@ -16,14 +16,11 @@ use anyhow::{Context as _, Result, anyhow};
 use crossbeam::utils::CachePadded;
 use metrics_server::testing::control::Control;
 use metrics_server::testing::exporter::UdpSocketStats;
-use metrics_server::testing::ingest::Settings;
-use metrics_server::testing::ingest::barrier;
 use metrics_server::testing::ingest::{Balancer, NumberedListener, UnixSources};
-use metrics_server::testing::ingest::{LogSlots, Null};
+use metrics_server::testing::ingest::{LogSlots, Null, Settings, barrier};
 use metrics_server::testing::ingest::{Sources, WAKER, Worker};
 use metrics_server::testing::ingest::{UdpSource, udp};
-use metrics_server::testing::stats::Stats;
-use metrics_server::testing::stats::Transport;
+use metrics_server::testing::stats::{Stats, Transport};
 use metrics_server::testing::sys::{cpu, recv};
 use mio::{Poll, Token, Waker};
 
@@ -85,8 +82,8 @@ pub(crate) fn run(options: &Options) -> Result<String> {
     Ok(report(&stats, &udp_sockets, began.elapsed()))
 }
 
-/// Until the time is over; or until standard input ends, so that a program ends the loop when it is done, and
-/// whenever it ends itself.
+/// Waits until the time is over. With `-until-eof` waits until standard input ends instead: a program that has
+/// started the loop can end it that way, and does so also if it dies.
 fn wait(options: &Options) -> Result<()> {
     if options.until_eof {
         io::copy(&mut io::stdin().lock(), &mut io::sink())?;

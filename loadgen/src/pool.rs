@@ -114,7 +114,7 @@ impl Pool {
             pool.equalise();
         }
         pool.total();
-        let longest = (0..pool.len()).map(|i| pool.span(i, 1).len()).max().unwrap_or_default();
+        let longest = pool.longest();
         ensure!(
             recipe.stream || longest <= MAX_DATAGRAM,
             "{} messages make a datagram of {longest} bytes; it can hold {MAX_DATAGRAM}",
@@ -178,9 +178,15 @@ impl Pool {
         self.totals.push(tally);
     }
 
+    /// Bytes of the longest datagram.
+    fn longest(&self) -> usize {
+        let lengths = (0..self.len()).map(|datagram| self.span(datagram, 1).len());
+        lengths.max().expect("a pool has at least one datagram")
+    }
+
     /// Pads every datagram to the length of the longest.
     fn equalise(&mut self) {
-        let longest = (0..self.len()).map(|i| self.span(i, 1).len()).max().unwrap_or_default();
+        let longest = self.longest();
         let mut bytes = Vec::with_capacity(longest * self.len());
         for datagram in 0..self.len() {
             let shift = datagram * longest - self.start(datagram);

@@ -61,7 +61,7 @@ impl Batch {
             };
             self.headers.push(libc::mmsghdr { msg_hdr: message, msg_len: 0 });
         }
-        let count = u32::try_from(self.headers.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(self.headers.len()).expect("at most MAX_BATCH headers");
         // SAFETY: `headers` holds `count` initialised headers, each pointing at one element of `parts`, which is
         // not moved before the call returns and points at a slice that lives as long as 'a.
         let sent =

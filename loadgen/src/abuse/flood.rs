@@ -86,7 +86,7 @@ fn due(pace: Pace, elapsed: Duration) -> usize {
         return pace.connections;
     }
     let share = pace.connections as u128 * elapsed.as_nanos() / pace.opening.as_nanos();
-    usize::try_from(share).unwrap_or(pace.connections)
+    usize::try_from(share).expect("a share of pace.connections")
 }
 
 fn interrupted(error: io::Error) -> io::Result<()> {

@@ -14,7 +14,7 @@ use metrics_server::testing::http::{
 /// Longer than any page takes.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Gets `/metrics` into `body`; how long it took.
+/// Gets `/metrics` into `body`. Returns how long that took.
 pub(crate) fn get(address: &str, gzip: bool, body: &mut Vec<u8>) -> Result<Duration> {
     let began = Instant::now();
     let mut stream = TcpStream::connect(address)?;
@@ -48,7 +48,7 @@ pub(crate) fn get(address: &str, gzip: bool, body: &mut Vec<u8>) -> Result<Durat
     Ok(began.elapsed())
 }
 
-/// Whether it was not the last one.
+/// Reads the next chunk of the body. Returns false for the last one, which is empty.
 fn read_chunk(reader: &mut impl BufRead, body: &mut Vec<u8>) -> Result<bool> {
     let size = usize::from_str_radix(&head_line(reader)?, 16)?;
     read(reader, body, size)?;
@@ -71,19 +71,21 @@ fn read(reader: &mut impl Read, body: &mut Vec<u8>, size: usize) -> Result<()> {
     Ok(())
 }
 
-/// The sum of a family's lines on the page.
+/// Scrapes the page; the sum of a family's lines on it.
 pub(crate) fn value(address: &str, name: &str) -> Result<f64> {
     let mut body = Vec::new();
     get(address, false, &mut body)?;
     sum(&body, name)
 }
 
-/// The same on a page that is there, or on a part of it.
-pub(crate) fn sum(page: &[u8], name: &str) -> Result<f64> {
+/// The sum of a family's lines on this page.
+fn sum(page: &[u8], name: &str) -> Result<f64> {
     let text = std::str::from_utf8(page)?;
     let is_own = |line: &&str| line.starts_with(name) && line[name.len()..].starts_with([' ', '{']);
     let values = text.lines().filter(is_own).filter_map(|line| line.rsplit_once(' '));
-    Ok(values.map(|(_, value)| value.parse::<f64>().unwrap_or(f64::NAN)).sum())
+    let values: Vec<f64> = values.map(|(_, value)| value.parse()).collect::<Result<_, _>>()?;
+    ensure!(!values.is_empty(), "no {name} on the page");
+    Ok(values.iter().sum())
 }
 
 /// A page that never changes, in pieces as large as the server's own.
@@ -115,7 +117,7 @@ impl Pages for Memory {
     }
 }
 
-/// What follows of it.
+/// The pieces of the page from `next` on.
 #[derive(Debug)]
 struct MemoryRest {
     pieces: Arc<[Bytes]>,

@@ -1,7 +1,8 @@
 //! Instructions per message of all ingest threads, counted by callgrind: no other load changes them.
 //!
-//! Two runs with different numbers of messages; the difference, shared among the messages between, is free of
-//! start-up and of admission. Messages are sent at once, so that batches are full.
+//! Two runs have different numbers of messages. The difference of their counts, divided by that of the messages,
+//! leaves out the start and the admission of templates. Messages are sent as fast as possible, so that batches are
+//! full.
 
 use std::fs;
 use std::process::Command;
@@ -9,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::child::{Place, Receiver};
-use crate::run::{self, words};
+use crate::run::{self, Received, words};
 
 /// Whether valgrind is there.
 pub(crate) fn can_count() -> bool {
@@ -24,19 +25,24 @@ pub(crate) fn per_message(
     messages: [u64; 2],
 ) -> Result<(f64, Vec<String>)> {
     let [few, many] = messages;
-    let (few_framed, few_instructions, mut amiss) = count(place, flags, load, few)?;
-    let (framed, instructions, more) = count(place, flags, load, many)?;
-    amiss.extend(more);
-    Ok(((instructions - few_instructions) / (framed - few_framed) as f64, amiss))
+    let few = count(place, flags, load, few)?;
+    let many = count(place, flags, load, many)?;
+    let each = (many.instructions - few.instructions) / (many.messages - few.messages) as f64;
+    Ok((each, [few.amiss, many.amiss].concat()))
 }
 
-/// Messages read, instructions of the ingest threads, and what does not add up, of one run.
-fn count(
-    place: &Place,
-    flags: &[&str],
-    load: &str,
+/// What callgrind has counted in one run.
+struct CountedRun {
+    /// Messages that the server read.
     messages: u64,
-) -> Result<(u64, f64, Vec<String>)> {
+    /// Instructions of the ingest threads.
+    instructions: f64,
+    /// What does not add up.
+    amiss: Vec<String>,
+}
+
+/// Runs a server under callgrind and sends it so many messages.
+fn count(place: &Place, flags: &[&str], load: &str, messages: u64) -> Result<CountedRun> {
     let folder = place.folder.join("callgrind");
     fs::create_dir_all(&folder)?;
     let out = format!("--callgrind-out-file={}", folder.join("out").display());
@@ -45,15 +51,15 @@ fn count(
     let server = Receiver::wrapped(place, "valgrind", &wrapper, &flags)?;
     let mut send = server.flags();
     send.extend(words(&format!("{load} -count {messages} -settle-timeout 60s")));
-    let (framed, _, amiss) = run::judge(&place.send(&send)?);
+    let Received { messages, amiss, .. } = run::received(&place.send(&send)?)?;
     server.stop()?;
-    let mut total = 0.0;
+    let mut instructions = 0.0;
     for file in fs::read_dir(&folder)? {
-        total += of_ingest(&fs::read_to_string(file?.path())?)?;
+        instructions += of_ingest(&fs::read_to_string(file?.path())?)?;
     }
     fs::remove_dir_all(&folder)?;
-    ensure!(total > 0.0, "callgrind has not seen an ingest thread");
-    Ok((framed, total, amiss))
+    ensure!(instructions > 0.0, "callgrind has not seen an ingest thread");
+    Ok(CountedRun { messages, instructions, amiss })
 }
 
 /// The instructions of one thread, if it is one that ingests.

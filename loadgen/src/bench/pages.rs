@@ -1,4 +1,5 @@
-//! Rows about scrapes: of 100,000 series, against what cannot be saved, and of a million while ingesting.
+//! Rows about scrapes: of 100,000 series, compared with the least that they can cost, and of a million while
+//! messages come in.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -20,11 +21,11 @@ use crate::ratios::Plan;
 use crate::run::{self, Outcome, Subject};
 use crate::table::{self, Row};
 
-/// Series of the two rows that compare.
+/// Series on the page of the two rows that compare.
 const SERIES: usize = 100_000;
 /// What the original Go metrics-server takes at least for a page of so many series.
 const ORIGINAL_SECONDS: f64 = 1.2;
-/// A scrape takes milliseconds: so many times as many pairs cost nothing.
+/// How many times as many pairs as in other rows there are: a scrape takes only milliseconds.
 const PAIRS_FACTOR: usize = 4;
 /// Phases of the load in which a million series are scraped, and as many in which they are not.
 const PHASES: u32 = 5;
@@ -32,7 +33,8 @@ const PHASES: u32 = 5;
 /// Messages per second with which a server is filled.
 const FILL_RATE: usize = 200_000;
 
-/// Fills a server with series until it has them all: slower each time that a datagram was lost.
+/// Sends messages of new series to a server until it has them all, at half the rate each time that a datagram was
+/// lost.
 pub(crate) fn fill(
     plan: &Plan,
     server: &Receiver,
@@ -50,7 +52,8 @@ pub(crate) fn fill(
     bail!("the server loses datagrams of new series even at {} messages/s", FILL_RATE / 8)
 }
 
-/// Sends all series again so many times. A few may be lost: each is there already.
+/// Sends messages of all series in so many rounds more. A few may be lost, since the server has every series
+/// already.
 pub(crate) fn again(
     plan: &Plan,
     server: &Receiver,
@@ -64,16 +67,16 @@ pub(crate) fn again(
     send_all(plan, server, &load, row).map(drop)
 }
 
-/// Sends so many messages; how many datagrams were lost.
+/// Runs the sender with these flags. Returns how many datagrams were lost.
 fn send_all(plan: &Plan, server: &Receiver, load: &str, row: &mut Row) -> Result<u64> {
     let mut flags = server.flags();
     flags.extend(run::words(&format!("-per-datagram 10 -settle-timeout 60s {load}")));
-    let (_, lost, amiss) = run::judge(&plan.place.send(&flags)?);
-    row.amiss.extend(amiss);
-    Ok(lost)
+    let received = run::received(&plan.place.send(&flags)?)?;
+    row.amiss.extend(received.amiss);
+    Ok(received.lost)
 }
 
-/// Both rows of 100,000 series: as it is, and compressed.
+/// Both rows of 100,000 series: the plain page, and the compressed one.
 pub(crate) fn scrapes(plan: &Plan, targets: [&'static str; 2]) -> Result<Vec<Row>> {
     let server = Receiver::server(&plan.place, Socket::Udp, &[])?;
     let address = server.http.clone().context("no page")?;
@@ -123,7 +126,7 @@ pub(crate) fn scrapes(plan: &Plan, targets: [&'static str; 2]) -> Result<Vec<Row
     Ok(vec![plain, gzip])
 }
 
-/// Compares times in alternated pairs; the median of the server's, in seconds.
+/// Compares times in pairs whose order alternates. Returns the median of the server's times in seconds.
 fn timed(
     plan: &Plan,
     row: &mut Row,
@@ -189,7 +192,7 @@ pub(crate) fn while_ingesting(plan: &Plan, target: &'static str) -> Result<Row> 
     let mut subject = Subject::server(&plan.place, Socket::Udp, &[], &format!("{load} -gso"))?;
     let server = subject.server.as_ref().context("just started")?;
     let address = server.http.clone().context("no page")?;
-    // Born, and then known.
+    // The first time creates the series, two more make a template of each message.
     fill(plan, server, series, "-names 10", &mut row)?;
     again(plan, server, series, 2, "-names 10", &mut row)?;
     let most = subject.run(&plan.place, plan.time.max(Duration::from_secs(1)))?;
@@ -226,7 +229,7 @@ pub(crate) fn while_ingesting(plan: &Plan, target: &'static str) -> Result<Row> 
     Ok(row)
 }
 
-/// What pages told.
+/// What was seen of scrapes and on their pages.
 #[derive(Debug, Default)]
 struct Seen {
     times: Vec<f64>,
@@ -259,7 +262,7 @@ fn scraped(
     Ok(outcome)
 }
 
-/// The loop lag so far.
+/// Scrapes the histogram of the loop's lag.
 fn loop_lag(address: &str) -> Result<LoopLagReading> {
     let mut page = Vec::new();
     get(address, false, &mut page)?;

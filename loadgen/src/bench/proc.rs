@@ -35,12 +35,12 @@ pub(crate) fn resident(pid: u32) -> Result<(f64, f64)> {
     field("VmRSS:").zip(field("VmHWM:")).with_context(|| format!("{path} tells no memory"))
 }
 
-/// How often all threads of the process together have begun to wait, and so been woken.
+/// How often the threads of the process have begun to wait, all together: as often they were woken.
 pub(crate) fn wake_ups(pid: u32) -> Result<f64> {
     let mut sum = 0.0;
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         let status = fs::read_to_string(task?.path().join("status"))?;
-        sum += number(&status, "voluntary_ctxt_switches:").unwrap_or(0.0);
+        sum += number(&status, "voluntary_ctxt_switches:").context("no count of switches")?;
     }
     Ok(sum)
 }

@@ -1,4 +1,5 @@
-//! One measured run: so many seconds of sending at one receiver, its processor time per message, its books.
+//! One measured run: some seconds of sending to one receiver, the processor time that a message costs it, and
+//! whether all that was sent was received or counted as lost.
 
 use std::time::Duration;
 
@@ -8,11 +9,11 @@ use serde_json::Value;
 use crate::child::{Place, Receiver, Socket};
 use crate::proc;
 
-/// What is sent to whom.
+/// A receiver, and what it is sent.
 #[derive(Debug)]
 pub(crate) struct Subject {
     socket: Socket,
-    /// The server; a null loop is started for each run.
+    /// The server. Without one, a null loop is started for each run.
     pub(crate) server: Option<Receiver>,
     /// Flags of the null loop.
     null: Vec<&'static str>,
@@ -20,7 +21,7 @@ pub(crate) struct Subject {
     pub(crate) send: Vec<String>,
 }
 
-/// What a run amounted to.
+/// The result of a run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outcome {
     /// Processor time of the ingest threads, in µs per message that was read.
@@ -52,7 +53,7 @@ impl Subject {
         Self { socket, server: None, null: flags.to_vec(), send: words(send) }
     }
 
-    /// Sends for so long and takes the account.
+    /// Sends for this time and measures the receiver.
     pub(crate) fn run(&self, place: &Place, time: Duration) -> Result<Outcome> {
         let null;
         let receiver = if let Some(server) = &self.server {
@@ -69,18 +70,18 @@ impl Subject {
         let report = place.send(&flags)?;
         let used = proc::ingest_at_rest(receiver.pid())?.saturating_sub(before);
         let sent = Sent {
-            messages: count(&report["messages"]),
-            datagrams: count(&report["datagrams"]),
-            bytes: count(&report["bytes"]),
+            messages: count(&report, "messages")?,
+            datagrams: count(&report, "datagrams")?,
+            bytes: count(&report, "bytes")?,
         };
-        let (read, lost, amiss) = match null {
-            Some(null) => sent.judge_null(&null.finish()?, self.socket),
-            None => judge(&report),
+        let Received { messages, lost, amiss } = match null {
+            Some(null) => sent.received_by_null(&null.finish()?, self.socket)?,
+            None => received(&report)?,
         };
-        let seconds = report["seconds"].as_f64().unwrap_or(0.0);
+        let seconds = report["seconds"].as_f64().context("a report without seconds")?;
         Ok(Outcome {
-            micros: used.as_secs_f64() * 1e6 / read as f64,
-            rate: read as f64 / seconds,
+            micros: used.as_secs_f64() * 1e6 / messages as f64,
+            rate: messages as f64 / seconds,
             sent_rate: sent.messages as f64 / seconds,
             lost,
             amiss,
@@ -88,7 +89,18 @@ impl Subject {
     }
 }
 
-/// The sender's side.
+/// What the receiver made of it.
+#[derive(Debug)]
+pub(crate) struct Received {
+    /// Messages that it read.
+    pub(crate) messages: u64,
+    /// Datagrams that the kernel dropped.
+    pub(crate) lost: u64,
+    /// What does not add up.
+    pub(crate) amiss: Vec<String>,
+}
+
+/// What the sender has sent.
 struct Sent {
     messages: u64,
     datagrams: u64,
@@ -96,40 +108,41 @@ struct Sent {
 }
 
 impl Sent {
-    /// Messages read, datagrams lost, and what does not add up. The null loop knows no messages: all datagrams
-    /// have the same number of them, and a stream loses nothing.
-    fn judge_null(&self, report: &Value, socket: Socket) -> (u64, u64, Vec<String>) {
-        let (read, lost) = (count(&report["datagrams"]), count(&report["kernel_drops"]));
+    /// What a null loop has received of it, by its report. The loop does not know messages, but each datagram has
+    /// the same number of them; and a stream loses nothing.
+    fn received_by_null(&self, report: &Value, socket: Socket) -> Result<Received> {
         let mut amiss = Vec::new();
         if socket == Socket::Unix {
-            if count(&report["unix_bytes"]) != self.bytes {
+            if count(report, "unix_bytes")? != self.bytes {
                 amiss.push(format!("null: sent {} bytes, read {report}", self.bytes));
             }
-            return (self.messages, 0, amiss);
+            return Ok(Received { messages: self.messages, lost: 0, amiss });
         }
+        let (read, lost) = (count(report, "datagrams")?, count(report, "kernel_drops")?);
         if read + lost != self.datagrams {
             amiss.push(format!("null: sent {} datagrams, read {report}", self.datagrams));
         }
         let per_datagram = self.messages / self.datagrams.max(1);
-        (read * per_datagram, lost, amiss)
+        Ok(Received { messages: read * per_datagram, lost, amiss })
     }
 }
 
-/// The same for the server, from the sender's books.
-pub(crate) fn judge(report: &Value) -> (u64, u64, Vec<String>) {
+/// What the server has received, by the sender's report, which compares two of the server's pages.
+pub(crate) fn received(report: &Value) -> Result<Received> {
     let server = &report["server"];
     let mut amiss = Vec::new();
     if report["ok"] != true {
         amiss.push(format!("books: {}", server["differences"]));
     }
-    (count(&server["framed"]), count(&server["lost_datagrams"]), amiss)
+    let (messages, lost) = (count(server, "framed")?, count(server, "lost_datagrams")?);
+    Ok(Received { messages, lost, amiss })
 }
 
-fn count(value: &Value) -> u64 {
-    value.as_u64().unwrap_or(0)
+fn count(report: &Value, field: &str) -> Result<u64> {
+    report[field].as_u64().with_context(|| format!("no count of {field} in {report}"))
 }
 
-/// Flags as one writes them.
+/// Splits flags that are written in a line.
 pub(crate) fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
