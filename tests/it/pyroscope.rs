@@ -106,10 +106,11 @@ fn a_profile_of_the_workers_is_pushed_while_all_messages_count() {
         let load = scope.spawn(|| {
             let mut client = server.connect("ms.sock");
             let (block, mut sent) = (inc("m").repeat(500), 0);
+            let stream = block.repeat(40);
             while !over.load(Ordering::Relaxed) {
-                client.send(block.as_bytes());
+                client.send(stream.as_bytes());
                 server.send_udp(&block);
-                sent += 1_000;
+                sent += 20_500;
                 // At the server's pace, so that no datagram is lost however busy the machine is.
                 server.settled();
             }
