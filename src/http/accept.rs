@@ -1,4 +1,5 @@
-//! Accepting connections: never for long at a time, and never at an end for want of descriptors.
+//! Accepts connections: in bursts, between which the open connections are served, and also after descriptors
+//! have run out.
 //!
 //! Runs on the thread `http`, as its main task.
 
@@ -7,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task;
 use tokio::time::sleep;
@@ -18,10 +20,10 @@ use super::state::ServerState;
 
 /// How long accepting pauses when the process, or the system, has no descriptor left.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Connections accepted in a row, before those that are open get their turn.
+/// How many connections are accepted in a row before those that are open get their turn.
 const BURST: u64 = 32;
 
-/// Accepts until it is dropped.
+/// Accepts connections until the future is dropped.
 pub(super) async fn accept(shared: &Rc<ServerState>, listener: &TcpListener) {
     for number in 0.. {
         match listener.accept().await {
@@ -35,14 +37,15 @@ pub(super) async fn accept(shared: &Rc<ServerState>, listener: &TcpListener) {
     }
 }
 
-/// Starts the task of a new connection, if need be in the place of another.
+/// Starts the task that serves a new connection. Where there are too many already, one of them is closed for it, or
+/// the new one is refused.
 async fn admit(shared: &Rc<ServerState>, number: u64, stream: TcpStream, peer: SocketAddr) {
     shared.stats.count_accepted();
     if shared.connections.len() >= shared.limits.connections_max {
         match shared.connections.evict(peer.ip()) {
             Some(waiting_for) => {
                 shared.stats.count_evicted(waiting_for);
-                task::yield_now().await; // the evicted one is closed meanwhile
+                task::yield_now().await; // the runtime closes the evicted one meanwhile
             }
             None => return shared.refuse(Refusal::Connections, peer),
         }
@@ -58,7 +61,7 @@ async fn admit(shared: &Rc<ServerState>, number: u64, stream: TcpStream, peer: S
     shared.stats.set_connections(shared.connections.len());
 }
 
-/// Takes a connection from the table when its task ends, however that comes.
+/// Removes a connection from the table when its task ends: by itself, by an eviction, or by a panic.
 struct OpenConnection {
     shared: Rc<ServerState>,
     number: u64,
@@ -67,27 +70,37 @@ struct OpenConnection {
 impl Drop for OpenConnection {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.shared.stats.count_panic(); // the runtime has caught it
+            self.shared.stats.count_panic(); // the runtime catches it
         }
         self.shared.connections.remove(self.number);
         self.shared.stats.set_connections(self.shared.connections.len());
     }
 }
 
-/// Whether the error is about the connection that would have been accepted, as `accept(2)` has it.
+/// Whether `accept(2)` reports an error of the one connection that it would have returned. Linux hands over network
+/// errors that the connection has met while it waited, and the manual names those to expect of TCP. The next
+/// connection may be accepted at once.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::Interrupted
-            | io::ErrorKind::NetworkDown
-            | io::ErrorKind::HostUnreachable
-            | io::ErrorKind::NetworkUnreachable
+        Errno::from_io_error(error),
+        Some(
+            Errno::CONNABORTED
+                | Errno::CONNRESET
+                | Errno::HOSTDOWN
+                | Errno::HOSTUNREACH
+                | Errno::INTR
+                | Errno::NETDOWN
+                | Errno::NETUNREACH
+                | Errno::NONET
+                | Errno::NOPROTOOPT
+                | Errno::OPNOTSUPP
+                | Errno::PROTO
+        )
     )
 }
 
-/// Out of descriptors or memory: a connection that is not needed makes room, or accepting pauses.
+/// Closes the connection that is needed least, since descriptors or memory have run out. Where none can be closed,
+/// accepting pauses.
 async fn make_descriptors(shared: &Rc<ServerState>, error: &io::Error) {
     shared.stats.count_accept_error();
     log_accept_error(shared, error);
@@ -105,5 +118,32 @@ fn log_accept_error(shared: &ServerState, error: &io::Error) {
     if throttle.allows() {
         let left_out = throttle.left_out();
         log::warn!("http: cannot accept connections for now: {error}{left_out}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_one_connection_are_those_that_the_manual_of_accept_names() {
+        let manual = [
+            Errno::NETDOWN,
+            Errno::PROTO,
+            Errno::NOPROTOOPT,
+            Errno::HOSTDOWN,
+            Errno::NONET,
+            Errno::HOSTUNREACH,
+            Errno::OPNOTSUPP,
+            Errno::NETUNREACH,
+            Errno::CONNABORTED,
+            Errno::INTR,
+        ];
+        for errno in manual {
+            assert!(is_of_one_connection(&errno.into()), "{errno:?}");
+        }
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
+            assert!(!is_of_one_connection(&errno.into()), "{errno:?}");
+        }
     }
 }

@@ -78,7 +78,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("base64", &["src/sinks/opensearch", "src/http/login/"]),
     ("jiff", &["src/sinks/opensearch"]),
     ("percent_encoding", &["src/sinks/opensearch", "src/sinks/pyroscope.rs"]),
-    ("rustix", &["src/sinks/remote/errors.rs"]),
+    ("rustix", &["src/sinks/remote/errors.rs", "src/http/accept.rs"]),
     ("cdrs_tokio", &["src/sinks/scylla"]),
     ("tokio", &["src/http", "src/exporter/scrape/", "src/sinks/scylla"]),
     ("serde_json", &["src/logger/", "src/sinks/"]),
