@@ -1,19 +1,22 @@
 //! The HTTP server: hyper on a current-thread tokio runtime, on the thread `http`.
 //!
-//! The thread does I/O only: it accepts, reads heads and writes bodies. Pages are made by other threads and
-//! arrive piece by piece ([`pages`]). Anybody who reaches the port may connect, so everything that a client can
-//! take has a bound, and each bound a counter:
+//! The thread does I/O only: it accepts connections, reads the heads of requests and writes responses. Other threads
+//! make the pages, which arrive piece by piece ([`pages`]). Anybody who reaches the port may connect. So everything
+//! that a client can take has a bound, and a counter tells how often the bound was reached:
 //!
-//! | bound | past it |
-//! |---|---|
-//! | connections | the one that is needed least is closed, or the new one refused ([`connections`]) |
-//! | bytes, fields and time of a head, time between requests | the connection is closed ([`limits`]) |
-//! | body of a request | none is read; the request is answered and the connection closed |
-//! | time of a response | the connection is reset |
-//! | requests sent ahead | they wait in the socket until those before them are answered |
-//! | descriptors | a connection is closed, or accepting pauses ([`accept`]) |
+//! | bound | what happens past it | counted in `metrics_server_http_*` |
+//! |---|---|---|
+//! | connections | the one that is needed least is closed ([`connections`]), or the new one is refused | `connections_evicted_total`, or `refused_total`, reason `connections` |
+//! | bytes and fields of a head | the connection is closed ([`limits`]) | `refused_total`, reason `head_size` |
+//! | time of a head | the connection is closed | `refused_total`, reason `head_time` |
+//! | time between two requests | the connection is closed | `idle_timeouts_total` |
+//! | body of a request: none | the request is answered, then the connection is closed | `refused_total`, reason `body` |
+//! | time of a response | the connection is reset | `slow_readers_total` |
+//! | passwords that wait to be checked | the request is answered with 503 ([`login`]) | `logins_refused_total`, reason `queue_full` |
+//! | descriptors | a connection is closed, or accepting pauses ([`accept`]) | `accept_errors_total`, `connections_evicted_total` |
 //!
-//! Nothing else uses hyper but for its type of bytes.
+//! Requests that a client sends ahead wait in its socket until those before them are answered, so they need no bound
+//! here. No other module uses hyper, except for its type [`pages::Bytes`].
 
 mod accept;
 mod accept_encoding;
@@ -57,13 +60,13 @@ pub use self::stats::HttpStats;
 pub use self::web_config::SharedWebConfig;
 use crate::logger::throttle::Throttle;
 
-/// Bytes that wait in a socket's buffer unsent; as many again are in a piece. A reader that takes nothing
-/// would otherwise fill a buffer of megabytes in the kernel.
+/// The kernel takes no more bytes of a response while so many wait unsent in the socket's buffer: as many as a piece
+/// of a page has. Without this bound a client that reads nothing would fill a buffer of megabytes.
 const UNSENT_BYTES_MAX: u32 = 128 << 10;
-/// How long responses may go on once the server is told to stop.
+/// How long the responses under way may still take once the server is told to stop.
 const LAST_RESPONSES: Duration = Duration::from_secs(2);
 
-/// A server that listens and does not answer yet.
+/// A server whose socket listens already, but which answers nobody before [`Self::run`].
 #[derive(Debug)]
 pub struct HttpServer {
     listener: TcpListener,
@@ -74,19 +77,19 @@ pub struct HttpServer {
     stop: Arc<watch::Sender<bool>>,
 }
 
-/// Ends [`HttpServer::run`] from another thread.
+/// A handle with which another thread ends [`HttpServer::run`].
 #[derive(Clone, Debug)]
 pub struct HttpStop(Arc<watch::Sender<bool>>);
 
 impl HttpStop {
-    /// Refuses new connections, and ends those that are open after the response at hand.
+    /// From now on no connection is accepted, and each open one is closed after the response that is under way.
     pub fn stop(&self) {
         self.0.send_replace(true);
     }
 }
 
 impl HttpServer {
-    /// Over a listening socket.
+    /// Makes a server of a listening socket.
     ///
     /// # Errors
     /// Those of `setsockopt(2)`.
@@ -98,7 +101,7 @@ impl HttpServer {
         web_config: Arc<SharedWebConfig>,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        // Connections inherit these.
+        // Each accepted connection inherits these options.
         let socket = SockRef::from(&listener);
         socket.set_tcp_nodelay(true)?;
         socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
@@ -106,7 +109,7 @@ impl HttpServer {
         Ok(Self { listener, pages, stats, limits, web_config, stop })
     }
 
-    /// How to end it.
+    /// A handle that ends this server.
     pub fn stop_handle(&self) -> HttpStop {
         HttpStop(Arc::clone(&self.stop))
     }
@@ -119,7 +122,7 @@ impl HttpServer {
         let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let tasks = LocalSet::new();
         tasks.block_on(&runtime, self.serve())?;
-        // Connections that are still open have had their time; this closes them.
+        // The tasks own the connections. Those that are still open have had their time, so they are closed here.
         drop(tasks);
         Ok(())
     }
@@ -131,6 +134,7 @@ impl HttpServer {
             stats: self.stats,
             refusal_log: RefusalLog::new(self.limits.log_interval),
             accept_log: RefCell::new(Throttle::new(self.limits.log_interval)),
+            slow_reader_log: RefCell::new(Throttle::new(self.limits.log_interval)),
             limits: self.limits,
             web_config: self.web_config,
             connections: Connections::default(),
@@ -140,7 +144,6 @@ impl HttpServer {
         connection::unless_stopping(&shared.stopping, accept::accept(&shared, &listener)).await;
         drop(listener);
         memory.abort();
-        // A connection that ends drops its share.
         let all_ended = pin!(shared.connections.all_ended());
         drop(tokio::time::timeout(LAST_RESPONSES, all_ended).await);
         Ok(())

@@ -184,6 +184,7 @@ impl OwnPage {
         self.one(OwnFamily::HttpConnectionsAccepted, http.accepted());
         let evicted = |state: Evicted| (state.as_str(), http.evicted(state) as f64);
         self.own(OwnFamily::HttpEvicted, Evicted::ALL.map(evicted));
+        self.one(OwnFamily::HttpIdleTimeouts, http.idle_timeouts());
         let refused = |reason: Refusal| (reason.as_str(), http.refused(reason) as f64);
         self.own(OwnFamily::HttpRefused, Refusal::ALL.map(refused));
         self.one(OwnFamily::HttpSlow, http.slow_readers());

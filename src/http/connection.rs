@@ -40,8 +40,9 @@ pub(super) async fn serve(
     if connection.within_deadlines(connection.serve(stream)).await.is_none() {
         match connection.progress.phase() {
             ConnectionPhase::Head => connection.shared.refuse(Refusal::HeadTime, peer),
-            ConnectionPhase::Response => connection.shared.stats.count_slow_reader(),
-            ConnectionPhase::Idle => {}
+            ConnectionPhase::Response => connection.shared.give_up_response(peer),
+            // Not logged: a client that keeps a connection for later does no wrong.
+            ConnectionPhase::Idle => connection.shared.stats.count_idle_timeout(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the HTTP server counts about itself.
 //!
-//! Written by the thread `http`, and by those that make pages; read by the page.
+//! The thread `http` writes these numbers, and the thread `exporter` reads them when it makes a page.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,7 +10,7 @@ use super::refusal::{Evicted, Refusal};
 /// The status codes that `/metrics` counts, in this order.
 pub(crate) const COUNTED_CODES: [u16; 3] = [200, 500, 503];
 
-/// Counters and gauges of the HTTP server; all start at 0.
+/// Counters and gauges of the HTTP server. All start at 0.
 #[derive(Debug, Default)]
 pub struct HttpStats {
     requests: [AtomicU64; COUNTED_CODES.len()],
@@ -20,12 +20,13 @@ pub struct HttpStats {
     accept_errors: AtomicU64,
     refused: [AtomicU64; Refusal::ALL.len()],
     evicted: [AtomicU64; Evicted::ALL.len()],
+    idle_timeouts: AtomicU64,
     slow_readers: AtomicU64,
     panics: AtomicU64,
 }
 
 impl HttpStats {
-    /// Answers to `/metrics` by code, in the order of `COUNTED_CODES`.
+    /// How many requests for `/metrics` were answered with each status code, in the order of [`COUNTED_CODES`].
     pub fn requests(&self) -> [(u16, u64); COUNTED_CODES.len()] {
         std::array::from_fn(|i| (COUNTED_CODES[i], self.requests[i].load(Relaxed)))
     }
@@ -50,14 +51,19 @@ impl HttpStats {
         self.accept_errors.load(Relaxed)
     }
 
-    /// Refusals, by reason.
+    /// Connections and requests refused for this reason.
     pub fn refused(&self, reason: Refusal) -> u64 {
         self.refused[reason as usize].load(Relaxed)
     }
 
-    /// Connections closed to make room for others, by what they were waiting for.
+    /// Connections closed to make room for others while they waited for this.
     pub fn evicted(&self, waiting_for: Evicted) -> u64 {
         self.evicted[waiting_for as usize].load(Relaxed)
+    }
+
+    /// Connections closed since no request came for too long.
+    pub fn idle_timeouts(&self) -> u64 {
+        self.idle_timeouts.load(Relaxed)
     }
 
     /// Responses given up at their deadline.
@@ -65,17 +71,17 @@ impl HttpStats {
         self.slow_readers.load(Relaxed)
     }
 
-    /// Faults of ours that were caught while a request was answered.
+    /// Panics that were caught while a request was answered.
     pub fn panics(&self) -> u64 {
         self.panics.load(Relaxed)
     }
 
-    /// Counts a fault of ours.
+    /// Counts a panic.
     pub(super) fn count_panic(&self) {
         self.panics.fetch_add(1, Relaxed);
     }
 
-    /// Counts a request in flight until the guard is dropped.
+    /// Counts a request for `/metrics` as in flight until the returned guard is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Relaxed);
         InFlight(Arc::clone(self))
@@ -107,12 +113,16 @@ impl HttpStats {
         self.evicted[waiting_for as usize].fetch_add(1, Relaxed);
     }
 
+    pub(super) fn count_idle_timeout(&self) {
+        self.idle_timeouts.fetch_add(1, Relaxed);
+    }
+
     pub(super) fn count_slow_reader(&self) {
         self.slow_readers.fetch_add(1, Relaxed);
     }
 }
 
-/// One request for `/metrics` in flight.
+/// Counts one request for `/metrics` as in flight until it is dropped.
 #[derive(Debug)]
 pub(super) struct InFlight(Arc<HttpStats>);
 

@@ -488,7 +488,7 @@ fn heads_have_a_time() {
     });
 }
 
-/// Closing an idle connection is no refusal.
+/// Closing an idle connection is counted, and is no refusal.
 #[test]
 fn idle_connections_are_closed() {
     let limits = limits().with_times(UNLIMITED, Duration::from_millis(50));
@@ -497,6 +497,7 @@ fn idle_connections_are_closed() {
         kept.write_all(b"GET /health HTTP/1.1\r\n\r\n").unwrap();
         read_head(&mut kept);
         assert_eq!(read_to_end(kept), "");
+        wait::until_true("it is counted", || stats.idle_timeouts() == 1);
         assert!(Refusal::ALL.iter().all(|&reason| stats.refused(reason) == 0));
     });
 }

@@ -17,6 +17,7 @@ mod expiry;
 mod flags;
 mod harness;
 mod http;
+mod http_log;
 mod http_memory;
 mod labels;
 mod limits;
