@@ -6,8 +6,8 @@ declare(strict_types=1);
  * Sends metrics to metrics-server, over UDP or a unix socket, in batches.
  *
  * Metric calls only append to a buffer; the buffer is sent when it is full, on flush(), and when the script ends,
- * also after exit() or a fatal error. Nothing here throws or warns on account of the network or of a value:
- * what could not be sent is lost and counted by dropped(). PHP 8.1 or newer, no extension beyond the default ones.
+ * also after exit() or a fatal error. Nothing here throws or warns on account of the network, of a metric's value or of
+ * a label's: values are numbers or numeric strings, and what could not be sent is lost and counted by dropped(). PHP 8.1 or newer, no extension beyond the default ones.
  */
 final class MetricsClient
 {
@@ -56,9 +56,10 @@ final class MetricsClient
     /**
      * Adds to a counter.
      *
+     * @param int|float|numeric-string $by
      * @param array<string, scalar|\Stringable|null> $labels
      */
-    public function inc(string $name, array $labels = [], int|float $by = 1, string $help = ''): void
+    public function inc(string $name, array $labels = [], mixed $by = 1, string $help = ''): void
     {
         $this->add('inc', $name, $labels, $by, $help);
     }
@@ -66,9 +67,10 @@ final class MetricsClient
     /**
      * Sets a gauge.
      *
+     * @param int|float|numeric-string $value
      * @param array<string, scalar|\Stringable|null> $labels
      */
-    public function set(string $name, int|float $value, array $labels = [], string $help = ''): void
+    public function set(string $name, mixed $value, array $labels = [], string $help = ''): void
     {
         $this->add('set', $name, $labels, $value, $help);
     }
@@ -76,6 +78,7 @@ final class MetricsClient
     /**
      * Observes a value into a histogram.
      *
+     * @param int|float|numeric-string $value
      * @param array<string, scalar|\Stringable|null> $labels
      * @param array<string, int|float|list<int|float>> $buckets the message's bucket fields, for example
      *     `['bucket_custom' => [0.1, 0.5, 1]]` or `['buckets' => 10, 'bucket_min' => 1, 'bucket_max' => 70]`;
@@ -83,7 +86,7 @@ final class MetricsClient
      */
     public function observe(
         string $name,
-        int|float $value,
+        mixed $value,
         array $labels = [],
         array $buckets = [],
         string $help = '',
@@ -122,18 +125,16 @@ final class MetricsClient
         string $op,
         string $name,
         array $labels,
-        int|float $value,
+        mixed $value,
         string $help,
         array $buckets = [],
     ): void {
         try {
-            if (!\is_finite($value)) {
-                throw new \ValueError('JSON has no text for NAN and INF');
-            }
+            $number = self::number($value);
             // serialize() tells all label sets apart, which joining their texts would not.
             $key = \serialize([$op, $name, $labels, $help, $buckets]);
             $prefix = $this->prefixes[$key] ?? $this->remember($key, $op, $name, $labels, $help, $buckets);
-            $message = $prefix . \json_encode($value, JSON_THROW_ON_ERROR) . "}\n";
+            $message = $prefix . \json_encode($number, JSON_THROW_ON_ERROR) . "}\n";
         } catch (\Throwable) {
             $this->dropped++;
             return;
@@ -170,6 +171,16 @@ final class MetricsClient
             $this->prefixes = [];
         }
         return $this->prefixes[$key] = \substr($json, 0, -1) . ',"value":';
+    }
+
+    /** A number as it is, and one in a text, such as a database gives, as a number. */
+    private static function number(mixed $value): int|float
+    {
+        $number = \is_string($value) && \is_numeric($value) ? $value + 0 : $value;
+        if (!\is_int($number) && !(\is_float($number) && \is_finite($number))) {
+            throw new \ValueError('a value is a finite number');
+        }
+        return $number;
     }
 
     private static function labelText(mixed $value): string

@@ -208,6 +208,43 @@ fn php_client() {
     }
 }
 
+/// Whatever a program passes as a value, the client must not end it.
+#[test]
+fn php_client_counts_what_is_no_number() {
+    let server = Server::start(&["-source-labels=false"]);
+    let script = r"
+        declare(strict_types=1);
+        [, $client, $address] = $argv;
+        require $client;
+        set_error_handler(function (int $level, string $text): never { throw new ErrorException($text); });
+        $metrics = new MetricsClient($address);
+        $metrics->set('text', '5');
+        $metrics->inc('texts_total', by: '1.5');
+        $metrics->observe('seconds', 0.25);
+        foreach ([null, 'five', '', true, [], new stdClass(), NAN, INF, '1e999'] as $value) {
+            $metrics->set('bad', $value);
+            $metrics->inc('bad', by: $value);
+            $metrics->observe('bad', $value);
+        }
+        $metrics->set('bad', 1, ['label' => []]);
+        $metrics->set('bad', 1, ['label' => new stdClass()]);
+        $metrics->flush();
+        echo $metrics->dropped();
+    ";
+    let mut php = program("php");
+    let address = format!("unix://{}", server.path("ms.sock").display());
+    php.args(["-r", script]).arg(example("php/MetricsClient.php")).arg(address);
+    let output = run_with_input(&mut php, "");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "29", "{output:?}");
+    let page = until("what PHP sent is counted", || {
+        let page = server.scrape();
+        if page.framed() == 3 { Ok(page) } else { Err(page.text) }
+    });
+    assert_eq!(page.accepted(), 3, "{}", page.text);
+    assert_eq!((page.get("text"), page.get("texts_total")), (Some(5.0), Some(1.5)));
+    server.stop();
+}
+
 /// PHP without a client: the two calls that people write, and what `json_encode` makes of PHP's values.
 #[test]
 fn php_by_hand() {
