@@ -41,7 +41,7 @@ use std::ffi::OsString;
 pub(crate) use address::GoAddr;
 pub(crate) use bounds::BoundsConfig;
 pub(crate) use cql::CqlTable;
-pub(crate) use error::UsageError;
+pub(crate) use error::{HINT, UsageError};
 pub(crate) use http::HttpConfig;
 pub(crate) use ingest::{IngestConfig, Pin};
 pub(crate) use labels::LabelsConfig;
@@ -89,6 +89,7 @@ pub(crate) fn parse(
             let config = Config::read(&values, env, warnings)?;
             if config.check_only {
                 files::check(&mut values)?;
+                files::check_sockets(&config.ingest.unix)?;
             }
             Ok(Invocation::Run(Box::new(config)))
         }

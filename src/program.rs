@@ -42,7 +42,7 @@ fn check(config: &Config) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            say(&format!("{error:#}\n"));
+            say(&format!("{error:#}\n{}\n", config::HINT));
             ExitCode::FAILURE
         }
     }
@@ -53,10 +53,14 @@ fn serve(config: Config) -> ExitCode {
     for warning in &config.warnings {
         log::warn!("{warning}");
     }
-    let ended = Server::bind(config).and_then(Server::run);
-    if let Err(error) = &ended {
-        log::error!("{error:#}");
-    }
+    let ended = match Server::bind(config) {
+        Ok(server) => server.run().inspect_err(|fault| log::error!("{fault:#}")),
+        Err(refusal) => {
+            log::error!("{refusal:#}");
+            log::info!("{}", config::HINT); // a line of its own, as behind other errors about flags
+            Err(refusal)
+        }
+    };
     logger::finish();
     if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -9,8 +9,8 @@ use super::flag::FlagKind;
 use super::table;
 use super::{go, usage};
 
-/// The last line of each error about the command line.
-const HINT: &str = "metrics-server -h lists all flags";
+/// The last line of each error about flags, whatever its status.
+pub(crate) const HINT: &str = "metrics-server -h lists all flags";
 
 /// A command line that cannot be run. Its text is one message of up to three lines, without a final newline.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl UsageError {
     pub(super) fn file(name: &str, path: &Path, cause: &str) -> Self {
         let path = go::quote(&path.to_string_lossy());
         Self {
-            message: format!("invalid file {path} for flag -{name}: {cause}"),
+            message: format!("invalid file {path} for flag -{name}: {cause}\n{HINT}"),
             class: Class::File,
         }
     }

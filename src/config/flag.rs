@@ -45,6 +45,10 @@ pub(super) enum Need {
     Not(&'static str, &'static str),
     /// This one is a URL that begins with `https://`.
     Https(&'static str),
+    /// This one is a URL without a user before its host.
+    NoLogin(&'static str),
+    /// One of these lists of unix sockets has one that is a file, not an abstract one.
+    SocketFile(&'static [&'static str]),
 }
 
 macro_rules! value_type {

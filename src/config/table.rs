@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::flag::{FlagKind, Nanos, Need, ValueSlot, flags};
-use Need::{Any, Https, Not, Without};
+use Need::{Any, Https, NoLogin, Not, SocketFile, Without};
 
 /// One flag.
 #[derive(Debug)]
@@ -59,12 +59,15 @@ const URL: &str = "a URL";
 const NO_ROUTER: &[Need] = &[Without("remote")];
 const UDP: &[Need] = &[Any(&["udp"])];
 const UNIX: &[Need] = &[Any(&["uds", "uds-pool"])];
+const UNIX_FILES: &[Need] = &[Any(&["uds", "uds-pool"]), SocketFile(&["uds", "uds-pool"])];
 const SHUTDOWN_UID: &[Need] = &[Any(&["uds", "uds-pool"]), Not("shutdown-from", "none")];
 const TTL: &[Need] = &[Any(&["metric-clean-up"])];
 const REMOTE: &[Need] = &[Any(&["remote"])];
 const LOKI: &[Need] = &[Any(&["loki-address"])];
 const LOKI_TLS: &[Need] = &[Any(&["loki-address"]), Https("loki-address")];
 const SEARCH: &[Need] = &[Any(&["METRICS_SERVER_SEARCH_URL"])];
+const SEARCH_LOGIN: &[Need] =
+    &[Any(&["METRICS_SERVER_SEARCH_URL"]), NoLogin("METRICS_SERVER_SEARCH_URL")];
 const SEARCH_TLS: &[Need] =
     &[Any(&["METRICS_SERVER_SEARCH_URL"]), Https("METRICS_SERVER_SEARCH_URL")];
 const SEARCH_CA: &[Need] = &[
@@ -95,7 +98,7 @@ flags! {
         uds_pool: Text("", "paths of unix sockets, separated by commas"), "uds-pool",
             "comma separated list of unix domain sockets";
         uds_mode: Text("0777", "an octal file mode, such as 0777 or 0660"), "uds-mode",
-            "octal file mode of the unix domain sockets", needs UNIX;
+            "octal file mode of the unix domain sockets", needs UNIX_FILES;
         uds_connections_max: Int(4096, 1..=1_000_000), "uds-connections-max",
             "most unix connections that are open at once", needs UNIX;
         uds_partials_max_bytes: Int(67_108_864, 65_536..=i64::MAX), "uds-partials-max-bytes",
@@ -163,7 +166,8 @@ flags! {
             "source ports that -remote sends from, so that the receiver's workers share the load", needs REMOTE;
     }
     Loki "Loki" {
-        loki_address: Text("", URL), "loki-address", "loki https endpoint", needs NO_ROUTER;
+        loki_address: Text("", URL), "loki-address",
+            "loki https endpoint", needs NO_ROUTER;
         loki_ca_path: Text("", FILE), "loki-ca-path", "path to loki ca certificate", needs LOKI_TLS;
         loki_cert_path: Text("", FILE), "loki-cert-path", "path to loki certificate", needs LOKI_TLS;
         loki_key_path: Text("", FILE), "loki-key-path", "path to loki key", needs LOKI_TLS;
@@ -240,13 +244,13 @@ pub(super) const VARIABLES: &[Variable] = &[
         name: "METRICS_SERVER_SEARCH_USER",
         group: Group::OpenSearch,
         help: "opensearch user, if the url holds none",
-        needs: SEARCH,
+        needs: SEARCH_LOGIN,
     },
     Variable {
         name: "METRICS_SERVER_SEARCH_PASSWORD",
         group: Group::OpenSearch,
         help: "its password",
-        needs: SEARCH,
+        needs: SEARCH_LOGIN,
     },
     Variable {
         name: "METRICS_SERVER_SCYLLADB_PASSWORD",
@@ -293,8 +297,12 @@ mod tests {
         let flags = FLAGS.iter().flat_map(|flag| flag.needs);
         for need in flags.chain(VARIABLES.iter().flat_map(|variable| variable.needs)) {
             match need {
-                Any(names) => assert!(names.iter().all(|name| known(name)), "{need:?}"),
-                Without(name) | Not(name, _) | Https(name) => assert!(known(name), "{need:?}"),
+                Any(names) | SocketFile(names) => {
+                    assert!(names.iter().all(|name| known(name)), "{need:?}");
+                }
+                Without(name) | Not(name, _) | Https(name) | NoLogin(name) => {
+                    assert!(known(name), "{need:?}");
+                }
             }
         }
     }

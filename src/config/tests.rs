@@ -355,6 +355,7 @@ fn a_bad_file_of_labels_is_no_matter_of_usage() {
         parse_with(&["-extra-labels-file-path", "/nonexistent/f"], &[]).expect_err("a refusal");
     assert_eq!(error.exit_code(), 1);
     let text = error.to_string();
+    assert!(text.ends_with("\nmetrics-server -h lists all flags"), "{text}");
     assert!(
         text.starts_with(
             "invalid file \"/nonexistent/f\" for flag -extra-labels-file-path: No such file"

@@ -128,7 +128,7 @@ mod tests {
     use super::*;
     use crate::config::table::find;
 
-    /// The flags of the original Go metrics-server, exactly as it prints them.
+    /// The flags of the original Go metrics-server, as it prints them but for three help texts that were not true.
     const ORIGINAL: &str = "
   -debug
     \tenable debug log level
@@ -173,7 +173,7 @@ mod tests {
 ";
 
     #[test]
-    fn usage_holds_the_original_flags_word_for_word() {
+    fn usage_holds_the_original_flags() {
         let usage = usage("./metrics-server");
         assert!(usage.starts_with("Usage of ./metrics-server:\n\nReceiving:\n  -"), "{usage}");
         let entries: Vec<&str> = ORIGINAL.trim_matches('\n').split("\n  -").collect();

@@ -3,6 +3,7 @@
 //! Pure. All of it follows from the needs in the table of flags; it must not know a single flag, but for
 //! those that say what is received.
 
+use super::convert::list;
 use super::environment::Environment;
 use super::flag::{FlagKind, Need, ValueSlot};
 use super::table::Flag;
@@ -53,6 +54,10 @@ fn line(name: &str, needs: &[Need], values: &mut Values, env: &Environment<'_>) 
         Need::Https(url) => {
             format!("{name} has no effect: {} does not begin with https://", shown(url))
         }
+        Need::NoLogin(url) => {
+            format!("{name} has no effect: {} has a login of its own", shown(url))
+        }
+        Need::SocketFile(_) => format!("{name} has no effect: abstract sockets are no files"),
     })
 }
 
@@ -66,7 +71,17 @@ fn is_met(need: Need, values: &mut Values, env: &Environment<'_>) -> bool {
             let url = text(name, values, env);
             url.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"))
         }
+        Need::NoLogin(name) => !has_login(&text(name, values, env)),
+        Need::SocketFile(names) => names
+            .iter()
+            .any(|name| list(&text(name, values, env)).iter().any(|path| !path.starts_with('@'))),
     }
+}
+
+/// Whether a user stands before the URL's host.
+fn has_login(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'))
 }
 
 /// What a flag or a variable says; empty where it is off or absent.
@@ -117,6 +132,7 @@ mod tests {
             (&["-metric-ttl=1h", "-metric-clean-up"], &[]),
             (&["-udp=", "-uds=a.sock", "-uds-mode=0600"], &[]),
             (&["-udp=", "-uds=", "-uds-pool=a.sock", "-uds-mode=0600"], &[]),
+            (&["-uds=@a", "-uds-pool=@b, c.sock", "-uds-mode=0600"], &[]),
             (&["-remote=:1", "-remote-sockets=1", "-sink-retry-max=1h"], &[]),
             (&["-loki-address=HTTPS://l", "-loki-ca-path=f", "-spill-dir=d"], &[]),
             (&["-opensearch-ca-path=f", "-spill-dir=d", "-spill-max-bytes=16777216"], &search),
@@ -138,6 +154,10 @@ mod tests {
             ),
             (&["-udp=", "-udp-rcvbuf=8192"], "-udp-rcvbuf has no effect without -udp"),
             (&["-uds=", "-uds-mode=0600"], "-uds-mode has no effect without -uds or -uds-pool"),
+            (
+                &["-uds=@a", "-uds-pool=@b, @c", "-uds-mode=0600"],
+                "-uds-mode has no effect: abstract sockets are no files",
+            ),
             (
                 &["-shutdown-uid=0", "-shutdown-from=none"],
                 "-shutdown-uid has no effect with -shutdown-from=none",
@@ -173,5 +193,27 @@ mod tests {
         let env = [("METRICS_SERVER_SCYLLADB_PASSWORD", "hunter2")];
         let line = "METRICS_SERVER_SCYLLADB_PASSWORD has no effect without -scylladb-hosts";
         assert_eq!(warned(&[], &env), [line]);
+    }
+
+    #[test]
+    fn a_login_beside_a_url_that_has_one_is_warned_of() {
+        for (url, warns) in [
+            ("https://joe:hunter2@s", true),
+            ("https://joe@s:9200/prefix", true),
+            ("https://s/a@b", false),
+            ("https://s", false),
+        ] {
+            let env = [
+                ("METRICS_SERVER_SEARCH_URL", url),
+                ("METRICS_SERVER_SEARCH_USER", "ann"),
+                ("METRICS_SERVER_SEARCH_PASSWORD", "hunter3"),
+            ];
+            let line = |name: &str| {
+                format!("{name} has no effect: METRICS_SERVER_SEARCH_URL has a login of its own")
+            };
+            let lines = [env[1].0, env[2].0].map(line);
+            let expected = if warns { lines.as_slice() } else { &[] };
+            assert_eq!(warned(&[], &env), expected, "{url}");
+        }
     }
 }

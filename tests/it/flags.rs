@@ -19,12 +19,15 @@ fn accepted(args: &[&str]) {
     assert_eq!(exit.code, Some(0), "{args:?}: {exit:?}");
 }
 
+/// The last line of each error about flags.
+const HINT: &str = "metrics-server -h lists all flags";
+
 /// Exit code 2, a first line, and at most what the flag takes and the hint behind it.
 fn refused(args: &[&str], first_line: &str) {
     let exit = run(&[&["-check-config"], args].concat());
     assert_eq!(exit.code, Some(2), "{args:?}: {exit:?}");
     assert_eq!(exit.stderr.lines().next(), Some(first_line), "{args:?}");
-    assert_eq!(exit.stderr.lines().last(), Some("metrics-server -h lists all flags"), "{args:?}");
+    assert_eq!(exit.stderr.lines().last(), Some(HINT), "{args:?}");
     assert!(exit.stderr.lines().count() <= 3, "{args:?}: {exit:?}");
     assert_eq!(exit.stdout, "");
 }
@@ -136,7 +139,7 @@ fn values_may_look_like_flags() {
     accepted(&["-uds=-x=y"]);
 }
 
-/// The flags of the original Go metrics-server, as its help shows them.
+/// The flags of the original Go metrics-server, as its help shows them but for three texts that were not true.
 const ORIGINAL: [&str; 20] = [
     "  -debug\n    \tenable debug log level\n",
     "  -extra-labels string\n    \tcoma separated metrics extra labels (extra-labels=label1:value2,label2:value2)\n",
@@ -224,10 +227,31 @@ fn check_config_reads_the_files() {
         let exit = run(&["-check-config", flag, "/nonexistent/pem"]);
         assert_eq!(exit.code, Some(1), "{exit:?}");
         assert!(exit.stderr.contains(flag) && exit.stderr.contains("/nonexistent/pem"), "{exit:?}");
+        assert_eq!(exit.stderr.lines().last(), Some(HINT));
     }
     let exit = run(&["-check-config", "-spill-dir", "/dev/null/rows"]);
     assert_eq!(exit.code, Some(1), "{exit:?}");
     assert!(exit.stderr.contains("-spill-dir"), "{exit:?}");
+}
+
+#[test]
+fn check_config_refuses_what_the_server_would_refuse() {
+    for args in [
+        ["-uds", "/nonexistent/dir/x.sock"],
+        ["-uds-pool", "/nonexistent/dir/x.sock"],
+        ["-uds", "/dev/null"],
+        ["-loki-address", "loki:3100"],
+    ] {
+        let [flag, value] = args;
+        let exit = run(&["-check-config", flag, value]);
+        assert_eq!(exit.code, Some(1), "{exit:?}");
+        assert!(exit.stderr.contains(flag), "{exit:?}");
+        assert_eq!(exit.stderr.lines().last(), Some(HINT), "{exit:?}");
+        let exit = run(&["-socket=127.0.0.1:0", "-udp=127.0.0.1:0", flag, value]);
+        assert_eq!(exit.code, Some(1), "{exit:?}");
+        assert!(exit.stderr.contains(flag), "{exit:?}");
+        assert!(exit.stderr.lines().last().is_some_and(|line| line.contains(HINT)), "{exit:?}");
+    }
 }
 
 #[test]
@@ -240,6 +264,10 @@ fn check_config_warns_of_flags_without_effect() {
             "-loki-address has no effect with -remote",
         ),
         (&["-loki-tenant", "t"], "-loki-tenant has no effect without -loki-address"),
+        (
+            &["-uds", "@abs", "-uds-mode", "0600"],
+            "-uds-mode has no effect: abstract sockets are no files",
+        ),
     ] {
         let exit = run(&[&["-check-config"], args].concat());
         assert_eq!(exit.code, Some(0), "{args:?}: {exit:?}");

@@ -161,11 +161,10 @@ fn a_size_of_zero_sends_at_once() {
 }
 
 #[test]
-fn a_user_without_a_password_is_not_sent_and_a_prefix_is_kept() {
+fn a_prefix_is_kept_and_without_a_login_none_is_sent() {
     let peer = Peer::start(well);
     let url = format!("http://127.0.0.1:{}/prefix/", peer.port);
-    let env = [(URL, url.as_str()), ("METRICS_SERVER_SEARCH_USER", "admin")];
-    let server = Server::start_with_env(&SOON, &env);
+    let server = Server::start_with_env(&SOON, &[(URL, url.as_str())]);
     server.send_unix(EVENT);
     settled(&server, 1);
     let requests = peer.requests();
@@ -388,6 +387,15 @@ fn flags_and_variables_that_cannot_be_meant_are_start_up_errors() {
     assert!(exit.stderr.contains(URL) && !exit.stderr.contains("pa55word"), "{}", exit.stderr);
     let exit = start(&["-check-config"], "user:pa55word@host");
     assert_eq!((exit.code, exit.stderr.contains(URL)), (Some(1), true), "{}", exit.stderr);
+    assert_eq!(exit.stderr.lines().last(), Some("metrics-server -h lists all flags"));
+    for half in ["METRICS_SERVER_SEARCH_USER", "METRICS_SERVER_SEARCH_PASSWORD"] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_metrics-server"));
+        command.arg("-check-config").env(URL, "http://h").env(half, "pa55word");
+        let output = command.output().expect("the program starts");
+        let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("belong together") && !stderr.contains("pa55word"), "{stderr}");
+    }
     let exit = start(&["-opensearch-ca-path", "none.pem"], "https://h");
     assert_eq!(exit.code, Some(1));
     let named = ["-opensearch-ca-path", "none.pem"];

@@ -28,10 +28,10 @@ impl fmt::Debug for Endpoint {
 }
 
 impl Endpoint {
-    /// Takes the login from the URL; if that has none, takes `user` and `password` if both are given.
+    /// Takes the login from the URL; if that has none, `user` and `password` are it, unless both are empty.
     ///
     /// # Errors
-    /// The URL cannot be used; names the variable.
+    /// The URL cannot be used, or one of `user` and `password` is missing; names the variables.
     pub(super) fn new(url: &str, user: &str, password: &str) -> anyhow::Result<Self> {
         let url = match HttpUrl::parse(url) {
             Ok(url) if url.has_query() => {
@@ -48,7 +48,10 @@ impl Endpoint {
                 let (user, password) = own.split_once(':').unwrap_or((own, ""));
                 Some(basic(&decoded(user)?, &decoded(password)?))
             }
-            None if user.is_empty() || password.is_empty() => None,
+            None if user.is_empty() && password.is_empty() => None,
+            None if user.is_empty() || password.is_empty() => bail!(
+                "METRICS_SERVER_SEARCH_USER and METRICS_SERVER_SEARCH_PASSWORD belong together: one is given, the other is missing"
+            ),
             None => Some(basic(user, password)),
         };
         Ok(Self { base, authorization })
@@ -100,8 +103,16 @@ mod tests {
             from("http://h", "admin", "se:cret").as_deref(),
             Some("Basic YWRtaW46c2U6Y3JldA==")
         );
-        assert_eq!(from("http://h", "admin", ""), None);
-        assert_eq!(from("http://h", "", "x"), None);
+        assert_eq!(from("http://h", "", ""), None);
+        assert_eq!(from("http://u:p@h", "admin", ""), basic("u:p"));
+    }
+
+    #[test]
+    fn half_a_login_is_refused() {
+        for (user, password) in [("admin", ""), ("", "secret")] {
+            let error = Endpoint::new("http://h", user, password).unwrap_err().to_string();
+            assert!(error.contains("belong together") && !error.contains("secret"), "{error}");
+        }
     }
 
     #[test]
