@@ -135,9 +135,9 @@ flags! {
         web_config_file: Text("", FILE), "web-config-file",
             "read tls, users and headers of the http port from this file (the format of prometheus' exporter-toolkit)";
         metric_clean_up: Bool(false), "metric-clean-up",
-            "enable clean up metric via metric-ttl time after creation", needs NO_ROUTER;
+            "remove a series from /metrics once -metric-ttl has passed since its last sample", needs NO_ROUTER;
         metric_ttl: Duration(24 * HOUR, ANY), "metric-ttl",
-            "enable metric clean up via specified amount of time from http endpoint", needs TTL;
+            "how long a series stays on /metrics after its last sample, with -metric-clean-up", needs TTL;
     }
     Bounds "Bounds" {
         message_max_bytes: Int(131_072, 65_536..=1_073_741_824), "message-max-bytes",
@@ -167,7 +167,7 @@ flags! {
     }
     Loki "Loki" {
         loki_address: Text("", URL), "loki-address",
-            "loki https endpoint", needs NO_ROUTER;
+            "address to push to loki, http or https, e.g http://localhost:3100/loki/api/v1/push", needs NO_ROUTER;
         loki_ca_path: Text("", FILE), "loki-ca-path", "path to loki ca certificate", needs LOKI_TLS;
         loki_cert_path: Text("", FILE), "loki-cert-path", "path to loki certificate", needs LOKI_TLS;
         loki_key_path: Text("", FILE), "loki-key-path", "path to loki key", needs LOKI_TLS;

@@ -137,7 +137,7 @@ mod tests {
   -extra-labels-file-path string
     \tread file with key=value labels (same as the java properties format)
   -loki-address string
-    \tloki https endpoint
+    \taddress to push to loki, http or https, e.g http://localhost:3100/loki/api/v1/push
   -loki-ca-path string
     \tpath to loki ca certificate
   -loki-cert-path string
@@ -145,9 +145,9 @@ mod tests {
   -loki-key-path string
     \tpath to loki key
   -metric-clean-up
-    \tenable clean up metric via metric-ttl time after creation
+    \tremove a series from /metrics once -metric-ttl has passed since its last sample
   -metric-ttl duration
-    \tenable metric clean up via specified amount of time from http endpoint (default 24h0m0s)
+    \thow long a series stays on /metrics after its last sample, with -metric-clean-up (default 24h0m0s)
   -opensearch-bulk-period duration
     \tbulk push period (default 5s)
   -opensearch-bulk-size-bytes int
