@@ -30,7 +30,7 @@
 //! 2  exposition  directory → text
 //!    http        connections; what it sends is made above it
 //! 1  wire, registry, sys, sinks
-//! 0  metric, config, control, stats, clock, logger, text, segmented_table, index_table, sync
+//! 0  metric, config, control, stats, clock, logger, text, pem, segmented_table, index_table, sync
 //! ```
 //!
 //! # Invariants
@@ -53,6 +53,7 @@ mod index_table;
 mod ingest;
 mod logger;
 mod metric;
+mod pem;
 mod program;
 mod registry;
 mod segmented_table;

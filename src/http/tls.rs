@@ -5,7 +5,7 @@
 
 mod choices;
 mod client_auth;
-mod pem;
+mod pem_source;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+
+use pem_source::PemSource;
 
 /// The first byte of every TLS connection: its record carries a handshake.
 const HANDSHAKE: u8 = 22;
@@ -158,18 +160,18 @@ impl TlsServerConfig {
         Ok(provider)
     }
 
-    fn certificate(&self) -> Option<pem::PemSource<'_>> {
-        pem::PemSource::of("cert_file", self.cert_file.as_deref(), "cert", self.cert.as_deref())
+    fn certificate(&self) -> Option<PemSource<'_>> {
+        PemSource::of("cert_file", self.cert_file.as_deref(), "cert", self.cert.as_deref())
     }
 
-    fn private_key(&self) -> Option<pem::PemSource<'_>> {
-        pem::PemSource::of("key_file", self.key_file.as_deref(), "key", self.key.as_deref())
+    fn private_key(&self) -> Option<PemSource<'_>> {
+        PemSource::of("key_file", self.key_file.as_deref(), "key", self.key.as_deref())
     }
 
     fn client_auth(&self) -> client_auth::ClientAuthSettings<'_> {
         client_auth::ClientAuthSettings {
             auth_type: self.client_auth_type.as_deref(),
-            authorities: pem::PemSource::of(
+            authorities: PemSource::of(
                 "client_ca_file",
                 self.client_ca_file.as_deref(),
                 "client_ca",

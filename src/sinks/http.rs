@@ -13,7 +13,7 @@ use ureq::{Agent, http};
 
 use tls::TlsOptions;
 
-pub(crate) mod pem;
+pub(crate) mod flag_file;
 pub(crate) mod tls;
 pub(crate) mod url;
 

@@ -11,7 +11,7 @@ use ureq::http::HeaderValue;
 use crate::config::LokiConfig;
 use crate::logger::throttle::Throttle;
 use crate::sinks::gzip::gzip;
-use crate::sinks::http::pem::FlagFile;
+use crate::sinks::http::flag_file::FlagFile;
 use crate::sinks::http::tls::TlsOptions;
 use crate::sinks::http::url::HttpUrl;
 use crate::sinks::http::{Client, RequestHead, Response};

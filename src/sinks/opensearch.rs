@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use crate::config::OpenSearchConfig;
 use crate::logger::throttle::Throttle;
-use crate::sinks::http::pem::FlagFile;
+use crate::sinks::http::flag_file::FlagFile;
 use crate::sinks::http::tls::TlsOptions;
 use crate::sinks::http::{Client, Response};
 pub(crate) use crate::sinks::opensearch::counters::BulkCounters;

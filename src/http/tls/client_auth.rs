@@ -22,7 +22,8 @@ use x509_cert::der::Decode;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
-use super::pem::PemSource;
+use super::pem_source::PemSource;
+use crate::pem;
 
 /// What the configuration says of clients' certificates.
 pub(super) struct ClientAuthSettings<'a> {
@@ -114,7 +115,7 @@ fn roots(
 ) -> anyhow::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     let Some((source, certificates)) = settings.authorities.as_ref().zip(certificates) else {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        roots.add_parsable_certificates(pem::system_authorities());
         ensure!(
             !roots.is_empty(),
             "client_ca_file is missing, and the system has no authorities to verify clients with"

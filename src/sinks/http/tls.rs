@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use anyhow::{Context, bail};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsProvider};
 
-use super::pem::FlagFile;
+use super::flag_file::FlagFile;
 
 /// Which certificates are used. A sink fills in what its flags name; the default is the system's authorities and no
 /// certificate of the client.

@@ -30,7 +30,7 @@ use super::error::describe;
 use super::failures::ConnectFailures;
 use super::transport::NodeTransport;
 use crate::config::ScyllaConfig;
-use crate::sinks::http::pem::FlagFile;
+use crate::sinks::http::flag_file::FlagFile;
 
 /// How long it may take to open a connection and to log in.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);

@@ -1,12 +1,11 @@
-//! Certificates from files that flags name, and those of the system's authorities.
+//! A file with certificates or a key that a flag names.
 //!
-//! Runs at start, and on the sender when files have changed. It must not know what certificates are for.
+//! Read at start, and on the sender when files have changed. It must not know what certificates are for.
 
-use std::fs;
-
-use anyhow::{Context, bail};
+use anyhow::Context;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+
+use crate::pem;
 
 /// A file that a flag names.
 #[derive(Clone, Debug, Default)]
@@ -16,7 +15,7 @@ pub(crate) struct FlagFile {
 }
 
 impl FlagFile {
-    /// The file at `path`, which is the value of the flag with this name; empty if there is none.
+    /// The file at `path`, which is the value of the flag with this name. An empty path means that there is no file.
     pub(crate) fn new(flag: &'static str, path: &str) -> Self {
         Self { flag, path: path.to_owned() }
     }
@@ -31,40 +30,35 @@ impl FlagFile {
         Some(self.path.as_str()).filter(|path| !path.is_empty())
     }
 
-    /// The authorities' certificates in the file, or the system's if there is no file.
+    /// The certificates of authorities in the file, or those of the system's authorities if the flag names no file.
     ///
     /// # Errors
     /// See [`Self::certificates`].
     pub(crate) fn authorities(&self) -> anyhow::Result<Vec<CertificateDer<'static>>> {
         match self.path() {
             Some(_) => self.certificates(),
-            None => Ok(rustls_native_certs::load_native_certs().certs),
+            None => Ok(pem::system_authorities()),
         }
     }
 
     /// The certificates in the file.
     ///
     /// # Errors
-    /// It cannot be read, or holds no certificate in PEM form; names flag and path.
+    /// It cannot be read, or holds no certificate in PEM form. The message names flag and path.
     pub(crate) fn certificates(&self) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-        let found = CertificateDer::pem_slice_iter(&self.read()?).collect::<Result<Vec<_>, _>>();
-        let found = found.with_context(|| self.to_string())?;
-        if found.is_empty() {
-            bail!("{self}: there is no certificate in PEM form in it");
-        }
-        Ok(found)
+        pem::certificates(&self.read()?).with_context(|| self.to_string())
     }
 
     /// The file's bytes.
     ///
     /// # Errors
-    /// It cannot be read; names flag and path.
+    /// It cannot be read. The message names flag and path.
     pub(crate) fn read(&self) -> anyhow::Result<Vec<u8>> {
-        fs::read(&self.path).with_context(|| format!("{self}: cannot read it"))
+        pem::read(&self.path).with_context(|| self.to_string())
     }
 }
 
-/// `-flag "path"`
+/// As messages name it: `-flag "path"`.
 impl std::fmt::Display for FlagFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {:?}", self.flag, self.path)
