@@ -36,6 +36,7 @@ mod stats;
 mod stream;
 mod tls;
 pub(crate) mod web_config;
+mod yaml_bool;
 
 use std::cell::RefCell;
 use std::io;

@@ -15,13 +15,15 @@ use anyhow::{Context, bail};
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::NoServerSessionStorage;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use pem_source::PemSource;
+
+use super::yaml_bool;
 
 /// The first byte of every TLS connection: its record carries a handshake.
 const HANDSHAKE: u8 = 22;
@@ -67,7 +69,14 @@ pub(crate) struct TlsServerConfig {
     max_version: Option<String>,
     cipher_suites: Option<Vec<String>>,
     curve_preferences: Option<Vec<String>>,
+    #[serde(deserialize_with = "prefer_server_cipher_suites")]
     prefer_server_cipher_suites: Option<bool>,
+}
+
+fn prefer_server_cipher_suites<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<bool>, D::Error> {
+    yaml_bool::read("prefer_server_cipher_suites", deserializer)
 }
 
 impl TlsServerConfig {

@@ -13,7 +13,7 @@ mod worker;
 use std::path::Path;
 use std::sync::Arc;
 
-use file::WebConfig;
+use file::{WebConfig, named};
 pub(crate) use shared::Reread;
 pub use shared::SharedWebConfig;
 pub(crate) use stats::WebConfigStats;
@@ -55,6 +55,9 @@ pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<OpenWebConfig> {
     let stats = Arc::new(WebConfigStats::default());
     let (login, checks) = Login::new(Arc::clone(stats.refused_logins()))?;
     let (shared, reads) = SharedWebConfig::open(path, login, Arc::clone(&stats))?;
+    if shared.current().asks_for_http2() {
+        log::warn!("{}", named(path, "http2: true has no effect: the port speaks HTTP/1.1"));
+    }
     let shared = Arc::new(shared);
     let worker = WebConfigWorker::new(&shared, reads, checks);
     Ok(OpenWebConfig { shared, stats, worker: Some(worker) })

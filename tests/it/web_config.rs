@@ -28,17 +28,22 @@ const TLS: [&str; 12] = [
 ];
 
 /// Each is a file.
-const OTHERS: [&str; 6] = [
+const OTHERS: [&str; 11] = [
     "",
     "tls_server_config:\nhttp_server_config:\nbasic_auth_users:\n",
     "http_server_config:\n  http2: false\n",
+    "http_server_config:\n  http2: true\n",
+    "http_server_config:\n  http2: yes\n",
+    "http_server_config:\n  http2: Off\n",
+    "http_server_config:\n  http2: ~\n",
+    "http_server_config:\n  http2: !!bool \"true\"\n",
     "http_server_config:\n  headers:\n    Strict-Transport-Security: max-age=31536000\n    X-XSS-Protection: \"1\"\n",
     "basic_auth_users:\n  a: $2a$10$gkJNWYY4/XW.LfFVAr5gcuJg6YX7jTHRJdkPiuov2Ds8eNIpTgDPS\n",
     "basic_auth_users: {b: $2b$04$gkJNWYY4/XW.LfFVAr5gcuJg6YX7jTHRJdkPiuov2Ds8eNIpTgDPS, c: $2y$12$gkJNWYY4/XW.LfFVAr5gcuJg6YX7jTHRJdkPiuov2Ds8eNIpTgDPS}\n",
 ];
 
 /// Files that promtool refuses.
-const REFUSED: [&str; 10] = [
+const REFUSED: [&str; 18] = [
     "tls_server_config: {cert_file: server.pem}",
     "tls_server_config: {cert_file: absent.pem, key_file: server.key}",
     "tls_server_config: {cert_file: server.pem, key_file: server.key, keyfile: server.key}",
@@ -49,6 +54,14 @@ const REFUSED: [&str; 10] = [
     "basic_auth_users: {a: secret}",
     "http_server_config: {headers: {X-Frame-Options: allow}}",
     "http_server_config: {headers: {Server: mine}}",
+    "http_server_config: {http2: \"true\"}",
+    "http_server_config: {http2: \"yes\"}",
+    "http_server_config: {http2: 'no'}",
+    "http_server_config: {http2: !!str true}",
+    "http_server_config: {http2: 1}",
+    "tls_server_config: {cert_file: server.pem, key_file: server.key, prefer_server_cipher_suites: \"false\"}",
+    "tls_server_config: {cert_file: server.pem, key_file: server.key, prefer_server_cipher_suites: \"\"}",
+    "rate_limit:",
 ];
 
 /// A folder with the files that the configurations name.
@@ -135,4 +148,40 @@ fn the_server_does_not_start_with_a_file_that_check_config_refuses() {
     assert_eq!(exit.code, Some(1));
     assert!(exit.stderr.contains("-web-config-file web.yml: "), "{}", exit.stderr);
     assert!(exit.stderr.contains("one of key_file and key is missing"), "{}", exit.stderr);
+}
+
+#[test]
+fn a_key_of_a_wrong_kind_is_named() {
+    let folder = folder();
+    for (yaml, said) in [
+        ("http_server_config: {http2: \"true\"}", "http2: this is no bool"),
+        (
+            "tls_server_config: {prefer_server_cipher_suites: 'no'}",
+            "prefer_server_cipher_suites: this is no bool",
+        ),
+        ("rate_limit:", "rate_limit is not supported"),
+        ("rate_limit: {burst: 1}", "rate_limit is not supported"),
+    ] {
+        let file = folder.path().join("web.yml");
+        fs::write(&file, yaml).unwrap();
+        let own = check(&file);
+        assert_eq!(own.status.code(), Some(1), "{yaml}");
+        assert!(text(&own).contains(said), "{yaml}\n{}", text(&own));
+    }
+}
+
+/// The server speaks HTTP/1.1 all the same, and says so.
+#[test]
+fn a_file_that_asks_for_http2_is_told_that_it_has_no_effect() {
+    let folder = folder();
+    let args = [&crate::common::server::BASE[..], &["-web-config-file", "web.yml"]].concat();
+    for (value, lines) in [("true", 1), ("false", 0), ("~", 0)] {
+        let yaml = format!("http_server_config: {{http2: {value}}}");
+        fs::write(folder.path().join("web.yml"), yaml).unwrap();
+        let server = crate::common::Server::must_start(folder.path(), &args);
+        assert_eq!(crate::common::http::get(server.http, "/health").unwrap().status, 200);
+        let stderr = server.stop().stderr;
+        let told = "-web-config-file web.yml: http2: true has no effect: the port speaks HTTP/1.1";
+        assert_eq!(stderr.matches(told).count(), lines, "{value}\n{stderr}");
+    }
 }

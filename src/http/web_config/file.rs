@@ -1,6 +1,6 @@
-//! The file of `-web-config-file`: its schema, and what its values come to.
+//! The file of `-web-config-file`: which keys it may have, and the settings that they amount to.
 //!
-//! It must not know when it is read nor by whom the result is used.
+//! It must not know when the file is read, nor who uses the settings.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,19 +8,21 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use hyper::header::{HeaderName, HeaderValue};
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 use super::headers;
 use crate::http::login::Users;
 use crate::http::tls::TlsServerConfig;
+use crate::http::yaml_bool;
 
-/// What a file asks for, ready for use.
+/// The settings of a file, ready for use.
 #[derive(Default)]
 pub(crate) struct WebConfig {
     tls: Option<Arc<rustls::ServerConfig>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     users: Option<Arc<Users>>,
+    asks_for_http2: bool,
 }
 
 /// A file as it is written, with its paths resolved.
@@ -30,16 +32,27 @@ pub(crate) struct WebConfigFile {
     tls_server_config: Option<TlsServerConfig>,
     http_server_config: Option<HttpServerConfig>,
     basic_auth_users: Option<BTreeMap<String, String>>,
-    rate_limit: Option<IgnoredAny>,
+    /// Whether the key `rate_limit` is there, with whatever value: null is refused as well.
+    #[serde(rename = "rate_limit", deserialize_with = "is_there")]
+    has_rate_limit: bool,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct HttpServerConfig {
-    /// Says whether HTTP/2 may be spoken. It need not be, so both values mean HTTP/1.
-    #[serde(rename = "http2")]
-    _http2: Option<bool>,
+    /// Whether HTTP/2 may be spoken. It need not be: this server speaks HTTP/1.1 whatever the value is.
+    #[serde(deserialize_with = "http2")]
+    http2: Option<bool>,
     headers: Option<BTreeMap<String, String>>,
+}
+
+fn http2<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    yaml_bool::read("http2", deserializer)
+}
+
+/// Called only where a key is there.
+fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|IgnoredAny| true)
 }
 
 impl WebConfig {
@@ -51,19 +64,24 @@ impl WebConfig {
         WebConfigFile::read(path)?.build(path)
     }
 
-    /// What new connections speak; `None` for plain text.
+    /// The TLS of new connections; `None` where they speak plain text.
     pub(crate) fn tls(&self) -> Option<&Arc<rustls::ServerConfig>> {
         self.tls.as_ref()
     }
 
-    /// What every response bears.
+    /// The headers that every response gets.
     pub(crate) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         &self.headers
     }
 
-    /// Who may log in; `None` where nobody has to.
+    /// Who may log in; `None` where requests need no login.
     pub(crate) fn users(&self) -> Option<&Arc<Users>> {
         self.users.as_ref()
+    }
+
+    /// Whether the file says `http2: true`, which has no effect.
+    pub(crate) fn asks_for_http2(&self) -> bool {
+        self.asks_for_http2
     }
 }
 
@@ -71,8 +89,8 @@ impl WebConfigFile {
     /// Reads and parses a file, but none of those that it names.
     ///
     /// # Errors
-    /// It cannot be read, is no YAML, or has a key that is unknown, double, or of a wrong type. The message names
-    /// flag and path, and where it stands.
+    /// The file cannot be read, is no YAML, or has a key that is unknown, given twice, or of a wrong type. The message
+    /// names flag and path, and the place of the mistake.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| named(path, "cannot read it"))?;
         // A bad line is not shown: it may hold a key or a hash.
@@ -81,7 +99,8 @@ impl WebConfigFile {
             .with_context(|| named(path, "this is no web configuration"))?;
         let mut file = read.unwrap_or_default();
         if let Some(tls) = &mut file.tls_server_config {
-            tls.resolve(path.parent().unwrap_or(Path::new("")));
+            // Only `/` and the empty path have no parent, and neither is a file that could have been read.
+            tls.resolve(path.parent().expect("the path of a file has a parent"));
         }
         Ok(file)
     }
@@ -94,13 +113,13 @@ impl WebConfigFile {
     /// Reads the files that this one names and checks all values. `path` is for messages.
     ///
     /// # Errors
-    /// What the file asks for cannot be had; the message names flag, path and key.
+    /// A file that it names cannot be read, or a value cannot be used. The message names flag, path and key.
     pub(crate) fn build(&self, path: &Path) -> anyhow::Result<WebConfig> {
         self.checked().with_context(|| named(path, "it cannot be used"))
     }
 
     fn checked(&self) -> anyhow::Result<WebConfig> {
-        if self.rate_limit.is_some() {
+        if self.has_rate_limit {
             bail!(
                 "rate_limit is not supported: -http-connections-max bounds connections, and a page is made once \
                  for all who ask meanwhile; remove it"
@@ -115,11 +134,12 @@ impl WebConfigFile {
             tls: tls.context("tls_server_config")?,
             headers: headers.context("http_server_config")?,
             users: users.context("basic_auth_users")?.map(Arc::new),
+            asks_for_http2: http.and_then(|http| http.http2) == Some(true),
         })
     }
 }
 
-/// A message about the file, as errors and log lines begin.
+/// A message about the file, in the form in which errors and log lines name it.
 pub(super) fn named(path: &Path, what: &str) -> String {
     format!("-web-config-file {}: {what}", path.display())
 }

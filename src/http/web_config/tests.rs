@@ -70,6 +70,7 @@ fn nothing_is_asked_for_by_an_empty_file_nor_by_empty_sections() {
         "tls_server_config:\nhttp_server_config:\nbasic_auth_users:\n",
         "tls_server_config: {}\nhttp_server_config:\n  http2: false\n  headers: {}\nbasic_auth_users: {}\n",
         "tls_server_config:\n  cert_file: ''\n  key_file: ''\n  client_auth_type: ''\n",
+        "http_server_config:\n  http2: ~\ntls_server_config:\n  prefer_server_cipher_suites:\n",
         "http_server_config:\n  http2: yes\n  headers:\n    X-XSS-Protection: ''\n",
     ];
     for yaml in nothing {
@@ -151,7 +152,14 @@ fn what_is_wrong_with_the_form_is_named_with_its_place_and_shows_no_secret() {
         ("basic_auth_users: [secret]\n", ["mapping", "line 1"]),
         ("tls_server_config: secret\n", ["mapping", "line 1"]),
         ("tls_server_config: {cipher_suites: secret}\n", ["sequence", "line 1"]),
-        ("http_server_config:\n  http2: secret\n", ["bool", "line 2"]),
+        ("http_server_config:\n  http2: secret\n", ["http2: this is no bool", "line 2"]),
+        ("http_server_config:\n  http2: \"true\"\n", ["http2: this is no bool", "line 2"]),
+        ("http_server_config:\n  http2: 'no'\n", ["http2: this is no bool", "line 2"]),
+        ("http_server_config:\n  http2: 1\n", ["expected http2: true or false", "line 2"]),
+        (
+            "tls_server_config:\n  prefer_server_cipher_suites: \"false\"\n",
+            ["prefer_server_cipher_suites: this is no bool", "line 2"],
+        ),
         ("basic_auth_users:\n  a: [secret\n", ["this is no web configuration", "line"]),
     ] {
         let refusal = folder.refusal(yaml);
@@ -184,6 +192,8 @@ fn what_cannot_be_had_is_refused_by_its_key() {
             "curve_preferences: \"CurveP521\" is not supported",
         ),
         ("rate_limit:\n  burst: 1\n".into(), "rate_limit is not supported"),
+        ("rate_limit:\n".into(), "rate_limit is not supported"),
+        ("rate_limit: ~\n".into(), "rate_limit is not supported"),
         (
             "http_server_config: {headers: {Server: me}}".into(),
             "http_server_config: headers: \"Server\" cannot be set; choose among Strict-Transport-Security",
