@@ -10,6 +10,8 @@
 //! What is done with the bytes is a [`Handler`], so that the same loop without one is the limit that
 //! speed is measured against.
 
+use std::time::Duration;
+
 use crate::metric::Rejection;
 use crate::sys::recv::Datagrams;
 use crate::text::labels::ConstantLabel;
@@ -43,8 +45,9 @@ pub trait Handler: std::fmt::Debug {
     type Stream: std::fmt::Debug;
 
     /// What is kept of a connection at its beginning. `peer_uid` is the user who has connected, where
-    /// [`Settings::peer_uids`] asks for it and the kernel tells it.
-    fn open(peer_uid: Option<u32>) -> Self::Stream;
+    /// [`Settings::peer_uids`] asks for it and the kernel tells it. With a `refusal` each of its messages is refused
+    /// for that reason.
+    fn open(peer_uid: Option<u32>, refusal: Option<Rejection>) -> Self::Stream;
 
     /// Between batches.
     fn between(&mut self, now_ns: u64);
@@ -88,4 +91,6 @@ pub struct Settings {
     pub partials_max_bytes: usize,
     /// Whether the kernel is asked, once for each unix connection, who has connected.
     pub peer_uids: bool,
+    /// How long a unix connection may be idle.
+    pub idle_timeout: Option<Duration>,
 }

@@ -14,4 +14,4 @@ pub(crate) use self::families::STANDARD_FAMILIES;
 pub(crate) use self::families::{FamilyDesc, OwnFamily, StandardFamily};
 pub use self::families::{is_reserved, markdown_table};
 pub(crate) use self::loop_lag::LOOP_LAG_BOUNDS_SECONDS;
-pub use self::worker_stats::{Stats, Transport, WorkerStats};
+pub use self::worker_stats::{CloseReason, Stats, Transport, WorkerStats};

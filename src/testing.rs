@@ -96,7 +96,9 @@ pub mod sinks {
 }
 
 pub mod stats {
-    pub use crate::stats::{Counter, Stats, Transport, WorkerStats, is_reserved, markdown_table};
+    pub use crate::stats::{
+        CloseReason, Counter, Stats, Transport, WorkerStats, is_reserved, markdown_table,
+    };
 }
 
 pub mod sys {

@@ -41,6 +41,7 @@ pub(crate) fn run(options: &Options) -> Result<String> {
         descriptors_room: 4096,
         partials_max_bytes: 64 << 20,
         peer_uids: false,
+        idle_timeout: None,
     };
     let (sockets, listener) = bind(options)?;
     let udp_sockets =

@@ -32,6 +32,8 @@ pub(crate) struct IngestConfig {
     pub uds_mode: u32,
     /// Most unix connections open at once, all workers together.
     pub connections_max: usize,
+    /// How long a unix connection may be idle; `None`: for ever.
+    pub idle_timeout: Option<Duration>,
     /// Most bytes kept of unfinished messages, all unix connections together; at least one message.
     pub partials_max_bytes: usize,
     /// The longest message; at least 65536, so that a whole datagram fits.
@@ -64,6 +66,7 @@ impl IngestConfig {
             batch_wait: duration(values.udp_batch_wait),
             uds_mode: mode(&values.uds_mode)?,
             connections_max: size(values.uds_connections_max),
+            idle_timeout: Some(duration(values.uds_idle_timeout)).filter(|time| !time.is_zero()),
             partials_max_bytes: size(values.uds_partials_max_bytes),
             message_max_bytes: size(values.message_max_bytes),
             labels_max: size(values.labels_max),

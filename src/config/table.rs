@@ -42,7 +42,8 @@ pub(super) struct Variable {
 const MICROSECOND: Nanos = 1_000;
 const MILLISECOND: Nanos = 1_000 * MICROSECOND;
 const SECOND: Nanos = 1_000 * MILLISECOND;
-const HOUR: Nanos = 3_600 * SECOND;
+const MINUTE: Nanos = 60 * SECOND;
+const HOUR: Nanos = 60 * MINUTE;
 
 const ANY: RangeInclusive<i64> = i64::MIN..=i64::MAX;
 const POSITIVE: RangeInclusive<i64> = 1..=i64::MAX;
@@ -100,7 +101,9 @@ flags! {
         uds_mode: Text("0777", "an octal file mode, such as 0777 or 0660"), "uds-mode",
             "octal file mode of the unix domain sockets", needs UNIX_FILES;
         uds_connections_max: Int(4096, 1..=1_000_000), "uds-connections-max",
-            "most unix connections that are open at once", needs UNIX;
+            "most unix connections that are open at once; past it the one that is idle longest is closed", needs UNIX;
+        uds_idle_timeout: Duration(5 * MINUTE, 0..=168 * HOUR), "uds-idle-timeout",
+            "a unix connection without a byte for so long is closed (0: never)", needs UNIX;
         uds_partials_max_bytes: Int(67_108_864, 65_536..=i64::MAX), "uds-partials-max-bytes",
             "most bytes kept of unfinished messages, all unix connections together", needs UNIX;
         udp_rcvbuf: Int(8_388_608, 4_096..=1_073_741_823), "udp-rcvbuf",

@@ -40,6 +40,7 @@ fn no_flags_give_the_defaults() {
         batch_wait: Duration::from_micros(200),
         uds_mode: 0o777,
         connections_max: 4096,
+        idle_timeout: Some(Duration::from_mins(5)),
         partials_max_bytes: 64 << 20,
         message_max_bytes: 128 << 10,
         labels_max: 64,
@@ -154,6 +155,7 @@ fn new_flags_reach_their_fields() {
         "-lines-max=7",
         "-name-lines-max=8",
         "-memory-max=1048576",
+        "-uds-idle-timeout=0",
         "-mixed-label-sets=false",
         "-source-labels=false",
         "-shutdown-from=any",
@@ -169,6 +171,7 @@ fn new_flags_reach_their_fields() {
         (Duration::ZERO, 0o660, 10)
     );
     assert_eq!((ingest.partials_max_bytes, ingest.message_max_bytes), (65_536, 65_536));
+    assert_eq!(ingest.idle_timeout, None);
     let bounds = &config.bounds;
     assert_eq!((ingest.labels_max, bounds.buckets_max), (5, 6));
     assert_eq!((bounds.lines_max, bounds.name_lines_max, bounds.memory_max_bytes), (7, 8, 1 << 20));

@@ -15,7 +15,9 @@ use crate::http::{Evicted, HttpStats, Refusal};
 use crate::metric::{Coercion, Kind, Op, OpType, Rejection};
 use crate::registry::Registry;
 use crate::sinks::all_counters::AllSinkCounters;
-use crate::stats::{LOOP_LAG_BOUNDS_SECONDS, OwnFamily, StandardFamily, Stats, Transport};
+use crate::stats::{
+    CloseReason, LOOP_LAG_BOUNDS_SECONDS, OwnFamily, StandardFamily, Stats, Transport,
+};
 
 mod own_page;
 mod sinks;
@@ -124,10 +126,15 @@ impl OwnPage {
             stats.iter().map(|worker| worker.connections.get() as f64),
         );
         self.sum(OwnFamily::ConnectionsAccepted, stats, |worker| worker.connections_accepted.get());
+        let reasons = CloseReason::ALL.iter().map(|reason| reason.as_str());
+        self.sums(OwnFamily::ConnectionsClosed, stats, reasons, |worker| {
+            &worker.connections_closed
+        });
         self.sum(OwnFamily::ConnectionsHandedOver, stats, |worker| {
             worker.connections_handed_over.get()
         });
         self.sum(OwnFamily::ConnectionsRefused, stats, |worker| worker.connections_refused.get());
+        self.sum(OwnFamily::AcceptPauses, stats, |worker| worker.accept_pauses.get());
         self.sum(OwnFamily::AcceptErrors, stats, |worker| worker.accept_errors.get());
         self.sum(OwnFamily::PartialBytes, stats, |worker| worker.partial_bytes.get());
         self.loop_lag(stats);

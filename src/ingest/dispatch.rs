@@ -47,6 +47,8 @@ pub struct Dispatch {
 pub struct Stream {
     /// The user who has connected, where it matters.
     peer_uid: Option<u32>,
+    /// Why each of its messages is refused.
+    refusal: Option<Rejection>,
     framer: Option<Framer>,
     /// The beginning of a message that has not arrived whole.
     kept: Vec<u8>,
@@ -80,8 +82,8 @@ impl Dispatch {
 impl Handler for Dispatch {
     type Stream = Stream;
 
-    fn open(peer_uid: Option<u32>) -> Stream {
-        Stream { peer_uid, ..Stream::default() }
+    fn open(peer_uid: Option<u32>, refusal: Option<Rejection>) -> Stream {
+        Stream { peer_uid, refusal, ..Stream::default() }
     }
 
     fn between(&mut self, now_ns: u64) {
@@ -138,7 +140,10 @@ impl Handler for Dispatch {
         let framer = stream.framer.get_or_insert_with(|| Framer::new(*message_max_bytes));
         let process = AssertUnwindSafe(|| {
             let mut cursor = templates.read(listener, received.reborrow());
-            processor.messages(&mut cursor, framer, kept);
+            match stream.refusal {
+                None => processor.messages(&mut cursor, framer, kept),
+                Some(reason) => processor.refuse_messages(&cursor, framer, kept, reason),
+            }
         });
         if catch_unwind(process).is_err() {
             *framer = Framer::new(*message_max_bytes);

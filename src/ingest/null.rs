@@ -26,7 +26,7 @@ impl Null {
 impl Handler for Null {
     type Stream = ();
 
-    fn open(_peer_uid: Option<u32>) -> Self::Stream {}
+    fn open(_peer_uid: Option<u32>, _refusal: Option<Rejection>) -> Self::Stream {}
 
     fn between(&mut self, _now_ns: u64) {}
 

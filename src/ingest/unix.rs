@@ -2,9 +2,12 @@
 //!
 //! ```text
 //!  accept ─▶ balancer ─▶ kept here ─────────▶ connections: read by turns
-//!                │  └──▶ another worker's queue ─▶ take_over there
-//!                └─────▶ closed: past the bound
+//!                └──▶ another worker's queue ─▶ take_over there
 //! ```
+//!
+//! At the bound of connections a newcomer takes the place of the one that has been idle for the longest time. If all
+//! are active, its messages are refused, each with a reason. In no case are bytes left unread that a client has
+//! written with success: it may close at once, and never learn of it.
 
 use std::io;
 use std::net::Shutdown;
@@ -17,16 +20,23 @@ use socket2::SockRef;
 
 use crate::ingest::turn::Turn;
 use crate::ingest::{Handler, Settings};
-use crate::stats::Stats;
+use crate::stats::{Stats, WorkerStats};
 pub use balancer::Balancer;
+use connection::NewConnection;
 pub(crate) use connections::FIRST_CONNECTION;
-use connections::{NewConnection, READ_BYTES, UnixConnections};
+use connections::{READ_BYTES, UnixConnections};
+use idle_lists::ACTIVE_NS;
 
 mod balancer;
+mod connection;
 mod connections;
+mod idle_lists;
 
 /// Accepts in a turn.
 const ACCEPTS_PER_TURN: usize = 64;
+/// Connections that a worker may have past the bound, those about to close and those that are refused: as many as
+/// one turn accepts, so that each of them can evict another. Further clients wait in the listener's queue.
+const PAST_BOUND_MAX: u64 = ACCEPTS_PER_TURN as u64;
 
 /// A listener that all workers share, and the number by which its messages are labelled.
 #[derive(Clone, Debug)]
@@ -51,6 +61,9 @@ pub struct UnixSources<H: Handler> {
     stats: Stats,
     balancer: Arc<Balancer>,
     descriptors_room: u64,
+    /// Whether the server stops: all connections are closed when they are read, so all bounds but that of
+    /// descriptors are off.
+    sealed: bool,
 }
 
 impl<H: Handler> UnixSources<H> {
@@ -68,7 +81,7 @@ impl<H: Handler> UnixSources<H> {
         let buffer_bytes = if used { settings.message_max_bytes + READ_BYTES + padding } else { 0 };
         let connections = UnixConnections::new(worker, Arc::clone(&stats), buffer_bytes, settings);
         let descriptors_room = settings.descriptors_room as u64;
-        Self { worker, listeners, connections, stats, balancer, descriptors_room }
+        Self { worker, listeners, connections, stats, balancer, descriptors_room, sealed: false }
     }
 
     /// How many listeners there are.
@@ -81,25 +94,36 @@ impl<H: Handler> UnixSources<H> {
         self.listeners.iter().map(|listener| listener.socket.as_fd())
     }
 
-    /// Accepts what waits, up to a turn's worth. The tokens of connections that stay are told to `ready`.
+    fn stats(&self) -> &WorkerStats {
+        &self.stats[self.worker]
+    }
+
+    /// Accepts what waits, up to a turn's worth. The tokens of connections that are to be read are told to `ready`.
     pub(super) fn accept(
         &mut self,
         index: usize,
         registry: &Registry,
+        now_ns: u64,
         ready: &mut impl FnMut(usize),
     ) -> Turn {
         let NumberedListener { socket, number: listener } = self.listeners[index].clone();
         for _ in 0..ACCEPTS_PER_TURN {
-            if self.balancer.load() >= self.descriptors_room {
-                // They wait in the listener's queue; scrapes and logs keep their descriptors.
-                self.stats[self.worker].accept_errors.add(1);
+            if self.balancer.open() >= self.descriptors_room {
+                return self.starve(now_ns, ready);
+            }
+            let has_room = self.sealed || self.balancer.has_room_for_accepted();
+            if !has_room && self.connections.past_bound() >= PAST_BOUND_MAX {
+                self.stats().accept_pauses.add(1);
                 return Turn::Starved;
             }
             match socket.accept() {
                 Ok((stream, _)) => {
-                    let connection = NewConnection { stream, listener };
-                    if let Some(connection) = self.balancer.place(self.worker, connection) {
-                        self.connections.keep(connection, registry, ready);
+                    self.stats().connections_accepted.add(1);
+                    let connection = NewConnection::new(stream, listener);
+                    if !has_room {
+                        self.take_past_bound(connection, registry, now_ns, ready);
+                    } else if let Some(connection) = self.balancer.place(self.worker, connection) {
+                        self.connections.admit(connection, registry, now_ns, ready);
                     }
                 }
                 Err(error) => match error.kind() {
@@ -108,26 +132,80 @@ impl<H: Handler> UnixSources<H> {
                         return Turn::Drained;
                     }
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
-                    _ => {
-                        self.stats[self.worker].accept_errors.add(1);
-                        return Turn::Starved;
-                    }
+                    _ => return self.starve(now_ns, ready),
                 },
             }
         }
         Turn::More
     }
 
-    /// Takes over what others have handed here. The tokens are told to `ready`.
-    pub(super) fn take_over(&mut self, registry: &Registry, ready: &mut impl FnMut(usize)) {
-        while let Some(connection) = self.balancer.take_over(self.worker) {
-            self.connections.keep(connection, registry, ready);
+    /// Lets clients wait in the listener's queue for want of descriptors; scrapes and logs keep theirs. An idle
+    /// connection makes room, unless others are about to close.
+    #[cold]
+    fn starve(&mut self, now_ns: u64, ready: &mut impl FnMut(usize)) -> Turn {
+        self.stats().accept_errors.add(1);
+        if !self.sealed && self.connections.past_bound() == 0 {
+            // Since the client waits and loses nothing, one that has sent nothing yet has its second to do so.
+            self.connections.evict(ACTIVE_NS, now_ns, ready);
         }
+        Turn::Starved
+    }
+
+    /// Takes over what others have handed here. The tokens are told to `ready`.
+    pub(super) fn take_over(
+        &mut self,
+        registry: &Registry,
+        now_ns: u64,
+        ready: &mut impl FnMut(usize),
+    ) {
+        while (self.sealed || self.connections.past_bound() < PAST_BOUND_MAX)
+            && let Some(connection) = self.balancer.take_over(self.worker)
+        {
+            if self.sealed || self.balancer.has_room_for_handed_over() {
+                self.connections.admit(connection, registry, now_ns, ready);
+            } else {
+                self.take_past_bound(connection, registry, now_ns, ready);
+            }
+        }
+    }
+
+    /// Finds a place for a connection at the bound: that of one that is idle, here or at another worker; if there
+    /// is none, its messages are refused.
+    #[cold]
+    fn take_past_bound(
+        &mut self,
+        connection: NewConnection,
+        registry: &Registry,
+        now_ns: u64,
+        ready: &mut impl FnMut(usize),
+    ) {
+        // One that has sent nothing yet may go at once: bytes that it has written by now are read, and if it has
+        // written none it learns of its end by the first write. A newcomer that is refused loses its messages.
+        if self.connections.evict(0, now_ns, ready) {
+            self.connections.admit(connection, registry, now_ns, ready);
+        } else {
+            // Told at once, so that no other worker hands one here before the end of this turn.
+            self.connections.publish_evictable();
+            let connection = self.balancer.place_past_bound(self.worker, connection, now_ns);
+            if let Some(connection) = connection {
+                self.connections.refuse(connection, registry, now_ns, ready);
+            }
+        }
+    }
+
+    /// When the worker has something to do here next, though no event may tell.
+    pub(super) fn next_due_ns(&self) -> Option<u64> {
+        let may_take_over = self.connections.past_bound() < PAST_BOUND_MAX;
+        if may_take_over && self.balancer.hands_over_to(self.worker) {
+            return Some(0); // there was no room for it when it came
+        }
+        self.connections.next_due_ns()
     }
 
     /// Takes no new data: later connects are refused, later writes fail at the client. What is queued
     /// can still be read. Returns the tokens of all connections, to be drained.
-    pub(super) fn seal(&self) -> Vec<usize> {
+    pub(super) fn seal(&mut self) -> Vec<usize> {
+        self.sealed = true;
         for listener in &self.listeners {
             // Fails only if another worker has done it already.
             drop(SockRef::from(&*listener.socket).shutdown(Shutdown::Read));

@@ -115,19 +115,23 @@ impl<H: Handler> Worker<H> {
 
     /// Sleeps until a source has something or a rest is over. Returns the time at which it woke.
     fn sleep(&mut self, events: &mut Events) -> io::Result<u64> {
-        let timeout = if !self.starved.is_empty() {
-            Some(Duration::from_nanos(STARVED_REST_NS))
-        } else if self.sources.unix.connections.has_partials() {
-            Some(Duration::from_nanos(PARTIALS_PERIOD_NS))
-        } else {
-            None
-        };
         let asleep_ns = clock::now_ns();
+        let timeout = self.sleep_ns(asleep_ns).map(Duration::from_nanos);
         self.sources.poll(events, timeout)?;
         let awake_ns = clock::now_ns();
         self.lag_timer.slept(awake_ns - asleep_ns);
         self.stats().wakeups.add(1);
         Ok(awake_ns)
+    }
+
+    /// How long the worker may sleep at most; without unix connections and clients that wait it is not limited.
+    fn sleep_ns(&self, now_ns: u64) -> Option<u64> {
+        let unix = &self.sources.unix;
+        let rest_ns = if unix.connections.freed() { 0 } else { STARVED_REST_NS };
+        let rest_ns = (!self.starved.is_empty()).then_some(rest_ns);
+        let partials_ns = unix.connections.has_partials().then_some(PARTIALS_PERIOD_NS);
+        let due_ns = unix.next_due_ns().map(|due_ns| due_ns.saturating_sub(now_ns));
+        rest_ns.into_iter().chain(partials_ns).chain(due_ns).min()
     }
 
     /// Looks for further sources while some are ready. Returns the time afterwards.

@@ -36,6 +36,8 @@ reasons! {
         TimedOut => "timed_out",
         /// The object had not ended when all unfinished ones together reached `-uds-partials-max-bytes`.
         PartialsLimit => "partials_limit",
+        /// The connection came when `-uds-connections-max` others were open and active.
+        ConnectionsLimit => "connections_limit",
         /// Not JSON.
         Syntax => "syntax",
         /// Nested deeper than 16 levels.

@@ -90,7 +90,7 @@ impl Printer {
         self.connections = Some(PrintedLine { at: now, count });
         log::warn!(
             summary = "unix connections refused", count = refused, limit = limit;
-            "{refused} unix connections refused: {limit} were open; raise -uds-connections-max to allow more"
+            "{refused} unix connections refused: {limit} were open, none of them idle; raise -uds-connections-max to allow more"
         );
     }
 }

@@ -120,6 +120,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         descriptors_room: descriptors_room(config)?,
         partials_max_bytes: config.ingest.partials_max_bytes,
         peer_uids: matches!(config.shutdown.from, ShutdownFrom::UnixUsers(_)),
+        idle_timeout: config.ingest.idle_timeout,
     })
 }
 

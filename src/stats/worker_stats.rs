@@ -6,7 +6,7 @@ use crossbeam::utils::CachePadded;
 
 use super::counter::{Counter, Gauge};
 use super::loop_lag::LoopLag;
-use crate::metric::{Coercion, Coercions, Op, OpType, Rejection};
+use crate::metric::{Coercion, Coercions, Op, OpType, Rejection, reasons};
 
 /// All workers' counters, each worker's on cache lines of its own.
 pub type Stats = Arc<[CachePadded<WorkerStats>]>;
@@ -23,6 +23,19 @@ pub enum Transport {
 impl Transport {
     /// Values of the label `transport`; a transport's own is the one at its number.
     pub const NAMES: [&'static str; 2] = ["udp", "unix"];
+}
+
+reasons! {
+    /// Why the server has closed a unix connection of its own accord; its text is the `reason` label of
+    /// `metrics_server_unix_connections_closed_total`.
+    CloseReason {
+        /// It came when `-uds-connections-max` others were active, and was read for as long as such ones are.
+        ConnectionsLimit => "connections_limit",
+        /// Another needed its place, and it had been idle for longer than all others.
+        Evicted => "evicted",
+        /// It had been idle for `-uds-idle-timeout`.
+        IdleTimeout => "idle_timeout",
+    }
 }
 
 /// One worker's counters, which that worker alone writes.
@@ -52,8 +65,17 @@ pub struct WorkerStats {
     pub connections_accepted: Counter,
     /// Unix connections handed over to a worker with fewer.
     pub connections_handed_over: Counter,
-    /// Unix connections closed at once, since as many were open as may be.
+    /// Unix connections whose messages were refused, since as many others were open as may be, and active.
     pub connections_refused: Counter,
+    /// Unix connections that the server has closed of its own accord, by reason.
+    pub connections_closed: [Counter; CloseReason::COUNT],
+    /// Unix connections of this worker that count towards their bound. Not on the page.
+    pub connections_admitted: Gauge,
+    /// From when on this worker has a unix connection that it could evict; 0 if it has none. Not on the page.
+    pub evictable_from_ns: Gauge,
+    /// Times that clients were left in the listener's queue, since this worker had as many unix connections past
+    /// their bound as it may.
+    pub accept_pauses: Counter,
     /// Times that accepting a unix connection failed for want of descriptors or memory.
     pub accept_errors: Counter,
     /// Bytes that this worker keeps of messages that have not arrived whole.

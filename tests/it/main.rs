@@ -41,6 +41,7 @@ mod stop;
 mod template_equals_parse;
 mod tidy;
 mod unix;
+mod unix_limits;
 mod web_config;
 mod web_config_login;
 mod web_config_reload;

@@ -40,16 +40,23 @@ fn the_metrics_are_those_of_the_page() {
     stands("docs/metrics.md", "metrics", &stats::markdown_table());
 }
 
-#[test]
-fn each_reason_is_explained() {
-    let text = document("docs/messages.md");
+/// Whether a table of the document explains each of these reasons.
+#[track_caller]
+fn explains(name: &str, reasons: impl Iterator<Item = &'static str>) {
+    let text = document(name);
     // First cells of table rows; one row may explain several reasons.
     let cells = text.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
     let explained: Vec<&str> = cells.flat_map(|cell| cell.split('`')).collect();
-    let reasons = Rejection::ALL.iter().map(|reason| reason.as_str());
-    for reason in reasons.chain(Coercion::ALL.iter().map(|reason| reason.as_str())) {
-        assert!(explained.contains(&reason), "docs/messages.md explains no `{reason}`");
+    for reason in reasons {
+        assert!(explained.contains(&reason), "{name} explains no `{reason}`");
     }
+}
+
+#[test]
+fn each_reason_is_explained() {
+    explains("docs/messages.md", Rejection::ALL.iter().map(|reason| reason.as_str()));
+    explains("docs/messages.md", Coercion::ALL.iter().map(|reason| reason.as_str()));
+    explains("docs/operating.md", stats::CloseReason::ALL.iter().map(|reason| reason.as_str()));
 }
 
 #[test]

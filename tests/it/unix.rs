@@ -1,14 +1,14 @@
 //! Unix sockets: files and modes, many clients at once, streams cut anywhere, clients that misbehave.
 
 use std::fs;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::process;
 use std::time::{Duration, Instant};
 
 use crate::common::send::Client;
 use crate::common::server::temp_dir;
-use crate::common::wait::{until, until_true};
+use crate::common::wait::until;
 use crate::common::{Page, Server, inc};
 
 /// The value of a counter that came over `ms.sock`.
@@ -113,62 +113,6 @@ fn half_closed_connections_are_closed() {
         // One may be that of the scrape before.
         if now <= before + 1 { Ok(()) } else { Err(format!("{now} open, {before} before")) }
     });
-    server.stop();
-}
-
-/// Connects, and waits until the server has closed the connection.
-fn connect_in_vain(server: &Server) {
-    let mut client = server.connect("ms.sock");
-    match client.stream().read(&mut [0; 1]) {
-        Ok(read) => assert_eq!(read, 0),
-        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
-    }
-}
-
-/// How many refused connections each line of the log stands for.
-fn logged_refusals(log: &str) -> Vec<u64> {
-    let counts = log.lines().filter(|line| line.contains("level=warning")).filter_map(|line| {
-        let (before, after) = line.split_once(" unix connections refused: 4 were open")?;
-        assert!(after.contains("raise -uds-connections-max"), "{line}");
-        before.rsplit('"').next()?.parse().ok()
-    });
-    counts.collect()
-}
-
-#[test]
-fn refused_connections_are_logged_at_most_once_in_the_interval() {
-    let flags = ["-uds-connections-max", "4", "-log-interval"];
-    let server = Server::start(&[&flags[..], &["1h"]].concat());
-    let held: Vec<Client> = (0..4).map(|_| server.connect("ms.sock")).collect();
-    server.settled();
-    connect_in_vain(&server);
-    until_true("the first is logged", || logged_refusals(&server.stderr()) == [1]);
-    (0..5).for_each(|_| connect_in_vain(&server));
-    drop(held);
-    assert_eq!(server.settled().own("unix_connections_refused_total"), 6);
-    assert_eq!(logged_refusals(&server.stop().stderr), [1]);
-
-    let server = Server::start(&[&flags[..], &["100ms"]].concat());
-    let held: Vec<Client> = (0..4).map(|_| server.connect("ms.sock")).collect();
-    server.settled();
-    (0..6).for_each(|_| connect_in_vain(&server));
-    let logged = || logged_refusals(&server.stderr()).iter().sum::<u64>();
-    until_true("all are in one line or another", || logged() == 6);
-    drop(held);
-    server.stop();
-}
-
-#[test]
-fn too_many_connections_are_closed_at_once() {
-    let server = Server::start(&["-uds-connections-max", "4"]);
-    let held: Vec<Client> = (0..4).map(|_| server.connect("ms.sock")).collect();
-    server.settled();
-    connect_in_vain(&server);
-    drop(held);
-    let page = server.settled();
-    assert_eq!(page.own("unix_connections_refused_total"), 1);
-    server.send_unix(inc("ma"));
-    assert_eq!(counted(&server.settled(), "ma"), Some(1.0));
     server.stop();
 }
 

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::counter::{Counted, Meaning, SampleCounter};
 use super::proof;
+use crate::metric::Rejection;
 use crate::wire::frame::{Frame, Framer};
 use crate::wire::json::Parser;
 use crate::wire::template::{Cursor, DatagramBatch, Miss, TemplateKey};
@@ -60,6 +61,25 @@ impl Processor {
                 Some(frame) => self.framed(cursor, frame, miss),
                 None => return,
             }
+        }
+    }
+
+    /// Refuses the messages of the received bytes from `from` on. The framer has seen the bytes before.
+    #[cold]
+    pub(super) fn refuse_messages(
+        &self,
+        cursor: &Cursor<'_, Option<Meaning>>,
+        framer: &mut Framer,
+        from: usize,
+        reason: Rejection,
+    ) {
+        let mut pos = from;
+        while let Some(frame) = framer.next(cursor.bytes(), &mut pos) {
+            let (reason, message) = match frame {
+                Frame::Object { start, end, .. } => (reason, start..end),
+                Frame::Refused { reason, start, end } => (reason, start..end),
+            };
+            self.counter.book_refused(cursor.listener(), reason, &cursor.bytes()[message]);
         }
     }
 

@@ -1,8 +1,10 @@
-//! Which worker a new unix connection goes to, or none: the bound of connections and the balance of workers.
+//! Which worker a new unix connection goes to: the bound of connections and the balance of workers.
 //!
 //! A connect wakes one worker (`EPOLLEXCLUSIVE`), which alone does not spread: the same one may be
 //! woken again and again. So a worker that holds some connections more than the least loaded one
-//! hands a new one over. All ingest workers share it; it must not know how a connection is read.
+//! hands a new one over. At the bound of connections one that has none to evict hands it to one that has, so that
+//! each worker closes its own connections alone. All ingest workers share it; it must not know how a connection is
+//! read.
 
 use std::sync::Arc;
 
@@ -10,13 +12,15 @@ use crossbeam::queue::ArrayQueue;
 
 use crate::control::Control;
 use crate::ingest::log_slots::LogSlots;
-use crate::ingest::unix::connections::NewConnection;
+use crate::ingest::unix::connection::NewConnection;
 use crate::stats::Stats;
 
 /// Connections that a worker may hold more than the least loaded one before it hands over.
 const SKEW_MAX: u64 = 8;
 /// Connections that wait to be taken over by one worker; past it the one that accepted keeps them.
 const HAND_OVER_QUEUE: usize = 1024;
+/// Past the bound fewer may wait, since each takes a descriptor more than the bound says: as many as one turn accepts.
+const PAST_BOUND_QUEUE: usize = 64;
 
 /// Places new connections; one for all workers.
 #[derive(Debug)]
@@ -42,42 +46,102 @@ impl Balancer {
         Arc::new(Self { queues, stats, control, log, connections_max })
     }
 
+    /// Connections of all workers that count towards the bound.
+    fn admitted(&self) -> u64 {
+        self.stats.iter().map(|worker| worker.connections_admitted.get()).sum()
+    }
+
+    /// Connections on their way from one worker to another.
+    fn handed_over(&self) -> u64 {
+        self.queues.iter().map(|queue| queue.len() as u64).sum()
+    }
+
+    /// All connections of all workers, as many as there are descriptors for them.
+    pub(super) fn open(&self) -> u64 {
+        let open: u64 = self.stats.iter().map(|worker| worker.connections.get()).sum();
+        open + self.handed_over()
+    }
+
+    /// Whether one more may be accepted without closing another.
+    pub(super) fn has_room_for_accepted(&self) -> bool {
+        self.admitted() + self.handed_over() < self.connections_max
+    }
+
+    /// Whether one more that was handed over may be taken in without closing another. Others on their way do not
+    /// count: for each it is found out when it arrives.
+    pub(super) fn has_room_for_handed_over(&self) -> bool {
+        self.admitted() < self.connections_max
+    }
+
+    /// Whether connections wait to be taken over by this worker.
+    pub(super) fn hands_over_to(&self, worker: usize) -> bool {
+        !self.queues[worker].is_empty()
+    }
+
     /// Connections of one worker. Those on their way count for the worker that will take them over.
     fn load_of(&self, worker: usize) -> u64 {
-        self.stats[worker].connections.get() + self.queues[worker].len() as u64
+        self.stats[worker].connections_admitted.get() + self.queues[worker].len() as u64
     }
 
-    /// Connections of all workers.
-    pub(super) fn load(&self) -> u64 {
-        (0..self.queues.len()).map(|worker| self.load_of(worker)).sum()
-    }
-
-    /// Places a connection that this worker has accepted. It comes back if the worker is to keep it; otherwise
-    /// it was handed over, or closed past the bound.
+    /// Places a connection for which there is room. It comes back if the worker that has accepted it is to keep it.
     pub(super) fn place(&self, worker: usize, connection: NewConnection) -> Option<NewConnection> {
-        let stats = &self.stats[worker];
-        stats.connections_accepted.add(1);
-        if self.load() >= self.connections_max {
-            stats.connections_refused.add(1);
-            if self.log.note_refused_connection() {
-                self.control.wake_main();
-            }
-            return None;
-        }
         let least_loaded = (0..self.queues.len()).fold(worker, |least, other| {
             if self.load_of(other) < self.load_of(least) { other } else { least }
         });
         if self.load_of(worker) < self.load_of(least_loaded) + SKEW_MAX {
             return Some(connection);
         }
-        match self.queues[least_loaded].push(connection) {
-            Ok(()) => {
-                stats.connections_handed_over.add(1);
-                self.control.wake(least_loaded);
-                None
+        self.hand_over(worker, least_loaded, connection).err()
+    }
+
+    /// Places a connection for which there is no room, and for which this worker has no other to evict. It comes
+    /// back if no other worker has one either: then its messages are refused.
+    #[cold]
+    pub(super) fn place_past_bound(
+        &self,
+        worker: usize,
+        mut connection: NewConnection,
+        now_ns: u64,
+    ) -> Option<NewConnection> {
+        // What a worker tells may be out of date by a turn, so the next one may hand the connection on as well, but
+        // no further than to each of the others.
+        if connection.hops + 1 < self.queues.len()
+            && let Some(other) = self.longest_idle(worker, now_ns)
+        {
+            connection.hops += 1;
+            match self.hand_over(worker, other, connection) {
+                Ok(()) => return None,
+                Err(back) => connection = back,
             }
-            Err(connection) => Some(connection),
         }
+        self.stats[worker].connections_refused.add(1);
+        if self.log.note_refused_connection() {
+            self.control.wake_main();
+        }
+        Some(connection)
+    }
+
+    /// The other worker that has the longest idle connection to evict.
+    fn longest_idle(&self, worker: usize, now_ns: u64) -> Option<usize> {
+        let others = (0..self.queues.len()).filter(|&other| other != worker);
+        let evictable = others.filter_map(|other| {
+            let from_ns = self.stats[other].evictable_from_ns.get();
+            let has_one = (1..=now_ns).contains(&from_ns);
+            (has_one && self.queues[other].len() < PAST_BOUND_QUEUE).then_some((from_ns, other))
+        });
+        evictable.min().map(|(_, other)| other)
+    }
+
+    fn hand_over(
+        &self,
+        worker: usize,
+        to: usize,
+        connection: NewConnection,
+    ) -> Result<(), NewConnection> {
+        self.queues[to].push(connection)?;
+        self.stats[worker].connections_handed_over.add(1);
+        self.control.wake(to);
+        Ok(())
     }
 
     /// The next connection that another worker has handed to this one.

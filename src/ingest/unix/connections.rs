@@ -1,49 +1,36 @@
-//! One worker's unix connections: reading them by turns, and the bounds of what they leave unfinished.
+//! One worker's unix connections, and how they are read by turns.
 //!
 //! Owned by an ingest worker. It must not know where connections come from.
 
 use std::io::{self, Read};
 use std::net::Shutdown;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
-use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 
+use super::connection::{Connection, NewConnection, Standing};
+use super::idle_lists::{IdleList, IdleLists};
 use crate::ingest::turn::Turn;
 use crate::ingest::{Handler, Settings};
 use crate::metric::Rejection;
-use crate::stats::{Stats, WorkerStats};
+use crate::stats::{CloseReason, Stats, WorkerStats};
 use crate::sys::socket;
 use crate::wire::padded::Padded;
+
+mod closing;
+mod partials;
 
 /// Bytes of one read.
 pub(super) const READ_BYTES: usize = 64 << 10;
 /// Reads of one connection in a turn: 256 KiB, about a millisecond, then it is the others' turn.
 const READS_PER_TURN: usize = 4;
-/// A message may stay unfinished for this long.
-const PARTIAL_NS_MAX: u64 = 30_000_000_000;
+/// So much is read of a connection whose messages are refused. A client that connects to write some messages has
+/// them in its socket's buffer, which holds 208 KiB unless it asks for more (`net.core.wmem_default`).
+const REFUSED_BYTES_MAX: usize = 256 << 10;
 
 /// Tokens of connections begin here; those below are listeners, UDP and the waker.
 pub(crate) const FIRST_CONNECTION: usize = 1 << 16;
-
-/// A connection that nobody reads yet.
-#[derive(Debug)]
-pub(super) struct NewConnection {
-    pub(super) stream: UnixStream,
-    /// The number of the listener that it came to.
-    pub(super) listener: usize,
-}
-
-#[derive(Debug)]
-struct Connection<S> {
-    stream: UnixStream,
-    listener: usize,
-    state: S,
-    /// Bytes kept of an unfinished message.
-    kept: usize,
-    /// When the unfinished message began; 0 without one.
-    since_ns: u64,
-}
 
 /// All of one worker's connections.
 #[derive(Debug)]
@@ -52,6 +39,9 @@ pub(crate) struct UnixConnections<H: Handler> {
     stats: Stats,
     connections: Vec<Option<Connection<H::Stream>>>,
     vacant: Vec<usize>,
+    /// Those that are not sealed.
+    idle: IdleLists,
+    idle_timeout_ns: Option<u64>,
     buffer: Vec<u8>,
     /// Bytes kept of unfinished messages.
     partial_bytes: u64,
@@ -71,11 +61,15 @@ impl<H: Handler> UnixConnections<H> {
         buffer_bytes: usize,
         settings: &Settings,
     ) -> Self {
+        let nanoseconds =
+            |time: Duration| u64::try_from(time.as_nanos()).expect("flags hold at most 2^63 ns");
         Self {
             worker,
             stats,
             connections: Vec::new(),
             vacant: Vec::new(),
+            idle: IdleLists::new(),
+            idle_timeout_ns: settings.idle_timeout.map(nanoseconds),
             buffer: vec![0; buffer_bytes],
             partial_bytes: 0,
             partials_max_bytes: settings.partials_max_bytes as u64,
@@ -88,11 +82,34 @@ impl<H: Handler> UnixConnections<H> {
         &self.stats[self.worker]
     }
 
-    /// Takes a connection in and tells its token to `ready`.
-    pub(super) fn keep(
+    /// Takes a connection in whose messages count, and tells its token to `ready`.
+    pub(super) fn admit(
         &mut self,
-        NewConnection { mut stream, listener }: NewConnection,
+        connection: NewConnection,
         registry: &Registry,
+        now_ns: u64,
+        ready: &mut impl FnMut(usize),
+    ) {
+        self.keep(connection, Standing::Admitted, registry, now_ns, ready);
+    }
+
+    /// Takes a connection in to refuse its messages, and tells its token to `ready`.
+    pub(super) fn refuse(
+        &mut self,
+        connection: NewConnection,
+        registry: &Registry,
+        now_ns: u64,
+        ready: &mut impl FnMut(usize),
+    ) {
+        self.keep(connection, Standing::Refused { bytes: 0 }, registry, now_ns, ready);
+    }
+
+    fn keep(
+        &mut self,
+        NewConnection { mut stream, listener, .. }: NewConnection,
+        standing: Standing,
+        registry: &Registry,
+        now_ns: u64,
         ready: &mut impl FnMut(usize),
     ) {
         let index = self.vacant.pop().unwrap_or_else(|| {
@@ -106,13 +123,22 @@ impl<H: Handler> UnixConnections<H> {
             self.vacant.push(index);
             return;
         }
-        let connections = &self.stats().connections;
-        connections.set(connections.get() + 1);
+        let (list, refusal) = if standing.is_within_bound() {
+            (IdleList::Silent, None)
+        } else {
+            (IdleList::Refused, Some(Rejection::ConnectionsLimit))
+        };
         // Whom the kernel does not tell is on no list.
         let peer_uid = if self.peer_uids { socket::peer_uid(stream.as_fd()).ok() } else { None };
-        let state = H::open(peer_uid);
+        let state = H::open(peer_uid, refusal);
         self.connections[index] =
-            Some(Connection { stream, listener, state, kept: 0, since_ns: 0 });
+            Some(Connection { stream, listener, standing, state, kept: 0, since_ns: 0 });
+        self.idle.put_last(list, index, now_ns);
+        let stats = self.stats();
+        stats.connections.set(stats.connections.get() + 1);
+        if standing.is_within_bound() {
+            stats.connections_admitted.set(stats.connections_admitted.get() + 1);
+        }
         ready(token.0); // looked at once without an edge: most clients have written already
     }
 
@@ -127,6 +153,7 @@ impl<H: Handler> UnixConnections<H> {
         let Some(Some(connection)) = self.connections.get_mut(index) else { return Turn::Drained };
         let mut turn = Turn::More;
         let mut ended = false;
+        let mut bytes = 0;
         let before = connection.kept;
         for _ in 0..READS_PER_TURN {
             let kept = handler.restore(&mut connection.state, &mut self.buffer);
@@ -135,6 +162,7 @@ impl<H: Handler> UnixConnections<H> {
                 Ok(n) => {
                     let (listener, state) = (connection.listener, &mut connection.state);
                     let filled = kept + n;
+                    bytes += n;
                     let received = Padded::new(&mut self.buffer, filled);
                     connection.kept = handler.stream(listener, state, received, kept);
                     if kept == 0 || connection.kept < filled {
@@ -154,33 +182,39 @@ impl<H: Handler> UnixConnections<H> {
         let after = connection.kept;
         self.change_partial_bytes(before, after);
         if after > before && self.partials_full() {
-            self.refuse_partial(index, handler, Rejection::PartialsLimit);
+            self.refuse_partial(index, handler, Rejection::PartialsLimit, now_ns);
         }
         if ended {
             self.close(index, handler, registry);
-            turn = Turn::Drained;
+            return Turn::Drained;
         }
-        turn
+        if self.note_read(index, bytes, now_ns) { Turn::More } else { turn }
     }
 
-    /// Books what is kept of a connection's unfinished message after a change; it was `before` bytes.
-    fn change_partial_bytes(&mut self, before: usize, after: usize) {
-        self.partial_bytes = self.partial_bytes + after as u64 - before as u64;
-        self.stats().partial_bytes.set(self.partial_bytes);
-    }
-
-    /// Whether the unfinished messages of all workers together have reached their bound.
-    fn partials_full(&self) -> bool {
-        let bytes = self.stats.iter().map(|worker| worker.partial_bytes.get());
-        bytes.sum::<u64>() > self.partials_max_bytes
-    }
-
-    /// Refuses the unfinished message of a connection; the connection goes on.
-    fn refuse_partial(&mut self, index: usize, handler: &mut H, reason: Rejection) {
-        let Some(Some(connection)) = self.connections.get_mut(index) else { return };
-        handler.refuse(connection.listener, &mut connection.state, reason);
-        let kept = std::mem::take(&mut connection.kept);
-        self.change_partial_bytes(kept, 0);
+    /// Notes that a turn has read so many bytes of a connection that goes on. Returns whether the connection is
+    /// sealed by that, and so has to be read to its end.
+    fn note_read(&mut self, index: usize, bytes: usize, now_ns: u64) -> bool {
+        let Some(Some(connection)) = self.connections.get_mut(index) else { return false };
+        match &mut connection.standing {
+            Standing::Expiring if bytes == 0 => {
+                self.seal_for(index, CloseReason::IdleTimeout);
+                return true;
+            }
+            Standing::Admitted | Standing::Expiring if bytes > 0 => {
+                connection.standing = Standing::Admitted;
+                let list = if connection.kept > 0 { IdleList::Partial } else { IdleList::Idle };
+                self.idle.put_last(list, index, now_ns);
+            }
+            Standing::Refused { bytes: read } => {
+                *read += bytes;
+                if *read > REFUSED_BYTES_MAX {
+                    self.seal_for(index, CloseReason::ConnectionsLimit);
+                    return true;
+                }
+            }
+            Standing::Admitted | Standing::Expiring | Standing::Sealed => {}
+        }
+        false
     }
 
     fn close(&mut self, index: usize, handler: &mut H, registry: &Registry) {
@@ -188,32 +222,30 @@ impl<H: Handler> UnixConnections<H> {
         handler.end(connection.listener, &mut connection.state);
         self.change_partial_bytes(connection.kept, 0);
         drop(registry.deregister(&mut connection.stream)); // closing does the same
+        self.idle.remove(index);
         self.vacant.push(index);
         self.freed = true;
         let connections = &self.stats().connections;
         connections.set(connections.get() - 1);
+        self.leave(connection.standing);
+    }
+
+    /// Books that a connection of this standing is sealed or closed.
+    fn leave(&self, standing: Standing) {
+        if standing.is_within_bound() {
+            let admitted = &self.stats().connections_admitted;
+            admitted.set(admitted.get() - 1);
+        }
+    }
+
+    /// Whether a connection has closed since [`Self::take_freed`] was called last.
+    pub(crate) fn freed(&self) -> bool {
+        self.freed
     }
 
     /// Whether a connection has closed since this was asked last, so that there is a descriptor again.
     pub(crate) fn take_freed(&mut self) -> bool {
         std::mem::take(&mut self.freed)
-    }
-
-    /// Whether any message is unfinished: then [`Self::time_out`] has to be called now and then.
-    pub(crate) fn has_partials(&self) -> bool {
-        self.partial_bytes > 0
-    }
-
-    /// Refuses messages that have been unfinished for too long. Their connections go on.
-    pub(crate) fn time_out(&mut self, handler: &mut H, now_ns: u64) {
-        for index in 0..self.connections.len() {
-            if let Some(connection) = &self.connections[index]
-                && connection.kept > 0
-                && now_ns.saturating_sub(connection.since_ns) > PARTIAL_NS_MAX
-            {
-                self.refuse_partial(index, handler, Rejection::TimedOut);
-            }
-        }
     }
 
     /// Lets no new data in: later writes fail at the client. What is queued can still be read. Returns the

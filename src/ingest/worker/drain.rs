@@ -30,7 +30,7 @@ impl<H: Handler> Worker<H> {
         }
         self.drain_ready()?;
         self.barrier.wait(); // nobody hands a connection over any more
-        self.take_over();
+        self.take_over(clock::now_ns());
         self.drain_ready()?;
         self.barrier.wait(); // everybody is drained: sockets may close
         self.handler.between(clock::now_ns());

@@ -17,7 +17,9 @@ impl<H: Handler> Worker<H> {
     /// Does what is due at this time, and gives each ready source one turn.
     pub(super) fn pass(&mut self, now_ns: u64) -> io::Result<()> {
         self.handler.between(now_ns);
-        self.take_over();
+        self.take_over(now_ns);
+        let Self { sources, ready, .. } = self;
+        sources.unix.connections.expire(now_ns, &mut |token| ready.push(token));
         if self.sources.unix.connections.has_partials() && now_ns >= self.partials_due_ns {
             self.partials_due_ns = now_ns + PARTIALS_PERIOD_NS;
             self.sources.unix.connections.time_out(&mut self.handler, now_ns);
@@ -39,13 +41,14 @@ impl<H: Handler> Worker<H> {
                 }
             }
         }
+        self.sources.unix.connections.publish_evictable();
         Ok(())
     }
 
     /// Takes over the connections that other workers have handed to this one.
-    pub(super) fn take_over(&mut self) {
+    pub(super) fn take_over(&mut self, now_ns: u64) {
         let Self { sources: Sources { poll, unix, .. }, ready, .. } = self;
-        unix.take_over(poll.registry(), &mut |token| ready.push(token));
+        unix.take_over(poll.registry(), now_ns, &mut |token| ready.push(token));
     }
 
     /// Lists the listeners that could not accept as ready, to try again.
@@ -63,7 +66,8 @@ impl<H: Handler> Worker<H> {
         if token >= FIRST_CONNECTION {
             return Ok(unix.connections.read(token - FIRST_CONNECTION, handler, registry, now_ns));
         }
-        Ok(unix.accept(token - FIRST_LISTENER, registry, &mut |token| ready.push(token)))
+        let mut list = |token| ready.push(token);
+        Ok(unix.accept(token - FIRST_LISTENER, registry, now_ns, &mut list))
     }
 
     /// The turn of the UDP socket: takes batches, and tells how long the socket had been left unread.
