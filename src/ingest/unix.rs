@@ -22,7 +22,7 @@ use crate::ingest::turn::Turn;
 use crate::ingest::{Handler, Settings};
 use crate::stats::{Stats, WorkerStats};
 pub use balancer::Balancer;
-use connection::NewConnection;
+use connection::{NewConnection, NewcomerPlace};
 pub(crate) use connections::FIRST_CONNECTION;
 use connections::{READ_BYTES, UnixConnections};
 use idle_lists::ACTIVE_NS;
@@ -31,6 +31,7 @@ mod balancer;
 mod connection;
 mod connections;
 mod idle_lists;
+mod placing;
 
 /// Accepts in a turn.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -112,7 +113,9 @@ impl<H: Handler> UnixSources<H> {
                 return self.starve(now_ns, ready);
             }
             let has_room = self.sealed || self.balancer.has_room_for_accepted();
-            if !has_room && self.connections.past_bound() >= PAST_BOUND_MAX {
+            let place =
+                if has_room { NewcomerPlace::Free } else { self.place_at_bound(now_ns, true) };
+            if self.must_pause(place) {
                 self.stats().accept_pauses.add(1);
                 return Turn::Starved;
             }
@@ -120,11 +123,7 @@ impl<H: Handler> UnixSources<H> {
                 Ok((stream, _)) => {
                     self.stats().connections_accepted.add(1);
                     let connection = NewConnection::new(stream, listener);
-                    if !has_room {
-                        self.take_past_bound(connection, registry, now_ns, ready);
-                    } else if let Some(connection) = self.balancer.place(self.worker, connection) {
-                        self.connections.admit(connection, registry, now_ns, ready);
-                    }
+                    self.settle(connection, place, registry, now_ns, ready);
                 }
                 Err(error) => match error.kind() {
                     // EINVAL: shut down and empty.
@@ -163,33 +162,12 @@ impl<H: Handler> UnixSources<H> {
         {
             if self.sealed || self.balancer.has_room_for_handed_over() {
                 self.connections.admit(connection, registry, now_ns, ready);
-            } else {
-                self.take_past_bound(connection, registry, now_ns, ready);
+                continue;
             }
-        }
-    }
-
-    /// Finds a place for a connection at the bound: that of one that is idle, here or at another worker; if there
-    /// is none, its messages are refused.
-    #[cold]
-    fn take_past_bound(
-        &mut self,
-        connection: NewConnection,
-        registry: &Registry,
-        now_ns: u64,
-        ready: &mut impl FnMut(usize),
-    ) {
-        // One that has sent nothing yet may go at once: bytes that it has written by now are read, and if it has
-        // written none it learns of its end by the first write. A newcomer that is refused loses its messages.
-        if self.connections.evict(0, now_ns, ready) {
-            self.connections.admit(connection, registry, now_ns, ready);
-        } else {
-            // Told at once, so that no other worker hands one here before the end of this turn.
-            self.connections.publish_evictable();
-            let connection = self.balancer.place_past_bound(self.worker, connection, now_ns);
-            if let Some(connection) = connection {
-                self.connections.refuse(connection, registry, now_ns, ready);
-            }
+            self.connections.publish_evictable(); // so that nobody hands one here in vain until the turn ends
+            let may_hand_over = self.balancer.may_hand_over(&connection);
+            let place = self.place_at_bound(now_ns, may_hand_over);
+            self.settle(connection, place, registry, now_ns, ready);
         }
     }
 

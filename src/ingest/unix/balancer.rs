@@ -2,8 +2,8 @@
 //!
 //! A connect wakes one worker (`EPOLLEXCLUSIVE`), which alone does not spread: the same one may be
 //! woken again and again. So a worker that holds some connections more than the least loaded one
-//! hands a new one over. At the bound of connections one that has none to evict hands it to one that has, so that
-//! each worker closes its own connections alone. All ingest workers share it; it must not know how a connection is
+//! hands a new one over. At the bound of connections it goes to a worker that has an idle one to evict, so that each
+//! closes its own connections alone. All ingest workers share it; it must not know how a connection is
 //! read.
 
 use std::sync::Arc;
@@ -21,6 +21,14 @@ const SKEW_MAX: u64 = 8;
 const HAND_OVER_QUEUE: usize = 1024;
 /// Past the bound fewer may wait, since each takes a descriptor more than the bound says: as many as one turn accepts.
 const PAST_BOUND_QUEUE: usize = 64;
+
+/// Another worker that has an idle connection to evict.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct IdleElsewhere {
+    pub(super) worker: usize,
+    /// From when on it has it.
+    pub(super) from_ns: u64,
+}
 
 /// Places new connections; one for all workers.
 #[derive(Debug)]
@@ -94,50 +102,48 @@ impl Balancer {
         self.hand_over(worker, least_loaded, connection).err()
     }
 
-    /// Places a connection for which there is no room, and for which this worker has no other to evict. It comes
-    /// back if no other worker has one either: then its messages are refused.
+    /// The other worker that has the longest idle connection to evict, by what they told at the end of their last
+    /// turns.
+    pub(super) fn longest_idle(&self, worker: usize, now_ns: u64) -> Option<IdleElsewhere> {
+        let others = (0..self.queues.len()).filter(|&other| other != worker);
+        let evictable = others.filter_map(|worker| {
+            let from_ns = self.stats[worker].evictable_from_ns.get();
+            (1..=now_ns).contains(&from_ns).then_some(IdleElsewhere { worker, from_ns })
+        });
+        evictable.min_by_key(|idle| idle.from_ns)
+    }
+
+    /// Whether as many connections as may past the bound are on their way to this worker.
+    pub(super) fn is_queue_full(&self, worker: usize) -> bool {
+        self.queues[worker].len() >= PAST_BOUND_QUEUE
+    }
+
+    /// Whether the connection may be handed to one more worker: what they tell may be out of date by a turn, so it
+    /// may take more than one, but no more than each of the others.
+    pub(super) fn may_hand_over(&self, connection: &NewConnection) -> bool {
+        connection.hops + 1 < self.queues.len()
+    }
+
+    /// Notes that the messages of a connection are going to be refused.
     #[cold]
-    pub(super) fn place_past_bound(
-        &self,
-        worker: usize,
-        mut connection: NewConnection,
-        now_ns: u64,
-    ) -> Option<NewConnection> {
-        // What a worker tells may be out of date by a turn, so the next one may hand the connection on as well, but
-        // no further than to each of the others.
-        if connection.hops + 1 < self.queues.len()
-            && let Some(other) = self.longest_idle(worker, now_ns)
-        {
-            connection.hops += 1;
-            match self.hand_over(worker, other, connection) {
-                Ok(()) => return None,
-                Err(back) => connection = back,
-            }
-        }
+    pub(super) fn note_refused(&self, worker: usize) {
         self.stats[worker].connections_refused.add(1);
         if self.log.note_refused_connection() {
             self.control.wake_main();
         }
-        Some(connection)
     }
 
-    /// The other worker that has the longest idle connection to evict.
-    fn longest_idle(&self, worker: usize, now_ns: u64) -> Option<usize> {
-        let others = (0..self.queues.len()).filter(|&other| other != worker);
-        let evictable = others.filter_map(|other| {
-            let from_ns = self.stats[other].evictable_from_ns.get();
-            let has_one = (1..=now_ns).contains(&from_ns);
-            (has_one && self.queues[other].len() < PAST_BOUND_QUEUE).then_some((from_ns, other))
-        });
-        evictable.min().map(|(_, other)| other)
-    }
-
-    fn hand_over(
+    /// Hands a connection to another worker.
+    ///
+    /// # Errors
+    /// The connection, if the other's queue is full.
+    pub(super) fn hand_over(
         &self,
         worker: usize,
         to: usize,
-        connection: NewConnection,
+        mut connection: NewConnection,
     ) -> Result<(), NewConnection> {
+        connection.hops += 1;
         self.queues[to].push(connection)?;
         self.stats[worker].connections_handed_over.add(1);
         self.control.wake(to);

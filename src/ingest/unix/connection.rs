@@ -19,6 +19,19 @@ impl NewConnection {
     }
 }
 
+/// Which place a newcomer gets.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum NewcomerPlace {
+    /// There is room.
+    Free,
+    /// That of an idle connection of this worker.
+    EvictedHere,
+    /// That of an idle connection of the worker with this number.
+    Elsewhere(usize),
+    /// None, since all connections are active: its messages are refused.
+    Refused,
+}
+
 /// What becomes of a connection and of its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {

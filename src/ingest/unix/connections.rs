@@ -3,7 +3,6 @@
 //! Owned by an ingest worker. It must not know where connections come from.
 
 use std::io::{self, Read};
-use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -246,25 +245,5 @@ impl<H: Handler> UnixConnections<H> {
     /// Whether a connection has closed since this was asked last, so that there is a descriptor again.
     pub(crate) fn take_freed(&mut self) -> bool {
         std::mem::take(&mut self.freed)
-    }
-
-    /// Lets no new data in: later writes fail at the client. What is queued can still be read. Returns the
-    /// tokens of all connections, to be drained.
-    pub(super) fn seal(&self) -> Vec<usize> {
-        let mut open = Vec::new();
-        for index in 0..self.connections.len() {
-            if self.connections[index].is_some() {
-                self.seal_one(index);
-                open.push(FIRST_CONNECTION + index);
-            }
-        }
-        open
-    }
-
-    /// Lets no new data in from one connection; needed for those that came while the others were being sealed.
-    pub(crate) fn seal_one(&self, index: usize) {
-        if let Some(Some(connection)) = self.connections.get(index) {
-            drop(connection.stream.shutdown(Shutdown::Read)); // fails only if the peer has gone
-        }
     }
 }

@@ -1,10 +1,12 @@
-//! Which unix connections the server closes of its own accord, and how.
+//! Which unix connections the server closes of its own accord, and how; all of them when it stops.
 //!
 //! A connection is sealed first (`shutdown(2)` with `SHUT_RD`), then read to its end, then closed. The kernel puts
 //! written bytes into the reader's queue and looks for the shutdown under one lock (`unix_stream_sendmsg` holds that
 //! of the reader's socket). So each write comes either before the seal, and its bytes are in the queue and get read,
 //! or after it, and fails with `EPIPE`. No byte that was written with success is lost. A read of a sealed socket
 //! tells its end, instead of `EAGAIN`, once the queue is empty.
+
+use std::net::Shutdown;
 
 use super::{FIRST_CONNECTION, UnixConnections};
 use crate::ingest::Handler;
@@ -51,15 +53,19 @@ impl<H: Handler> UnixConnections<H> {
         true
     }
 
-    /// Tells the other workers from when on this one has a connection that it could evict; 0: it has none.
-    pub(crate) fn publish_evictable(&self) {
+    /// From when on there is a connection to evict for a newcomer, which need not wait for longer.
+    pub(in crate::ingest::unix) fn evictable_from_ns(&self) -> Option<u64> {
         let from = |list, least_ns| Some(self.idle.longest(list)?.since_ns + least_ns);
-        let from_ns = from(IdleList::Silent, 0)
+        from(IdleList::Silent, 0)
             .into_iter()
             .chain(from(IdleList::Idle, ACTIVE_NS))
             .chain(from(IdleList::Partial, ACTIVE_NS))
-            .min();
-        self.stats().evictable_from_ns.set(from_ns.unwrap_or(0));
+            .min()
+    }
+
+    /// Tells the other workers the same; 0: there is none.
+    pub(crate) fn publish_evictable(&self) {
+        self.stats().evictable_from_ns.set(self.evictable_from_ns().unwrap_or(0));
     }
 
     /// Ends connections that have been idle, or refused, for as long as they may. Their tokens are told to `ready`.
@@ -105,5 +111,25 @@ impl<H: Handler> UnixConnections<H> {
         let standing = std::mem::replace(&mut connection.standing, Standing::Sealed);
         self.leave(standing);
         self.stats().connections_closed[reason as usize].add(1);
+    }
+
+    /// Lets no new data in: later writes fail at the client. What is queued can still be read. Returns the
+    /// tokens of all connections, to be drained.
+    pub(in crate::ingest::unix) fn seal(&self) -> Vec<usize> {
+        let mut open = Vec::new();
+        for index in 0..self.connections.len() {
+            if self.connections[index].is_some() {
+                self.seal_one(index);
+                open.push(FIRST_CONNECTION + index);
+            }
+        }
+        open
+    }
+
+    /// Lets no new data in from one connection; needed for those that came while the others were being sealed.
+    pub(crate) fn seal_one(&self, index: usize) {
+        if let Some(Some(connection)) = self.connections.get(index) {
+            drop(connection.stream.shutdown(Shutdown::Read)); // fails only if the peer has gone
+        }
     }
 }
