@@ -365,7 +365,8 @@ fn writes_before_a_time_out_are_read() {
         let client = |number: u64| {
             let stream = connect(&server);
             let mut messages = 0;
-            while messages < 50 && write(&server, &stream, message.as_bytes()) {
+            // Its pauses grow, so that one of them is too long at last.
+            while write(&server, &stream, message.as_bytes()) {
                 messages += 1;
                 thread::sleep(Duration::from_micros(4_000 + number * 7 + messages * 31));
             }
@@ -378,7 +379,7 @@ fn writes_before_a_time_out_are_read() {
         });
         let page = balanced(&server, sent);
         assert_eq!((counted(&page, "ma"), page.refused()), (sent, 0));
-        assert!(closed(&page, "idle_timeout") > 0, "nobody was closed");
+        assert_eq!(closed(&page, "idle_timeout"), 100);
         server.stop();
     }
 }
