@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use super::flag::Nanos;
 
+const _: () = assert!(size_of::<usize>() == 8, "every flag's number of things fits a usize");
+
 /// A length of time; a negative one is zero.
 pub(super) fn duration(nanos: Nanos) -> Duration {
     Duration::from_nanos(nanos.max(0).unsigned_abs())
 }
 
-/// A number of things in memory; a negative one is zero, and one that memory cannot hold is what it can.
+/// A number of things in memory; a negative one is zero.
 pub(super) fn size(value: i64) -> usize {
-    usize::try_from(value.max(0)).unwrap_or(usize::MAX)
+    usize::try_from(value.max(0)).expect("a usize has 64 bits")
 }
 
 /// A number of things that may be more than memory holds; a negative one is zero.

@@ -51,9 +51,9 @@ fn add_from_flag(flag: &str, text: &str, labels: &mut Labels) -> Result<(), Usag
     for item in text.split(',') {
         let refused =
             |cause: &str| UsageError::value(flag, text, &format!("{} {cause}", go::quote(item)));
-        let mut parts = item.split(':');
-        let name = parts.next().unwrap_or_default().trim();
-        let value = parts.next().ok_or_else(|| refused("has no colon"))?;
+        let (name, rest) = item.split_once(':').ok_or_else(|| refused("has no colon"))?;
+        let value = rest.split_once(':').map_or(rest, |(value, _)| value);
+        let name = name.trim();
         check_name(name).map_err(refused)?;
         labels.insert(name.to_owned(), value.to_owned());
     }
