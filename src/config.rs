@@ -9,7 +9,6 @@
 
 mod address;
 mod args;
-mod bounds;
 mod convert;
 mod cql;
 mod duration;
@@ -21,6 +20,7 @@ mod go;
 mod http;
 mod ingest;
 mod labels;
+mod limits;
 mod listen;
 mod log;
 mod loki;
@@ -39,12 +39,12 @@ mod warnings;
 use std::ffi::OsString;
 
 pub(crate) use address::GoAddr;
-pub(crate) use bounds::BoundsConfig;
 pub(crate) use cql::CqlTable;
 pub(crate) use error::{HINT, UsageError};
 pub(crate) use http::HttpConfig;
 pub(crate) use ingest::{IngestConfig, Pin};
 pub(crate) use labels::LabelsConfig;
+pub(crate) use limits::LimitsConfig;
 pub(crate) use listen::{ListenUdp, ListenUnix};
 pub(crate) use log::LogConfig;
 pub(crate) use loki::LokiConfig;
@@ -107,8 +107,8 @@ pub(crate) struct Config {
     pub ingest: IngestConfig,
     /// The labels that every metric gets.
     pub labels: LabelsConfig,
-    /// Bounds on what stands on the page.
-    pub bounds: BoundsConfig,
+    /// Limits of what stands on the page.
+    pub limits: LimitsConfig,
     /// The HTTP server.
     pub http: HttpConfig,
     /// The server that a router passes every metric on to.
@@ -140,7 +140,7 @@ impl Config {
             warnings,
             ingest: IngestConfig::read(values)?,
             labels: LabelsConfig::read(values)?,
-            bounds: BoundsConfig::read(values)?,
+            limits: LimitsConfig::read(values)?,
             http: HttpConfig::read(values)?,
             remote: RemoteConfig::read(values)?,
             loki: LokiConfig::read(values),

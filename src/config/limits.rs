@@ -1,6 +1,6 @@
-//! Bounds on what the page of metrics may hold, in lines, bytes and time.
+//! Limits of what the page of metrics may hold, in lines, bytes and time.
 //!
-//! Runs on `main`, once. It must not know how a bound is kept.
+//! Runs on `main`, once. It must not know how a limit is kept.
 
 use std::time::Duration;
 
@@ -8,26 +8,26 @@ use super::convert::{count, duration, size};
 use super::error::UsageError;
 use super::table::Values;
 
-/// Bounds on what stands on the page; past one, a new series is refused.
+/// Limits of what stands on the page; past one, a new series is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BoundsConfig {
+pub(crate) struct LimitsConfig {
     /// Most buckets of a histogram.
     pub buckets_max: usize,
     /// Most exposed lines; a histogram has its buckets and 3 more.
     pub lines_max: u64,
     /// Most exposed lines of one name.
     pub name_lines_max: u64,
-    /// Most bytes of label texts, cells and shapes.
+    /// Most bytes of label texts, cells and templates.
     pub memory_max_bytes: usize,
-    /// Most bytes of known message shapes, of all workers.
-    pub shapes_max_bytes: usize,
+    /// Most bytes of templates, by which messages are known but for their value, of all workers.
+    pub templates_max_bytes: usize,
     /// Whether series of one name may have different sets of label names.
     pub mixed_label_sets: bool,
     /// How long a series stands after its last sample; `None`: for ever.
     pub series_ttl: Option<Duration>,
 }
 
-impl BoundsConfig {
+impl LimitsConfig {
     /// What the flags say.
     pub(super) fn read(values: &Values) -> Result<Self, UsageError> {
         Ok(Self {
@@ -35,7 +35,7 @@ impl BoundsConfig {
             lines_max: count(values.lines_max),
             name_lines_max: count(values.name_lines_max),
             memory_max_bytes: size(values.memory_max),
-            shapes_max_bytes: size(values.shapes_max_bytes),
+            templates_max_bytes: size(values.shapes_max_bytes),
             mixed_label_sets: values.mixed_label_sets,
             series_ttl: series_ttl(values)?,
         })

@@ -142,7 +142,7 @@ flags! {
         metric_ttl: Duration(24 * HOUR, ANY), "metric-ttl",
             "how long a series stays on /metrics after its last sample, with -metric-clean-up", needs TTL;
     }
-    Bounds "Bounds" {
+    Limits "Limits" {
         message_max_bytes: Int(131_072, 65_536..=1_073_741_824), "message-max-bytes",
             "longest message in bytes; a longer one is refused";
         labels_max: Int(64, 1..=1_000), "labels-max",

@@ -45,12 +45,12 @@ fn no_flags_give_the_defaults() {
         message_max_bytes: 128 << 10,
         labels_max: 64,
     };
-    let bounds = BoundsConfig {
+    let limits = LimitsConfig {
         buckets_max: 1024,
         lines_max: 2_000_000,
         name_lines_max: 500_000,
         memory_max_bytes: 2 << 30,
-        shapes_max_bytes: 256 << 20,
+        templates_max_bytes: 256 << 20,
         mixed_label_sets: true,
         series_ttl: None,
     };
@@ -73,7 +73,7 @@ fn no_flags_give_the_defaults() {
         warnings: Vec::new(),
         ingest,
         labels: LabelsConfig { extra: Vec::new(), source_labels: true },
-        bounds,
+        limits,
         http,
         remote: None,
         loki: None,
@@ -172,10 +172,10 @@ fn new_flags_reach_their_fields() {
     );
     assert_eq!((ingest.partials_max_bytes, ingest.message_max_bytes), (65_536, 65_536));
     assert_eq!(ingest.idle_timeout, None);
-    let bounds = &config.bounds;
-    assert_eq!((ingest.labels_max, bounds.buckets_max), (5, 6));
-    assert_eq!((bounds.lines_max, bounds.name_lines_max, bounds.memory_max_bytes), (7, 8, 1 << 20));
-    assert!(!bounds.mixed_label_sets && !config.labels.source_labels);
+    let limits = &config.limits;
+    assert_eq!((ingest.labels_max, limits.buckets_max), (5, 6));
+    assert_eq!((limits.lines_max, limits.name_lines_max, limits.memory_max_bytes), (7, 8, 1 << 20));
+    assert!(!limits.mixed_label_sets && !config.labels.source_labels);
     assert!(config.check_only && config.log.debug);
     assert_eq!(config.shutdown.from, ShutdownFrom::Any);
     assert_eq!(
@@ -192,7 +192,7 @@ fn clean_up_turns_the_ttl_on() {
         (&["-metric-clean-up"], Some(86_400)),
         (&["-metric-clean-up", "-metric-ttl", "1m"], Some(60)),
     ] {
-        assert_eq!(config(args).bounds.series_ttl, expiry.map(Duration::from_secs), "{args:?}");
+        assert_eq!(config(args).limits.series_ttl, expiry.map(Duration::from_secs), "{args:?}");
     }
 }
 

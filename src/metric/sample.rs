@@ -14,7 +14,7 @@ pub struct Label<'a> {
 }
 
 /// The bucket fields of an observation, as sent; zero or empty where absent.
-/// What bounds they make is decided at a family's birth (`registry/buckets`).
+/// What bounds they make is decided when the family is created (`registry/buckets`).
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct BucketParams<'a> {
     /// `buckets`: how many; 0 means the default of 20.

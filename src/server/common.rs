@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossbeam::utils::CachePadded;
 use mio::{Poll, Waker};
 
-use crate::config::{BoundsConfig, Config};
+use crate::config::{Config, LimitsConfig};
 use crate::control::Control;
 use crate::ingest::log_slots::LogSlots;
 use crate::ingest::worker::WAKER;
@@ -40,13 +40,13 @@ impl Common {
             stats: polls.iter().map(|_| CachePadded::new(WorkerStats::default())).collect(),
             control: Arc::new(Control::new(wakers, main)),
             log: Arc::new(LogSlots::new(config.log.debug)),
-            registry: Arc::new(Registry::new(series_limits(&config.bounds), stats::is_reserved)),
+            registry: Arc::new(Registry::new(series_limits(&config.limits), stats::is_reserved)),
             mailboxes: Arc::new(Mailboxes::new(polls.len())),
         })
     }
 }
 
-fn series_limits(config: &BoundsConfig) -> SeriesLimits {
+fn series_limits(config: &LimitsConfig) -> SeriesLimits {
     SeriesLimits {
         buckets_max: config.buckets_max,
         lines_max: config.lines_max,

@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::{Config, GoAddr, HttpConfig, IngestConfig, ListenUdp, ListenUnix};
 use crate::ingest::udp;
-use crate::server::unix_path::{self, BoundPath};
+use crate::server::unix_path::{self, PathListener};
 use crate::sys::socket;
 
 /// Connections that may wait at the HTTP port.
@@ -23,16 +23,16 @@ pub(super) struct Listeners {
     /// One per worker, all of one address; none where UDP is off.
     pub(super) udp: Vec<UdpSocket>,
     /// The unix sockets that could be bound, in the order of the flags. Dropping one removes its file.
-    pub(super) unix: Vec<BoundUnix>,
+    pub(super) unix: Vec<UnixSocket>,
 }
 
 /// A unix socket.
 #[derive(Debug)]
-pub(super) struct BoundUnix {
+pub(super) struct UnixSocket {
     /// The flag's text: the `data_source`.
     pub(super) path: String,
     /// The listener and its file.
-    pub(super) bound: BoundPath,
+    pub(super) listener: PathListener,
 }
 
 impl Listeners {
@@ -109,14 +109,14 @@ fn warn_of_buffer(socket: &UdpSocket, wanted_bytes: usize) -> anyhow::Result<()>
     Ok(())
 }
 
-fn bind_unix(config: &IngestConfig) -> anyhow::Result<Vec<BoundUnix>> {
-    let bound = config.unix.iter().map(|unix| bind_one_unix(unix, config.uds_mode));
-    bound.filter_map(Result::transpose).collect()
+fn bind_unix(config: &IngestConfig) -> anyhow::Result<Vec<UnixSocket>> {
+    let sockets = config.unix.iter().map(|unix| bind_one_unix(unix, config.uds_mode));
+    sockets.filter_map(Result::transpose).collect()
 }
 
-fn bind_one_unix(unix: &ListenUnix, mode: u32) -> anyhow::Result<Option<BoundUnix>> {
+fn bind_one_unix(unix: &ListenUnix, mode: u32) -> anyhow::Result<Option<UnixSocket>> {
     match unix_path::bind(&unix.path, mode) {
-        Ok(bound) => Ok(Some(BoundUnix { path: unix.path.clone(), bound })),
+        Ok(listener) => Ok(Some(UnixSocket { path: unix.path.clone(), listener })),
         // Nobody asked for the default path by name: a read-only directory is no reason to fail.
         Err(error) if unix.is_default => {
             log::warn!("-{} {:?} (default): {error:#}; no unix socket", unix.flag, unix.path);
@@ -142,7 +142,7 @@ fn first_of<T>(
     let mut last = None;
     for address in addresses {
         match bind(address) {
-            Ok(bound) => return Ok(bound),
+            Ok(listener) => return Ok(listener),
             // A taken port is no reason to try the other family beside it.
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => return Err(error.into()),
             Err(error) => last = Some(error),

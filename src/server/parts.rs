@@ -15,7 +15,7 @@ use crate::ingest::dispatch::Dispatch;
 use crate::ingest::log_slots::LogSlots;
 use crate::ingest::worker::Worker;
 use crate::server::common::Common;
-use crate::server::listeners::{BoundUnix, Listeners};
+use crate::server::listeners::{Listeners, UnixSocket};
 use crate::server::profiling::Profiling;
 use crate::server::serving::Serving;
 use crate::server::sinks::Sinks;
@@ -65,7 +65,7 @@ impl Parts {
         config: &Config,
         opened: Opened,
         main: Arc<Waker>,
-    ) -> anyhow::Result<(Self, Vec<BoundUnix>)> {
+    ) -> anyhow::Result<(Self, Vec<UnixSocket>)> {
         let Opened { listeners, web_config, mut sinks, profiling } = opened;
         let polls =
             (0..config.ingest.workers).map(|_| Poll::new()).collect::<Result<Vec<_>, _>>()?;

@@ -69,7 +69,7 @@ impl Serving {
 
 /// What removes series that are idle for too long, where that is asked for.
 fn expiry_timer(config: &Config, common: &Common) -> Option<ExpiryTimer> {
-    let ttl = config.bounds.series_ttl?;
+    let ttl = config.limits.series_ttl?;
     let ttl_ns = u64::try_from(ttl.as_nanos()).expect("a flag's duration is below 2^63 ns");
     let expiry = Expiry::new(ttl_ns, Arc::clone(&common.mailboxes));
     Some(ExpiryTimer::new(expiry, ttl, Arc::clone(&common.control)))

@@ -22,9 +22,9 @@ const LOCK_WAIT: Duration = Duration::from_secs(5);
 
 /// A listener and the file that it has made, if it has one.
 #[derive(Debug)]
-pub(super) struct BoundPath {
-    /// The listener, non-blocking.
-    pub(super) listener: UnixListener,
+pub(super) struct PathListener {
+    /// Non-blocking.
+    listener: UnixListener,
     file: Option<SocketFile>,
 }
 
@@ -36,7 +36,17 @@ struct SocketFile {
     inode: u64,
 }
 
-impl Drop for BoundPath {
+impl PathListener {
+    /// Another descriptor of the socket.
+    ///
+    /// # Errors
+    /// Those of `dup(2)`.
+    pub(super) fn try_clone(&self) -> io::Result<UnixListener> {
+        self.listener.try_clone()
+    }
+}
+
+impl Drop for PathListener {
     /// Removes the file, if it is still the one that was made here; also when something else that was asked for
     /// could not be had. It needs no lock: the listener is still open, so no other server replaces the file.
     fn drop(&mut self) {
@@ -54,34 +64,34 @@ impl Drop for BoundPath {
 ///
 /// # Errors
 /// What is at the path is no socket, or a live server's, or the file cannot be made.
-pub(super) fn bind(path: &str, mode: u32) -> anyhow::Result<BoundPath> {
+pub(super) fn bind(path: &str, mode: u32) -> anyhow::Result<PathListener> {
     match path.strip_prefix('@') {
         Some(name) => bind_abstract(name),
         None => bind_file(Path::new(path), mode),
     }
 }
 
-fn bind_abstract(name: &str) -> anyhow::Result<BoundPath> {
+fn bind_abstract(name: &str) -> anyhow::Result<PathListener> {
     let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(name)?)?;
     listener.set_nonblocking(true)?;
     SockRef::from(&listener).listen(BACKLOG)?;
-    Ok(BoundPath { listener, file: None })
+    Ok(PathListener { listener, file: None })
 }
 
-fn bind_file(path: &Path, mode: u32) -> anyhow::Result<BoundPath> {
+fn bind_file(path: &Path, mode: u32) -> anyhow::Result<PathListener> {
     // Without the lock two servers could find the same stale socket, and one remove what the other has bound.
     let _lock = DirectoryLock::wait(directory_of(path), LOCK_WAIT)?;
     remove_stale(path)?;
     let socket = stream_socket()?;
     socket.bind(&SockAddr::unix(path)?)?;
-    let made = fs::symlink_metadata(path)?;
-    let file = SocketFile { path: path.to_owned(), device: made.dev(), inode: made.ino() };
-    let bound = BoundPath { listener: socket.into(), file: Some(file) };
+    let metadata = fs::symlink_metadata(path)?;
+    let file = SocketFile { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino() };
+    let made = PathListener { listener: socket.into(), file: Some(file) };
     // Nobody can connect before `listen`, so nobody can with another mode than this.
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
         .context("cannot set its mode (-uds-mode)")?;
-    SockRef::from(&bound.listener).listen(BACKLOG)?;
-    Ok(bound)
+    SockRef::from(&made.listener).listen(BACKLOG)?;
+    Ok(made)
 }
 
 /// The directory that a path's file is in; the path of a file in the current one names none.
@@ -148,9 +158,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let stem = dir.path().join("").to_str().unwrap().to_owned();
         let longest = format!("{stem}{}", "s".repeat(107 - stem.len()));
-        let bound = bind(&longest, 0o600).unwrap();
+        let listener = bind(&longest, 0o600).unwrap();
         assert_eq!(fs::metadata(&longest).unwrap().permissions().mode() & 0o777, 0o600);
-        drop(bound);
+        drop(listener);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         let name = format!("@metrics-server-test-{}", std::process::id());
         bind(&name, 0o777).unwrap();

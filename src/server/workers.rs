@@ -1,4 +1,4 @@
-//! The workers: what each reads, what it does with messages, and the bounds that hold for all. Main makes them
+//! The workers: what each reads, what it does with messages, and the limits that hold for all. Main makes them
 //! of open sockets, once.
 
 use std::net::UdpSocket;
@@ -17,7 +17,7 @@ use crate::ingest::worker::{Sources, Worker};
 use crate::registry::local::LocalRegistry;
 use crate::server::common::Common;
 use crate::server::listener_labels;
-use crate::server::listeners::{BoundUnix, Listeners};
+use crate::server::listeners::{Listeners, UnixSocket};
 use crate::server::sinks::Sinks;
 use crate::sys::limits;
 use crate::wire::json;
@@ -55,8 +55,9 @@ fn templates_max_bytes(config: &Config) -> usize {
     if config.remote.is_some() {
         return 0;
     }
-    let bounds = &config.bounds;
-    bounds.shapes_max_bytes.min(bounds.memory_max_bytes / TEMPLATES_SHARE) / config.ingest.workers
+    let limits = &config.limits;
+    limits.templates_max_bytes.min(limits.memory_max_bytes / TEMPLATES_SHARE)
+        / config.ingest.workers
 }
 
 /// What workers read.
@@ -65,7 +66,7 @@ pub(super) struct WorkerSources<'a> {
     /// One per worker, or none.
     pub(super) udp: Vec<UdpSocket>,
     /// Shared by all workers.
-    pub(super) unix: &'a [BoundUnix],
+    pub(super) unix: &'a [UnixSocket],
 }
 
 /// Makes the workers.
@@ -89,7 +90,7 @@ pub(super) fn make(
     let first_unix = usize::from(!sources.udp.is_empty());
     let mut listeners = Vec::new();
     for (index, unix) in sources.unix.iter().enumerate() {
-        let listener = mio::net::UnixListener::from_std(unix.bound.listener.try_clone()?);
+        let listener = mio::net::UnixListener::from_std(unix.listener.try_clone()?);
         listeners.push(NumberedListener::new(listener, first_unix + index));
     }
     let mut sockets = sources.udp.into_iter();
@@ -130,8 +131,8 @@ fn descriptors_room(config: &Config) -> anyhow::Result<usize> {
     const RESERVED: usize = 32;
     let limit = limits::raise_descriptors().context("cannot raise the limit of descriptors")?;
     let open = std::fs::read_dir("/proc/self/fd").map_or(RESERVED, Iterator::count);
-    let limit_of_all = usize::try_from(limit).unwrap_or(usize::MAX);
-    let room = limit_of_all.saturating_sub(open + RESERVED).max(4);
+    let limit = usize::try_from(limit).expect("a usize has 64 bits");
+    let room = limit.saturating_sub(open + RESERVED).max(4);
     let wanted = config.ingest.connections_max;
     if room < wanted && !config.ingest.unix.is_empty() {
         log::warn!(
