@@ -53,6 +53,7 @@ pub(crate) use pyroscope::PyroscopeConfig;
 pub(crate) use queue::QueueConfig;
 pub(crate) use remote::RemoteConfig;
 pub(crate) use scylla::ScyllaConfig;
+pub(crate) use secret::Secret;
 pub(crate) use shutdown::ShutdownConfig;
 pub use shutdown::ShutdownFrom;
 pub(crate) use source::source_app;
@@ -89,7 +90,7 @@ pub(crate) fn parse(
             let config = Config::read(&values, env, warnings)?;
             if config.check_only {
                 files::check(&mut values)?;
-                files::check_sockets(&config.ingest.unix)?;
+                files::check_sockets(&config.server.ingest.unix)?;
             }
             Ok(Invocation::Run(Box::new(config)))
         }
@@ -103,6 +104,17 @@ pub(crate) struct Config {
     pub check_only: bool,
     /// Flags and variables without effect, one line each, for the log.
     pub warnings: Vec<String>,
+    /// What the server does by itself.
+    pub server: ServerConfig,
+    /// What it hands on.
+    pub sinks: SinksConfig,
+    /// Where profiles of this server go.
+    pub pyroscope: Option<PyroscopeConfig>,
+}
+
+/// What the server does by itself. There is no secret in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ServerConfig {
     /// What the workers receive, and how.
     pub ingest: IngestConfig,
     /// The labels that every metric gets.
@@ -111,6 +123,15 @@ pub(crate) struct Config {
     pub limits: LimitsConfig,
     /// The HTTP server.
     pub http: HttpConfig,
+    /// When the server stops, and at whose word.
+    pub shutdown: ShutdownConfig,
+    /// What is logged.
+    pub log: LogConfig,
+}
+
+/// What the server hands on, and to whom. It holds the logins there, so only who opens sinks is given it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SinksConfig {
     /// The server that a router passes every metric on to.
     pub remote: Option<RemoteConfig>,
     /// Where events go.
@@ -121,12 +142,6 @@ pub(crate) struct Config {
     pub scylla: Option<ScyllaConfig>,
     /// What rows wait in, for each of them.
     pub queue: QueueConfig,
-    /// Where profiles of this server go.
-    pub pyroscope: Option<PyroscopeConfig>,
-    /// When the server stops, and at whose word.
-    pub shutdown: ShutdownConfig,
-    /// What is logged.
-    pub log: LogConfig,
 }
 
 impl Config {
@@ -138,18 +153,34 @@ impl Config {
         Ok(Self {
             check_only: values.check_config,
             warnings,
+            server: ServerConfig::read(values)?,
+            sinks: SinksConfig::read(values, env)?,
+            pyroscope: PyroscopeConfig::read(values, env),
+        })
+    }
+}
+
+impl ServerConfig {
+    fn read(values: &Values) -> Result<Self, UsageError> {
+        Ok(Self {
             ingest: IngestConfig::read(values)?,
             labels: LabelsConfig::read(values)?,
             limits: LimitsConfig::read(values)?,
             http: HttpConfig::read(values)?,
+            shutdown: ShutdownConfig::read(values)?,
+            log: LogConfig::read(values)?,
+        })
+    }
+}
+
+impl SinksConfig {
+    fn read(values: &Values, env: &Environment<'_>) -> Result<Self, UsageError> {
+        Ok(Self {
             remote: RemoteConfig::read(values)?,
             loki: LokiConfig::read(values),
             opensearch: OpenSearchConfig::read(values, env),
             scylla: ScyllaConfig::read(values, env)?,
             queue: QueueConfig::read(values),
-            pyroscope: PyroscopeConfig::read(values, env),
-            shutdown: ShutdownConfig::read(values)?,
-            log: LogConfig::read(values)?,
         })
     }
 }

@@ -49,7 +49,7 @@ fn check(config: &Config) -> ExitCode {
 }
 
 fn serve(config: Config) -> ExitCode {
-    logger::start(config.log.debug, config.log.json);
+    logger::start(config.server.log.debug, config.server.log.json);
     for warning in &config.warnings {
         log::warn!("{warning}");
     }

@@ -8,14 +8,18 @@
 //!  run    parts (common, workers, serving) ─▶ running (starts threads) ─▶ main_loop (waits) ─▶ running (stops them)
 //! ```
 
-use crate::config::Config;
+use std::time::Duration;
+
+use crate::config::{Config, RemoteConfig, ServerConfig};
 use crate::http::web_config;
 use crate::server::listeners::Listeners;
 use crate::server::main_loop::MainLoop;
 use crate::server::parts::{Opened, Parts};
+use crate::server::printer::Printer;
 use crate::server::profiling::Profiling;
 use crate::server::running::Running;
 use crate::server::sinks::Sinks;
+use crate::sinks::pyroscope::Pyroscope;
 use crate::sys::limits;
 
 mod common;
@@ -35,10 +39,12 @@ mod threads;
 mod unix_path;
 mod workers;
 
-/// The server with everything open and no thread started.
+/// The server with everything open and no thread started. The logins at far ends are with the sinks by now.
 #[derive(Debug)]
 pub(crate) struct Server {
-    config: Config,
+    config: ServerConfig,
+    remote: Option<RemoteConfig>,
+    flush_timeout: Duration,
     main_loop: MainLoop,
     opened: Opened,
 }
@@ -50,8 +56,11 @@ impl Server {
     /// # Errors
     /// Names flag or variable, and cause.
     pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
-        sinks::check(config)?;
-        config.http.web_config_file.as_deref().map_or(Ok(()), web_config::check)
+        sinks::check(&config.sinks, &config.server.ingest)?;
+        if let Some(pyroscope) = &config.pyroscope {
+            Pyroscope::new(pyroscope.url.expose(), "")?;
+        }
+        config.server.http.web_config_file.as_deref().map_or(Ok(()), web_config::check)
     }
 
     /// Opens sockets and files.
@@ -60,16 +69,18 @@ impl Server {
     /// What a flag asked for and cannot be had; the message names flag, value and cause.
     pub(crate) fn bind(config: Config) -> anyhow::Result<Self> {
         limits::return_large_blocks();
+        let Config { server: config, sinks: sinks_config, pyroscope, .. } = config;
         let main_loop = MainLoop::new()?;
         let web_config = web_config::open(config.http.web_config_file.as_deref())?;
-        let listeners = Listeners::open(&config)?;
-        let sinks = Sinks::open(&config, listeners.udp_address()?)?;
-        let profiling = config.pyroscope.as_ref();
+        let listeners = Listeners::open(&config.http, &config.ingest)?;
+        let sinks = Sinks::open(&sinks_config, &config.ingest, listeners.udp_address()?)?;
         let profiling =
-            profiling.map(|config| Profiling::open(config, &sinks.counters.pushes)).transpose()?;
+            pyroscope.map(|config| Profiling::open(&config, &sinks.counters.pushes)).transpose()?;
         // After all that can fail: who reads these lines takes the server for started.
         listeners.announce(web_config.scheme())?;
-        Ok(Self { config, main_loop, opened: Opened { listeners, web_config, sinks, profiling } })
+        let opened = Opened { listeners, web_config, sinks, profiling };
+        let (remote, flush_timeout) = (sinks_config.remote, sinks_config.queue.flush_timeout);
+        Ok(Self { config, remote, flush_timeout, main_loop, opened })
     }
 
     /// Runs until a signal, `op: shutdown`, or a fault.
@@ -77,14 +88,15 @@ impl Server {
     /// # Errors
     /// A thread ended that must not, or more panics were caught than can be an accident.
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let Self { config, mut main_loop, opened } = self;
+        let Self { config, remote, flush_timeout, mut main_loop, opened } = self;
         threads::start_logger()?;
-        let (parts, unix) = Parts::make(&config, opened, main_loop.waker())?;
-        let running = Running::start(parts, &config)?;
-        let watched = main_loop.run(&running, &config);
+        let (parts, unix) = Parts::make(&config, remote.as_ref(), opened, main_loop.waker())?;
+        let running = Running::start(parts, config.ingest.pin, remote.is_some())?;
+        let printer = Printer::new(config.log.interval, config.ingest.connections_max);
+        let watched = main_loop.run(&running, printer, config.shutdown.delay);
         drop(unix); // removes the files: whoever connects from now on finds another server or none
         match watched {
-            Ok(()) => running.stop(config.queue.flush_timeout),
+            Ok(()) => running.stop(flush_timeout),
             Err(fault) => {
                 running.give_up();
                 Err(fault)

@@ -8,7 +8,7 @@ pub(crate) struct Secret(String);
 
 impl Secret {
     /// Hides this text.
-    pub(super) const fn new(text: String) -> Self {
+    pub(crate) const fn new(text: String) -> Self {
         Self(text)
     }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::secret::Secret;
 use super::*;
 
 fn parse_with(args: &[&str], env: &[(&str, &str)]) -> Result<Invocation, UsageError> {
@@ -25,7 +24,7 @@ fn all(port: u16) -> GoAddr {
 #[test]
 fn no_flags_give_the_defaults() {
     let config = config(&[]);
-    let workers = config.ingest.workers;
+    let workers = config.server.ingest.workers;
     assert!((1..=4).contains(&workers));
     let ingest = IngestConfig {
         workers,
@@ -68,22 +67,17 @@ fn no_flags_give_the_defaults() {
         retry_max: Some(Duration::from_hours(6)),
         flush_timeout: Duration::from_secs(5),
     };
-    let expected = Config {
-        check_only: false,
-        warnings: Vec::new(),
+    let server = ServerConfig {
         ingest,
         labels: LabelsConfig { extra: Vec::new(), source_labels: true },
         limits,
         http,
-        remote: None,
-        loki: None,
-        opensearch: None,
-        scylla: None,
-        queue,
-        pyroscope: None,
         shutdown: ShutdownConfig { delay: Duration::ZERO, from: ShutdownFrom::Unix },
         log: LogConfig { debug: false, json: false, interval: Duration::from_secs(10) },
     };
+    let sinks = SinksConfig { remote: None, loki: None, opensearch: None, scylla: None, queue };
+    let expected =
+        Config { check_only: false, warnings: Vec::new(), server, sinks, pyroscope: None };
     assert_eq!(config, expected);
 }
 
@@ -94,16 +88,16 @@ fn sinks_that_have_an_address_get_the_other_defaults() {
         ["-remote=:1", "-loki-address=http://l", "-scylladb-hosts=a", "-pyroscope-url=http://p"];
     let Ok(Invocation::Run(config)) = parse_with(&args, &env) else { panic!("no configuration") };
     let remote = RemoteConfig { addr: all(1), datagram_bytes: 1_432, instance: None, sockets: 4 };
-    assert_eq!(config.remote, Some(remote));
+    assert_eq!(config.sinks.remote, Some(remote));
     let loki = LokiConfig {
-        address: "http://l".to_owned(),
+        address: Secret::new("http://l".to_owned()),
         ca_path: String::new(),
         cert_path: String::new(),
         key_path: String::new(),
         labels: Vec::new(),
         tenant: String::new(),
     };
-    assert_eq!(config.loki, Some(loki));
+    assert_eq!(config.sinks.loki, Some(loki));
     let opensearch = OpenSearchConfig {
         url: Secret::new("http://search:9200".to_owned()),
         user: String::new(),
@@ -116,7 +110,7 @@ fn sinks_that_have_an_address_get_the_other_defaults() {
         replicas: 2,
         indices_max: 64,
     };
-    assert_eq!(config.opensearch, Some(opensearch));
+    assert_eq!(config.sinks.opensearch, Some(opensearch));
     let scylla = ScyllaConfig {
         hosts: vec![GoAddr { host: "a".to_owned(), port: 9042 }],
         table: CqlTable { keyspace: "tracking".to_owned(), table: "metrics".to_owned() },
@@ -126,8 +120,9 @@ fn sinks_that_have_an_address_get_the_other_defaults() {
         ca_path: String::new(),
         create_schema: true,
     };
-    assert_eq!(config.scylla, Some(scylla));
-    let pyroscope = PyroscopeConfig { url: "http://p".to_owned(), hostname: String::new() };
+    assert_eq!(config.sinks.scylla, Some(scylla));
+    let pyroscope =
+        PyroscopeConfig { url: Secret::new("http://p".to_owned()), hostname: String::new() };
     assert_eq!(config.pyroscope, Some(pyroscope));
 }
 
@@ -164,7 +159,7 @@ fn new_flags_reach_their_fields() {
         "-check-config",
         "-debug",
     ]);
-    let ingest = &config.ingest;
+    let ingest = &config.server.ingest;
     assert_eq!((ingest.workers, ingest.pin, ingest.rcvbuf_bytes), (3, Pin::Off, 65_536));
     assert_eq!(
         (ingest.batch_wait, ingest.uds_mode, ingest.connections_max),
@@ -172,14 +167,14 @@ fn new_flags_reach_their_fields() {
     );
     assert_eq!((ingest.partials_max_bytes, ingest.message_max_bytes), (65_536, 65_536));
     assert_eq!(ingest.idle_timeout, None);
-    let limits = &config.limits;
+    let limits = &config.server.limits;
     assert_eq!((ingest.labels_max, limits.buckets_max), (5, 6));
     assert_eq!((limits.lines_max, limits.name_lines_max, limits.memory_max_bytes), (7, 8, 1 << 20));
-    assert!(!limits.mixed_label_sets && !config.labels.source_labels);
-    assert!(config.check_only && config.log.debug);
-    assert_eq!(config.shutdown.from, ShutdownFrom::Any);
+    assert!(!limits.mixed_label_sets && !config.server.labels.source_labels);
+    assert!(config.check_only && config.server.log.debug);
+    assert_eq!(config.server.shutdown.from, ShutdownFrom::Any);
     assert_eq!(
-        (config.log.interval, config.http.scrape_timeout),
+        (config.server.log.interval, config.server.http.scrape_timeout),
         (Duration::from_secs(1), Duration::from_secs(2))
     );
 }
@@ -192,19 +187,26 @@ fn clean_up_turns_the_ttl_on() {
         (&["-metric-clean-up"], Some(86_400)),
         (&["-metric-clean-up", "-metric-ttl", "1m"], Some(60)),
     ] {
-        assert_eq!(config(args).limits.series_ttl, expiry.map(Duration::from_secs), "{args:?}");
+        assert_eq!(
+            config(args).server.limits.series_ttl,
+            expiry.map(Duration::from_secs),
+            "{args:?}"
+        );
     }
 }
 
 #[test]
 fn a_negative_shutdown_delay_is_none() {
-    assert_eq!(config(&["-shutdown-delay", "-1s"]).shutdown.delay, Duration::ZERO);
-    assert_eq!(config(&["-shutdown-delay", "1.5s"]).shutdown.delay, Duration::from_millis(1500));
+    assert_eq!(config(&["-shutdown-delay", "-1s"]).server.shutdown.delay, Duration::ZERO);
+    assert_eq!(
+        config(&["-shutdown-delay", "1.5s"]).server.shutdown.delay,
+        Duration::from_millis(1500)
+    );
 }
 
 #[test]
 fn shutdown_is_obeyed_from_listed_users() {
-    let from = |args: &[&str]| config(args).shutdown.from;
+    let from = |args: &[&str]| config(args).server.shutdown.from;
     let users = |ids: &[u32]| ShutdownFrom::UnixUsers(ids.into());
     assert_eq!(from(&["-shutdown-uid", "0"]), users(&[0]));
     assert_eq!(from(&["-shutdown-uid= 33, 4294967294,"]), users(&[33, 4_294_967_294]));
@@ -237,7 +239,7 @@ fn lists_of_users_are_refused_with_the_cause() {
 #[test]
 fn udp_and_uds_can_be_switched_off() {
     let config = config(&["-udp", "", "-uds", ""]);
-    assert_eq!((config.ingest.udp, config.ingest.unix), (None, Vec::new()));
+    assert_eq!((config.server.ingest.udp, config.server.ingest.unix), (None, Vec::new()));
 }
 
 #[test]
@@ -246,8 +248,10 @@ fn the_flag_wins_over_the_file_of_labels() {
     let path = dir.path().join("f");
     std::fs::write(&path, "b=file\na=file\n# c=file\n").expect("a file");
     let file = path.to_string_lossy();
-    let labels =
-        config(&["-extra-labels", "b:flag,z:", "-extra-labels-file-path", &file]).labels.extra;
+    let labels = config(&["-extra-labels", "b:flag,z:", "-extra-labels-file-path", &file])
+        .server
+        .labels
+        .extra;
     let expected = [("a", "file"), ("b", "flag"), ("z", "")];
     assert_eq!(labels, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
 }
@@ -256,8 +260,8 @@ fn the_flag_wins_over_the_file_of_labels() {
 fn sinks_are_kept_as_given() {
     let config = config(&["-remote", "far.example:1", "-scylladb-hosts", " a,b:9043,"]);
     let addr = |host: &str, port| GoAddr { host: host.to_owned(), port };
-    assert_eq!(config.remote.unwrap().addr, addr("far.example", 1));
-    assert_eq!(config.scylla.unwrap().hosts, [addr("a", 9042), addr("b", 9043)]);
+    assert_eq!(config.sinks.remote.unwrap().addr, addr("far.example", 1));
+    assert_eq!(config.sinks.scylla.unwrap().hosts, [addr("a", 9042), addr("b", 9043)]);
 }
 
 #[test]
@@ -265,7 +269,7 @@ fn a_negative_size_of_bulks_is_none() {
     let env = [("METRICS_SERVER_SEARCH_URL", "http://search:9200")];
     let parsed = parse_with(&["-opensearch-bulk-size-bytes=-1"], &env);
     let Ok(Invocation::Run(config)) = parsed else { panic!("no configuration") };
-    assert_eq!(config.opensearch.unwrap().bulk_size_bytes, 0);
+    assert_eq!(config.sinks.opensearch.unwrap().bulk_size_bytes, 0);
 }
 
 #[test]
@@ -286,12 +290,16 @@ fn secrets_come_from_the_environment_and_are_not_shown() {
         ("METRICS_SERVER_SCYLLADB_PASSWORD", "hunter3"),
         ("HOSTNAME", "box"),
     ];
-    let args = ["-scylladb-hosts=a", "-pyroscope-url=http://p"];
+    let args = [
+        "-scylladb-hosts=a",
+        "-pyroscope-url=http://u:hunter4@p",
+        "-loki-address=http://u:hunter5@l",
+    ];
     let Ok(Invocation::Run(config)) = parse_with(&args, &env) else { panic!("no configuration") };
-    let search = config.opensearch.as_ref().unwrap();
+    let search = config.sinks.opensearch.as_ref().unwrap();
     assert_eq!((search.password.expose(), search.user.as_str()), ("hunter2", "joe"));
     assert_eq!(search.url.expose(), "https://joe:hunter1@search");
-    assert_eq!(config.scylla.as_ref().unwrap().password.expose(), "hunter3");
+    assert_eq!(config.sinks.scylla.as_ref().unwrap().password.expose(), "hunter3");
     assert_eq!(config.pyroscope.as_ref().unwrap().hostname, "box");
     let shown = format!("{config:?}");
     assert!(!shown.contains("hunter") && shown.contains("(redacted)"), "{shown}");

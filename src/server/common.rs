@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossbeam::utils::CachePadded;
 use mio::{Poll, Waker};
 
-use crate::config::{Config, LimitsConfig};
+use crate::config::{LimitsConfig, LogConfig};
 use crate::control::Control;
 use crate::ingest::log_slots::LogSlots;
 use crate::ingest::worker::WAKER;
@@ -33,14 +33,19 @@ impl Common {
     ///
     /// # Errors
     /// Those of `eventfd(2)`.
-    pub(super) fn new(config: &Config, polls: &[Poll], main: Arc<Waker>) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        limits: &LimitsConfig,
+        log: LogConfig,
+        polls: &[Poll],
+        main: Arc<Waker>,
+    ) -> anyhow::Result<Self> {
         let wakers = polls.iter().map(|poll| Waker::new(poll.registry(), WAKER));
         let wakers = wakers.collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             stats: polls.iter().map(|_| CachePadded::new(WorkerStats::default())).collect(),
             control: Arc::new(Control::new(wakers, main)),
-            log: Arc::new(LogSlots::new(config.log.debug)),
-            registry: Arc::new(Registry::new(series_limits(&config.limits), stats::is_reserved)),
+            log: Arc::new(LogSlots::new(log.debug)),
+            registry: Arc::new(Registry::new(series_limits(limits), stats::is_reserved)),
             mailboxes: Arc::new(Mailboxes::new(polls.len())),
         })
     }

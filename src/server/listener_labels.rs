@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use crate::config::{Config, LabelsConfig, source_app};
+use crate::config::{LabelsConfig, RemoteConfig, ServerConfig, source_app};
 use crate::ingest::Listener;
 use crate::server::host_name::host_name;
 use crate::server::listeners::Listeners;
 use crate::text::labels::constant_labels;
 
 /// What workers know of each listener, in the order of their numbers: UDP first, then the unix sockets.
-pub(super) fn of_all(config: &Config, listeners: &Listeners) -> Arc<[Listener]> {
+pub(super) fn of_all(
+    config: &ServerConfig,
+    remote: Option<&RemoteConfig>,
+    listeners: &Listeners,
+) -> Arc<[Listener]> {
     // Tells the routers of one far end apart, unless -remote-instance says that nothing is to.
-    let remote = config.remote.as_ref();
     let instance = remote.map(|remote| remote.instance.clone().unwrap_or_else(host_name));
     let instance = instance.filter(|name| !name.is_empty());
     let of =

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use anyhow::Context;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::config::{Config, GoAddr, HttpConfig, IngestConfig, ListenUdp, ListenUnix};
+use crate::config::{GoAddr, HttpConfig, IngestConfig, ListenUdp, ListenUnix};
 use crate::ingest::udp;
 use crate::server::unix_path::{self, PathListener};
 use crate::sys::socket;
@@ -40,12 +40,11 @@ impl Listeners {
     ///
     /// # Errors
     /// Names flag, value and cause.
-    pub(super) fn open(config: &Config) -> anyhow::Result<Self> {
-        let http = bind_http(&config.http)?;
-        let udp =
-            config.ingest.udp.as_ref().map(|udp| bind_udp(udp, &config.ingest)).transpose()?;
+    pub(super) fn open(http: &HttpConfig, ingest: &IngestConfig) -> anyhow::Result<Self> {
+        let http = bind_http(http)?;
+        let udp = ingest.udp.as_ref().map(|udp| bind_udp(udp, ingest)).transpose()?;
         // Last, so that no file is made where something else cannot be had.
-        let unix = bind_unix(&config.ingest)?;
+        let unix = bind_unix(ingest)?;
         Ok(Self { http, udp: udp.unwrap_or_default(), unix })
     }
 

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use mio::{Events, Poll, Token, Waker};
 
-use crate::config::Config;
 use crate::server::printer::Printer;
 use crate::server::running::Running;
 use crate::server::signals::Signals;
@@ -44,13 +43,17 @@ impl MainLoop {
         Arc::clone(&self.waker)
     }
 
-    /// Waits for the reason to stop, and through the shutdown delay.
+    /// Prints what workers leave for the log, waits for the reason to stop, and then for `delay`.
     ///
     /// # Errors
     /// A thread ended that must not, or more panics were caught than can be an accident.
-    pub(super) fn run(&mut self, running: &Running, config: &Config) -> anyhow::Result<()> {
+    pub(super) fn run(
+        &mut self,
+        running: &Running,
+        mut printer: Printer,
+        delay: Duration,
+    ) -> anyhow::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
-        let mut printer = Printer::new(config.log.interval, config.ingest.connections_max);
         let mut panics = PanicRate::new();
         let mut deadline: Option<Instant> = None;
         loop {
@@ -65,7 +68,6 @@ impl MainLoop {
             }
             if deadline.is_none() && (self.signals.stops > 0 || running.shutdown_asked()) {
                 running.set_unready();
-                let delay = config.shutdown.delay;
                 log::info!("Shut down in {delay:?}");
                 deadline = Some(Instant::now() + delay);
             }

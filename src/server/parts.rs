@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mio::{Poll, Waker};
 
-use crate::config::Config;
+use crate::config::{RemoteConfig, ServerConfig};
 use crate::control::Control;
 use crate::exporter::scrape::Counters;
 use crate::exporter::udp_sockets::UdpSocketStats;
@@ -62,15 +62,16 @@ impl Parts {
     /// # Errors
     /// Those of `epoll_create(2)`, `dup(2)` and `setsockopt(2)`.
     pub(super) fn make(
-        config: &Config,
+        config: &ServerConfig,
+        remote: Option<&RemoteConfig>,
         opened: Opened,
         main: Arc<Waker>,
     ) -> anyhow::Result<(Self, Vec<UnixSocket>)> {
         let Opened { listeners, web_config, mut sinks, profiling } = opened;
         let polls =
             (0..config.ingest.workers).map(|_| Poll::new()).collect::<Result<Vec<_>, _>>()?;
-        let common = Common::new(config, &polls, main)?;
-        let handlers = workers::handlers(config, &common, &listeners, &sinks);
+        let common = Common::new(&config.limits, config.log, &polls, main)?;
+        let handlers = workers::handlers(config, remote, &common, &listeners, &sinks);
         let udp_sockets = Arc::new(udp_socket_stats(&listeners.udp)?);
         let counters = Counters {
             workers: Arc::clone(&common.stats),

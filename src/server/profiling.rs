@@ -61,7 +61,7 @@ impl Profiling {
     ) -> anyhow::Result<Self> {
         let host_name = host_name();
         let hostname = if config.hostname.is_empty() { &host_name } else { &config.hostname };
-        let pyroscope = Pyroscope::new(&config.url, hostname)?;
+        let pyroscope = Pyroscope::new(config.url.expose(), hostname)?;
         let profiler = Profiler::start()
             .context("-pyroscope-url: cannot profile; is the temporary directory writable?")?;
         let (_, stopped) = bounded(0);

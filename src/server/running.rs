@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use crate::config::{Config, Pin};
+use crate::config::Pin;
 use crate::control::Control;
 use crate::exporter::scrape::Readiness;
 use crate::exporter::udp_sockets::UdpSocketStats;
@@ -47,15 +47,16 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts all threads: first those that empty queues, then those that fill them.
+    /// Starts all threads: first those that empty queues, then those that fill them. A router's sink is all that it is
+    /// there for; other sinks stand back behind the workers.
     ///
     /// # Errors
     /// Those of `clone(2)` and `sched_getaffinity(2)`.
-    pub(super) fn start(parts: Parts, config: &Config) -> anyhow::Result<Self> {
+    pub(super) fn start(parts: Parts, pin: Pin, is_router: bool) -> anyhow::Result<Self> {
         log_panics();
         let mut threads = Threads::new(Arc::clone(&parts.control));
-        let sinks = start_sinks(&mut threads, parts.sinks, config.remote.is_none())?;
-        let workers = start_workers(&mut threads, parts.workers, config.ingest.pin)?;
+        let sinks = start_sinks(&mut threads, parts.sinks, is_router)?;
+        let workers = start_workers(&mut threads, parts.workers, pin)?;
         let (http, readiness) =
             (parts.serving.http.stop_handle(), Arc::clone(&parts.serving.readiness));
         let reread_web_config = parts.serving.reread_web_config.clone();
@@ -143,12 +144,16 @@ impl Running {
     }
 }
 
-fn start_sinks(threads: &mut Threads, sinks: Sinks, low: bool) -> anyhow::Result<RunningSinks> {
+fn start_sinks(
+    threads: &mut Threads,
+    sinks: Sinks,
+    is_router: bool,
+) -> anyhow::Result<RunningSinks> {
     let (bodies, running) = sinks.into_threads();
     for (name, body) in bodies {
         threads.start(&name, move || {
-            if low {
-                cpu::stand_back(); // rows can wait, samples cannot; a router has nothing else
+            if !is_router {
+                cpu::stand_back(); // rows can wait, samples cannot
             }
             body();
             Ok(())

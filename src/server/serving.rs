@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use crate::config::Config;
+use crate::config::ServerConfig;
 use crate::exporter::expiry_timer::ExpiryTimer;
 use crate::exporter::scrape::{
     self, Counters, ExporterThread, GzipThread, Readiness, RegistrySource,
@@ -43,7 +43,7 @@ impl Serving {
     /// # Errors
     /// Those of `fcntl(2)`.
     pub(super) fn make(
-        config: &Config,
+        config: &ServerConfig,
         common: &Common,
         listener: TcpListener,
         web_config: OpenWebConfig,
@@ -68,7 +68,7 @@ impl Serving {
 }
 
 /// What removes series that are idle for too long, where that is asked for.
-fn expiry_timer(config: &Config, common: &Common) -> Option<ExpiryTimer> {
+fn expiry_timer(config: &ServerConfig, common: &Common) -> Option<ExpiryTimer> {
     let ttl = config.limits.series_ttl?;
     let ttl_ns = u64::try_from(ttl.as_nanos()).expect("a flag's duration is below 2^63 ns");
     let expiry = Expiry::new(ttl_ns, Arc::clone(&common.mailboxes));

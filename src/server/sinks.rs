@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use crossbeam::channel::{self, Sender};
 
-use crate::config::{Config, ListenUdp, QueueConfig, RemoteConfig};
+use crate::config::{IngestConfig, ListenUdp, QueueConfig, RemoteConfig, SinksConfig};
 use crate::metric::Op;
 use crate::sinks::Sink;
 use crate::sinks::all_counters::AllSinkCounters;
@@ -18,7 +18,6 @@ use crate::sinks::counters::SinkCounters;
 use crate::sinks::loki::Loki;
 use crate::sinks::opensearch::OpenSearch;
 use crate::sinks::outbox::{Outbox, Outboxes};
-use crate::sinks::pyroscope::Pyroscope;
 use crate::sinks::queue::SinkQueue;
 use crate::sinks::remote::Remote;
 use crate::sinks::remote::link::FarEnd;
@@ -69,24 +68,32 @@ impl Sinks {
     ///
     /// # Errors
     /// Names flag, value and cause.
-    pub(super) fn open(config: &Config, own_udp: Option<SocketAddr>) -> anyhow::Result<Self> {
+    pub(super) fn open(
+        config: &SinksConfig,
+        ingest: &IngestConfig,
+        own_udp: Option<SocketAddr>,
+    ) -> anyhow::Result<Self> {
         let mut sinks = Self::default();
         sinks.counters.forwards = config.remote.is_some();
         let mut made = match &config.remote {
-            Some(remote) => vec![router(config, remote, own_udp, &sinks.counters)?],
+            Some(remote) => vec![router(remote, ingest, own_udp, &sinks.counters)?],
             None => far_ends(config, &mut sinks.counters)?,
         };
         made.sort_by_key(|configured| configured.name); // the page's order
         for configured in made {
-            sinks.add(config, configured)?;
+            sinks.add(&config.queue, ingest.workers, configured)?;
         }
         Ok(sinks)
     }
 
-    fn add(&mut self, config: &Config, configured: ConfiguredSink) -> anyhow::Result<()> {
+    fn add(
+        &mut self,
+        queue_config: &QueueConfig,
+        workers: usize,
+        configured: ConfiguredSink,
+    ) -> anyhow::Result<()> {
         let ConfiguredSink { name, ops, sink } = configured;
-        let queue_config = &config.queue;
-        let counters = Arc::new(SinkCounters::new(name, config.ingest.workers));
+        let counters = Arc::new(SinkCounters::new(name, workers));
         // No far end confirms a datagram: what came back from disk could not be known from what has arrived.
         let keeps = !queue_config.spill_dir.is_empty() && name != "remote";
         let spill = if keeps { Some(open_spill(queue_config, name)?) } else { None };
@@ -205,14 +212,14 @@ const FORWARDED: &[Op] = &[Op::Inc, Op::Set, Op::Obs, Op::Event, Op::Index, Op::
 
 /// The one far end of a router: all that is sent there stays with it.
 fn router(
-    config: &Config,
     remote: &RemoteConfig,
+    ingest: &IngestConfig,
     own_udp: Option<SocketAddr>,
     counters: &AllSinkCounters,
 ) -> anyhow::Result<ConfiguredSink> {
     let far_end = FarEnd::new(&remote.addr.host, remote.addr.port, own_udp);
     if far_end.is_here() {
-        let own = config.ingest.udp.as_ref().map_or("", |udp| &udp.text);
+        let own = ingest.udp.as_ref().map_or("", |udp| &udp.text);
         bail!(
             "-remote {:?}: that is this server's own -udp {own:?}, and messages would go round for ever; \
              give the address of another server, or another -udp",
@@ -228,14 +235,11 @@ fn router(
 ///
 /// # Errors
 /// Names flag or variable, and cause.
-pub(super) fn check(config: &Config) -> anyhow::Result<()> {
+pub(super) fn check(config: &SinksConfig, ingest: &IngestConfig) -> anyhow::Result<()> {
     let mut counters = AllSinkCounters::default();
     far_ends(config, &mut counters)?;
-    if let Some(pyroscope) = &config.pyroscope {
-        Pyroscope::new(&pyroscope.url, "")?;
-    }
     if let Some(remote) = &config.remote {
-        router(config, remote, config.ingest.udp.as_ref().and_then(asked), &counters)?;
+        router(remote, ingest, ingest.udp.as_ref().and_then(asked), &counters)?;
     }
     Ok(())
 }
@@ -251,7 +255,7 @@ fn asked(udp: &ListenUdp) -> Option<SocketAddr> {
 }
 
 fn far_ends(
-    config: &Config,
+    config: &SinksConfig,
     counters: &mut AllSinkCounters,
 ) -> anyhow::Result<Vec<ConfiguredSink>> {
     let mut made = Vec::new();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use mio::Poll;
 
-use crate::config::{Config, ShutdownFrom};
+use crate::config::{RemoteConfig, ServerConfig, ShutdownFrom};
 use crate::ingest::Settings;
 use crate::ingest::barrier;
 use crate::ingest::dispatch::{Dispatch, Shared};
@@ -27,20 +27,22 @@ const TEMPLATES_SHARE: usize = 8;
 
 /// What each worker does with messages.
 pub(super) fn handlers(
-    config: &Config,
+    config: &ServerConfig,
+    remote: Option<&RemoteConfig>,
     common: &Common,
     listeners: &Listeners,
     sinks: &Sinks,
 ) -> Vec<Dispatch> {
     let shared = Shared {
-        listeners: listener_labels::of_all(config, listeners),
+        listeners: listener_labels::of_all(config, remote, listeners),
         stats: Arc::clone(&common.stats),
         log: Arc::clone(&common.log),
         control: Arc::clone(&common.control),
         shutdown_from: config.shutdown.from.clone(),
         message_max_bytes: config.ingest.message_max_bytes,
         labels_max: config.ingest.labels_max,
-        templates_max_bytes: templates_max_bytes(config),
+        // A router has no cells that templates could lead to.
+        templates_max_bytes: if remote.is_some() { 0 } else { templates_max_bytes(config) },
     };
     let handler = |number| {
         let local_registry =
@@ -50,11 +52,8 @@ pub(super) fn handlers(
     (0..config.ingest.workers).map(handler).collect()
 }
 
-/// One worker's share. A router has no cells that templates could lead to.
-fn templates_max_bytes(config: &Config) -> usize {
-    if config.remote.is_some() {
-        return 0;
-    }
+/// One worker's share.
+fn templates_max_bytes(config: &ServerConfig) -> usize {
     let limits = &config.limits;
     limits.templates_max_bytes.min(limits.memory_max_bytes / TEMPLATES_SHARE)
         / config.ingest.workers
@@ -74,7 +73,7 @@ pub(super) struct WorkerSources<'a> {
 /// # Errors
 /// Those of `dup(2)`, `epoll_ctl(2)` and `setrlimit(2)`.
 pub(super) fn make(
-    config: &Config,
+    config: &ServerConfig,
     common: &Common,
     polls: Vec<Poll>,
     handlers: Vec<Dispatch>,
@@ -114,7 +113,7 @@ pub(super) fn make(
     workers.collect()
 }
 
-fn settings(config: &Config) -> anyhow::Result<Settings> {
+fn settings(config: &ServerConfig) -> anyhow::Result<Settings> {
     Ok(Settings {
         message_max_bytes: config.ingest.message_max_bytes,
         connections_max: config.ingest.connections_max,
@@ -126,7 +125,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
 }
 
 /// Unix connections that the limit of descriptors leaves room for.
-fn descriptors_room(config: &Config) -> anyhow::Result<usize> {
+fn descriptors_room(config: &ServerConfig) -> anyhow::Result<usize> {
     /// Scrapes, and what else opens a file for a moment.
     const RESERVED: usize = 32;
     let limit = limits::raise_descriptors().context("cannot raise the limit of descriptors")?;

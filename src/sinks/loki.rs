@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use ureq::http::HeaderValue;
 
-use crate::config::LokiConfig;
+use crate::config::{LokiConfig, Secret};
 use crate::logger::throttle::Throttle;
 use crate::sinks::gzip::gzip;
 use crate::sinks::http::flag_file::FlagFile;
@@ -41,7 +41,7 @@ const LINES_MAX_BYTES: usize = 3_000_000;
 #[derive(Debug)]
 pub(crate) struct Loki {
     client: Client,
-    url: String,
+    url: Secret,
     /// The address without a user and password, for the log.
     address: String,
     tenant: String,
@@ -56,7 +56,7 @@ impl Loki {
     /// # Errors
     /// The address is no URL, a file cannot be used, or there are too many labels; names the flag and its value.
     pub(crate) fn new(config: &LokiConfig) -> anyhow::Result<Self> {
-        let address = address_without_user(&config.address)?;
+        let address = address_without_user(config.address.expose())?;
         HeaderValue::from_str(&config.tenant).with_context(|| {
             format!("-loki-tenant {:?}: cannot be sent in a header", config.tenant)
         })?;
@@ -89,7 +89,7 @@ impl Loki {
         if !self.tenant.is_empty() {
             headers.push(("x-scope-orgid", &self.tenant));
         }
-        let head = RequestHead { method: "POST", url: &self.url, headers: &headers };
+        let head = RequestHead { method: "POST", url: self.url.expose(), headers: &headers };
         self.client.send(head, &gzip(body)?)
     }
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use anyhow::{Context, bail};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::config::Secret;
 use crate::sinks::gzip::gzip;
 use crate::sinks::http::tls::TlsOptions;
 use crate::sinks::http::url::HttpUrl;
@@ -42,7 +43,7 @@ impl PushCounters {
 pub(crate) struct Pyroscope {
     client: Client,
     /// The URL of a push, up to the parameters that differ from push to push.
-    url: String,
+    url: Secret,
 }
 
 impl Pyroscope {
@@ -65,7 +66,7 @@ impl Pyroscope {
         let name = utf8_percent_encode(&name, QUERY);
         let url = format!("{}/ingest?name={name}", url.trim_end_matches('/'));
         let client = Client::new(TlsOptions::default()).context("-pyroscope-url")?;
-        Ok(Self { client, url })
+        Ok(Self { client, url: Secret::new(url) })
     }
 
     /// Sends a profile in pprof's format. It covers this time, in seconds since 1970, and has so many stacks of each
@@ -82,7 +83,7 @@ impl Pyroscope {
         let Range { start, end } = unix_seconds;
         let url = format!(
             "{}&from={start}&until={end}&format=pprof&sampleRate={stacks_per_second}",
-            self.url
+            self.url.expose()
         );
         // A file in pprof's format is gzipped, so this is no content encoding of HTTP.
         let headers = [("content-type", "application/octet-stream")];
@@ -106,7 +107,7 @@ mod tests {
 
     #[test]
     fn the_name_is_the_originals_and_stays_one_name() {
-        let url = |base, host| Pyroscope::new(base, host).unwrap().url;
+        let url = |base, host| Pyroscope::new(base, host).unwrap().url.expose().to_owned();
         assert_eq!(
             url("http://p:4040/", "web-1.example"),
             "http://p:4040/ingest?name=metrics-server%7Bhostname%3Dweb-1.example%7D"
