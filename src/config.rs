@@ -24,6 +24,7 @@ mod limits;
 mod listen;
 mod log;
 mod loki;
+mod needs;
 mod opensearch;
 mod pyroscope;
 mod queue;
@@ -34,6 +35,7 @@ mod shutdown;
 mod source;
 mod table;
 mod usage;
+mod variables;
 mod warnings;
 
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! The one table of flags and variables: names, kinds, defaults, ranges, help texts and what each needs.
+//! The one table of flags: names, kinds, defaults, ranges, help texts and what each needs.
 //!
 //! Parsing, `-h`, error texts, warnings and the tables of `docs/flags.md` are all made from it. It is plain
 //! data: it must not know how an argument is read nor what a flag means to the server.
@@ -7,7 +7,10 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::flag::{FlagKind, Nanos, Need, ValueSlot, flags};
-use Need::{Any, Https, NoLogin, Not, SocketFile, Without};
+use super::needs::{
+    LOKI, LOKI_TLS, NO_ROUTER, QUEUES, REMOTE, SCYLLA, SCYLLA_TLS, SEARCH, SEARCH_CA, SEARCH_TLS,
+    SHUTDOWN_UID, SPILL, SPILL_SIZE, TTL, UDP, UNIX, UNIX_FILES,
+};
 
 /// One flag.
 #[derive(Debug)]
@@ -26,19 +29,6 @@ pub(super) struct Flag {
     pub(super) slot: fn(&mut Values) -> ValueSlot<'_>,
 }
 
-/// A variable of the environment that is read beside the flags.
-#[derive(Debug)]
-pub(super) struct Variable {
-    /// Its name.
-    pub(super) name: &'static str,
-    /// The part of the options table that it stands in.
-    pub(super) group: Group,
-    /// One line for people.
-    pub(super) help: &'static str,
-    /// What must hold so that it has an effect: all of these.
-    pub(super) needs: &'static [Need],
-}
-
 const MICROSECOND: Nanos = 1_000;
 const MILLISECOND: Nanos = 1_000 * MICROSECOND;
 const SECOND: Nanos = 1_000 * MILLISECOND;
@@ -55,35 +45,6 @@ pub(super) const FILE: &str = "the path of a file";
 /// What a flag takes that names a directory to write to; `-check-config` tries that.
 pub(super) const DIRECTORY: &str = "a directory";
 const URL: &str = "a URL";
-
-// A router counts nothing and keeps nothing: it sends all on.
-const NO_ROUTER: &[Need] = &[Without("remote")];
-const UDP: &[Need] = &[Any(&["udp"])];
-const UNIX: &[Need] = &[Any(&["uds", "uds-pool"])];
-const UNIX_FILES: &[Need] = &[Any(&["uds", "uds-pool"]), SocketFile(&["uds", "uds-pool"])];
-const SHUTDOWN_UID: &[Need] = &[Any(&["uds", "uds-pool"]), Not("shutdown-from", "none")];
-const TTL: &[Need] = &[Any(&["metric-clean-up"])];
-const REMOTE: &[Need] = &[Any(&["remote"])];
-const LOKI: &[Need] = &[Any(&["loki-address"])];
-const LOKI_TLS: &[Need] = &[Any(&["loki-address"]), Https("loki-address")];
-const SEARCH: &[Need] = &[Any(&["METRICS_SERVER_SEARCH_URL"])];
-const SEARCH_LOGIN: &[Need] =
-    &[Any(&["METRICS_SERVER_SEARCH_URL"]), NoLogin("METRICS_SERVER_SEARCH_URL")];
-const SEARCH_TLS: &[Need] =
-    &[Any(&["METRICS_SERVER_SEARCH_URL"]), Https("METRICS_SERVER_SEARCH_URL")];
-const SEARCH_CA: &[Need] = &[
-    Any(&["METRICS_SERVER_SEARCH_URL"]),
-    Https("METRICS_SERVER_SEARCH_URL"),
-    Without("opensearch-insecure"),
-];
-const SCYLLA: &[Need] = &[Any(&["scylladb-hosts"])];
-const SCYLLA_TLS: &[Need] = &[Any(&["scylladb-hosts"]), Any(&["scylladb-tls"])];
-const QUEUES: &[Need] =
-    &[Any(&["remote", "loki-address", "METRICS_SERVER_SEARCH_URL", "scylladb-hosts"])];
-// Datagrams leave no trace of their arrival, so those of a router are not kept on disk.
-const SPILL: &[Need] =
-    &[Any(&["loki-address", "METRICS_SERVER_SEARCH_URL", "scylladb-hosts"]), Without("remote")];
-const SPILL_SIZE: &[Need] = &[Any(&["spill-dir"])];
 
 /// The flag of this name.
 pub(super) fn find(name: &str) -> Option<&'static Flag> {
@@ -235,40 +196,6 @@ flags! {
     }
 }
 
-/// Every variable, in the order of its group.
-pub(super) const VARIABLES: &[Variable] = &[
-    Variable {
-        name: "METRICS_SERVER_SEARCH_URL",
-        group: Group::OpenSearch,
-        help: "where opensearch is, such as https://user:password@host:9200/prefix",
-        needs: NO_ROUTER,
-    },
-    Variable {
-        name: "METRICS_SERVER_SEARCH_USER",
-        group: Group::OpenSearch,
-        help: "opensearch user, if the url holds none",
-        needs: SEARCH_LOGIN,
-    },
-    Variable {
-        name: "METRICS_SERVER_SEARCH_PASSWORD",
-        group: Group::OpenSearch,
-        help: "its password",
-        needs: SEARCH_LOGIN,
-    },
-    Variable {
-        name: "METRICS_SERVER_SCYLLADB_PASSWORD",
-        group: Group::ScyllaDb,
-        help: "password of -scylladb-user",
-        needs: SCYLLA,
-    },
-    Variable {
-        name: "HOSTNAME",
-        group: Group::Pyroscope,
-        help: "tag hostname of profiles (empty: the host's name)",
-        needs: &[],
-    },
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -288,24 +215,6 @@ mod tests {
                 }
                 (FlagKind::Text(default, _), ValueSlot::Text(value)) => assert_eq!(default, value),
                 (kind, slot) => panic!("{}: {kind:?} is kept in {slot:?}", flag.name),
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_needed_is_a_flag_or_a_variable() {
-        let known = |name: &str| {
-            find(name).is_some() || VARIABLES.iter().any(|variable| variable.name == name)
-        };
-        let flags = FLAGS.iter().flat_map(|flag| flag.needs);
-        for need in flags.chain(VARIABLES.iter().flat_map(|variable| variable.needs)) {
-            match need {
-                Any(names) | SocketFile(names) => {
-                    assert!(names.iter().all(|name| known(name)), "{need:?}");
-                }
-                Without(name) | Not(name, _) | Https(name) | NoLogin(name) => {
-                    assert!(known(name), "{need:?}");
-                }
             }
         }
     }

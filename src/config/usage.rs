@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
 use super::flag::{FlagKind, Nanos};
-use super::table::{FLAGS, Group, VARIABLES};
-use super::table::{Flag, Variable};
+use super::table::{FLAGS, Flag, Group};
+use super::variables::{VARIABLES, Variable};
 use super::{duration, go};
 
 /// The usage as Go's `flag` package prints it, but by group and with the variables of the environment; ends in

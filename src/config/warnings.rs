@@ -7,7 +7,8 @@ use super::convert::list;
 use super::environment::Environment;
 use super::flag::{FlagKind, Need, ValueSlot};
 use super::table::Flag;
-use super::table::{self, FLAGS, VARIABLES, Values};
+use super::table::{self, FLAGS, Values};
+use super::variables::VARIABLES;
 
 /// One line for each flag or variable without effect, in the order of the table.
 pub(super) fn of(values: &mut Values, env: &Environment<'_>) -> Vec<String> {
