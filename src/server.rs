@@ -24,6 +24,7 @@ use crate::sys::limits;
 
 mod common;
 mod directory_lock;
+mod far_ends;
 mod host_name;
 mod listener_labels;
 mod listeners;
@@ -35,6 +36,7 @@ mod running;
 mod serving;
 mod signals;
 mod sinks;
+mod start;
 mod threads;
 mod unix_path;
 mod workers;
@@ -56,7 +58,7 @@ impl Server {
     /// # Errors
     /// Names flag or variable, and cause.
     pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
-        sinks::check(&config.sinks, &config.server.ingest)?;
+        far_ends::check(&config.sinks, &config.server.ingest)?;
         if let Some(pyroscope) = &config.pyroscope {
             Pyroscope::new(pyroscope.url.expose(), "")?;
         }

@@ -4,24 +4,19 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-
 use crate::config::Pin;
 use crate::control::Control;
 use crate::exporter::scrape::Readiness;
 use crate::exporter::udp_sockets::UdpSocketStats;
 use crate::http::HttpStop;
 use crate::http::web_config::Reread;
-use crate::ingest::dispatch::Dispatch;
 use crate::ingest::log_slots::LogSlots;
-use crate::ingest::worker::Worker;
 use crate::server::parts::Parts;
-use crate::server::profiling::{self, Profiling};
-use crate::server::serving::Serving;
-use crate::server::sinks::{RunningSinks, Sinks};
+use crate::server::profiling;
+use crate::server::sinks::RunningSinks;
+use crate::server::start;
 use crate::server::threads::Threads;
 use crate::stats::{Counter, Stats, WorkerStats};
-use crate::sys::cpu;
 
 /// How long the end waits for responses that are being written.
 const LAST_RESPONSES: Duration = Duration::from_secs(2);
@@ -47,21 +42,20 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts all threads: first those that empty queues, then those that fill them. A router's sink is all that it is
-    /// there for; other sinks stand back behind the workers.
+    /// Starts all threads: first those that empty queues, then those that fill them.
     ///
     /// # Errors
     /// Those of `clone(2)` and `sched_getaffinity(2)`.
     pub(super) fn start(parts: Parts, pin: Pin, is_router: bool) -> anyhow::Result<Self> {
         log_panics();
         let mut threads = Threads::new(Arc::clone(&parts.control));
-        let sinks = start_sinks(&mut threads, parts.sinks, is_router)?;
-        let workers = start_workers(&mut threads, parts.workers, pin)?;
+        let sinks = start::sinks(&mut threads, parts.sinks, is_router)?;
+        let workers = start::workers(&mut threads, parts.workers, pin)?;
         let (http, readiness) =
             (parts.serving.http.stop_handle(), Arc::clone(&parts.serving.readiness));
         let reread_web_config = parts.serving.reread_web_config.clone();
-        start_serving(&mut threads, parts.serving)?;
-        let profiling = parts.profiling.map(|it| start_profiling(&mut threads, it)).transpose()?;
+        start::serving(&mut threads, parts.serving)?;
+        let profiling = parts.profiling.map(|it| start::profiling(&mut threads, it)).transpose()?;
         Ok(Self {
             threads,
             control: parts.control,
@@ -142,98 +136,6 @@ impl Running {
         self.profiling.into_iter().for_each(profiling::ProfilingStop::stop);
         self.threads
     }
-}
-
-fn start_sinks(
-    threads: &mut Threads,
-    sinks: Sinks,
-    is_router: bool,
-) -> anyhow::Result<RunningSinks> {
-    let (bodies, running) = sinks.into_threads();
-    for (name, body) in bodies {
-        threads.start(&name, move || {
-            if !is_router {
-                cpu::stand_back(); // rows can wait, samples cannot
-            }
-            body();
-            Ok(())
-        })?;
-    }
-    Ok(running)
-}
-
-fn start_workers(
-    threads: &mut Threads,
-    workers: Vec<Worker<Dispatch>>,
-    pin: Pin,
-) -> anyhow::Result<Vec<JoinHandle<()>>> {
-    let cores = cores(workers.len(), pin)?;
-    let start = |worker: Worker<Dispatch>| {
-        let core = cores.get(worker.number()).copied();
-        let name = format!("ingest-{}", worker.number());
-        threads.start(&name, move || ingest(worker, core))
-    };
-    workers.into_iter().map(start).collect()
-}
-
-/// A core for each worker, or none.
-fn cores(workers: usize, pin: Pin) -> anyhow::Result<Vec<usize>> {
-    let allowed = cpu::allowed().context("cannot read the affinity mask")?;
-    let pins = match pin {
-        Pin::Auto => allowed.len() > workers,
-        Pin::On => true,
-        Pin::Off => false,
-    };
-    let pinned = if pins { workers } else { 0 };
-    Ok((0..pinned).map(|worker| allowed[worker % allowed.len()]).collect())
-}
-
-fn ingest(worker: Worker<Dispatch>, core: Option<usize>) -> anyhow::Result<()> {
-    if let Some(core) = core
-        && let Err(error) = cpu::pin(core)
-    {
-        log::warn!("cannot pin a worker to core {core}: {error}; it runs unpinned");
-    }
-    worker.run().map_err(Into::into)
-}
-
-/// Starts what serves pages, which must not keep a worker from its queue.
-fn start_serving(threads: &mut Threads, serving: Serving) -> anyhow::Result<()> {
-    let Serving { http, exporter, gzip, web_config_worker, .. } = serving;
-    if let Some(worker) = web_config_worker {
-        threads.start("web-config", move || {
-            cpu::stand_back();
-            worker.run();
-            Ok(())
-        })?;
-    }
-    threads.start("exporter", move || {
-        cpu::stand_back();
-        exporter.run();
-        Ok(())
-    })?;
-    threads.start("exporter-gzip", move || {
-        cpu::stand_back();
-        gzip.run();
-        Ok(())
-    })?;
-    threads.start("http", move || {
-        cpu::stand_back();
-        http.run().context("cannot start its runtime")
-    })?;
-    Ok(())
-}
-
-fn start_profiling(
-    threads: &mut Threads,
-    mut profiling: Profiling,
-) -> anyhow::Result<profiling::ProfilingStop> {
-    let stop = profiling.stopper();
-    threads.start("pyroscope", move || {
-        profiling.run();
-        Ok(())
-    })?;
-    Ok(stop)
 }
 
 /// Panics are log lines like others: the standard library's would be written by the thread itself.

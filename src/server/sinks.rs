@@ -1,27 +1,22 @@
-//! The sinks that the flags ask for: their queues, and the threads' bodies.
+//! The queues of the sinks that the flags ask for, and the threads' bodies.
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use crossbeam::channel::{self, Sender};
 
-use crate::config::{IngestConfig, ListenUdp, QueueConfig, RemoteConfig, SinksConfig};
+use crate::config::{IngestConfig, QueueConfig, SinksConfig};
 use crate::metric::Op;
-use crate::sinks::Sink;
+use crate::server::far_ends::{self, ConfiguredSink};
 use crate::sinks::all_counters::AllSinkCounters;
 use crate::sinks::batch_sender::BatchSender;
 use crate::sinks::block::{Block, Stamps};
 use crate::sinks::counters::SinkCounters;
-use crate::sinks::loki::Loki;
-use crate::sinks::opensearch::OpenSearch;
 use crate::sinks::outbox::{Outbox, Outboxes};
 use crate::sinks::queue::SinkQueue;
-use crate::sinks::remote::Remote;
-use crate::sinks::remote::link::FarEnd;
-use crate::sinks::scylla::Scylla;
 use crate::sinks::spill::{Recovered, Segment, Spill};
 use crate::sinks::spooler::Spooler;
 
@@ -75,12 +70,7 @@ impl Sinks {
     ) -> anyhow::Result<Self> {
         let mut sinks = Self::default();
         sinks.counters.forwards = config.remote.is_some();
-        let mut made = match &config.remote {
-            Some(remote) => vec![router(remote, ingest, own_udp, &sinks.counters)?],
-            None => far_ends(config, &mut sinks.counters)?,
-        };
-        made.sort_by_key(|configured| configured.name); // the page's order
-        for configured in made {
+        for configured in far_ends::of(config, ingest, own_udp, &sinks.counters)? {
             sinks.add(&config.queue, ingest.workers, configured)?;
         }
         Ok(sinks)
@@ -190,85 +180,4 @@ fn open_spill(config: &QueueConfig, name: &str) -> anyhow::Result<(Spill, Recove
         );
     }
     Ok((spill, found))
-}
-
-/// A sink that the flags ask for.
-struct ConfiguredSink {
-    /// The `sink` label, and the name of its directory.
-    name: &'static str,
-    /// The ops of the messages that it takes.
-    ops: &'static [Op],
-    sink: Box<dyn Sink>,
-}
-
-impl ConfiguredSink {
-    fn new(name: &'static str, ops: &'static [Op], sink: impl Sink + 'static) -> Self {
-        Self { name, ops, sink: Box::new(sink) }
-    }
-}
-
-/// The ops of messages that are forwarded: all but `shutdown`, which is meant for the server that gets it.
-const FORWARDED: &[Op] = &[Op::Inc, Op::Set, Op::Obs, Op::Event, Op::Index, Op::Raw];
-
-/// The one far end of a router: all that is sent there stays with it.
-fn router(
-    remote: &RemoteConfig,
-    ingest: &IngestConfig,
-    own_udp: Option<SocketAddr>,
-    counters: &AllSinkCounters,
-) -> anyhow::Result<ConfiguredSink> {
-    let far_end = FarEnd::new(&remote.addr.host, remote.addr.port, own_udp);
-    if far_end.is_here() {
-        let own = ingest.udp.as_ref().map_or("", |udp| &udp.text);
-        bail!(
-            "-remote {:?}: that is this server's own -udp {own:?}, and messages would go round for ever; \
-             give the address of another server, or another -udp",
-            remote.addr.to_string()
-        );
-    }
-    let errors = Arc::clone(&counters.send_errors);
-    let sink = Remote::new(far_end, remote.sockets, remote.datagram_bytes, errors);
-    Ok(ConfiguredSink::new("remote", FORWARDED, sink))
-}
-
-/// Whether all far ends can be made.
-///
-/// # Errors
-/// Names flag or variable, and cause.
-pub(super) fn check(config: &SinksConfig, ingest: &IngestConfig) -> anyhow::Result<()> {
-    let mut counters = AllSinkCounters::default();
-    far_ends(config, &mut counters)?;
-    if let Some(remote) = &config.remote {
-        router(remote, ingest, ingest.udp.as_ref().and_then(asked), &counters)?;
-    }
-    Ok(())
-}
-
-/// Where UDP is to be received, if that needs no look-up.
-fn asked(udp: &ListenUdp) -> Option<SocketAddr> {
-    let ip = if udp.addr.host.is_empty() {
-        Ipv6Addr::UNSPECIFIED.into()
-    } else {
-        udp.addr.host.parse().ok()?
-    };
-    Some(SocketAddr::new(ip, udp.addr.port))
-}
-
-fn far_ends(
-    config: &SinksConfig,
-    counters: &mut AllSinkCounters,
-) -> anyhow::Result<Vec<ConfiguredSink>> {
-    let mut made = Vec::new();
-    if let Some(opensearch) = &config.opensearch {
-        let sink = OpenSearch::new(opensearch, Arc::clone(&counters.bulk))?;
-        made.push(ConfiguredSink::new("opensearch", &[Op::Index], sink));
-    }
-    if let Some(loki) = &config.loki {
-        made.push(ConfiguredSink::new("loki", &[Op::Event], Loki::new(loki)?));
-    }
-    if let Some(scylla) = &config.scylla {
-        let sink = Scylla::new(scylla, Arc::clone(&counters.timestamps))?;
-        made.push(ConfiguredSink::new("scylladb", &[Op::Raw], sink));
-    }
-    Ok(made)
 }
