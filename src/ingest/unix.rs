@@ -124,6 +124,10 @@ impl<H: Handler> UnixSources<H> {
                     self.stats().connections_accepted.add(1);
                     let connection = NewConnection::new(stream, listener);
                     self.settle(connection, place, registry, now_ns, ready);
+                    if place == NewcomerPlace::Refused {
+                        // Those that are ready are read before the next: one of them may be at its end.
+                        return Turn::More;
+                    }
                 }
                 Err(error) => match error.kind() {
                     // EINVAL: shut down and empty.
@@ -168,6 +172,9 @@ impl<H: Handler> UnixSources<H> {
             let may_hand_over = self.balancer.may_hand_over(&connection);
             let place = self.place_at_bound(now_ns, may_hand_over);
             self.settle(connection, place, registry, now_ns, ready);
+            if place == NewcomerPlace::Refused {
+                return; // as in `accept`
+            }
         }
     }
 

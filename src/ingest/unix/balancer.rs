@@ -102,8 +102,7 @@ impl Balancer {
         self.hand_over(worker, least_loaded, connection).err()
     }
 
-    /// The other worker that has the longest idle connection to evict, by what they told at the end of their last
-    /// turns.
+    /// The other worker that has the longest idle connection to evict, by what they told last.
     pub(super) fn longest_idle(&self, worker: usize, now_ns: u64) -> Option<IdleElsewhere> {
         let others = (0..self.queues.len()).filter(|&other| other != worker);
         let evictable = others.filter_map(|worker| {

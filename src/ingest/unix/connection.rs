@@ -20,7 +20,7 @@ impl NewConnection {
 }
 
 /// Which place a newcomer gets.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NewcomerPlace {
     /// There is room.
     Free,

@@ -90,6 +90,7 @@ impl<H: Handler> UnixConnections<H> {
         ready: &mut impl FnMut(usize),
     ) {
         self.keep(connection, Standing::Admitted, registry, now_ns, ready);
+        self.publish_evictable(); // at once: until the turn ends others may have to refuse many for want of it
     }
 
     /// Takes a connection in to refuse its messages, and tells its token to `ready`.
