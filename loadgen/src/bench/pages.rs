@@ -246,7 +246,7 @@ fn scraped(
     phase: Duration,
     seen: &mut Seen,
 ) -> Result<Outcome> {
-    let before = loop_lag(address)?;
+    let before = LoopLagReading::scrape(address)?;
     let outcome = thread::scope(|scope| {
         let send = || subject.run(&plan.place, phase);
         let sender = thread::Builder::new().spawn_scoped(scope, send)?;
@@ -258,13 +258,7 @@ fn scraped(
         }
         sender.join().map_err(|_| anyhow!("the sender panicked"))?
     })?;
-    seen.lag_seconds = seen.lag_seconds.max(loop_lag(address)?.bound_since(&before)?);
+    seen.lag_seconds =
+        seen.lag_seconds.max(LoopLagReading::scrape(address)?.bound_since(&before, 1.0)?);
     Ok(outcome)
-}
-
-/// Scrapes the histogram of the loop's lag.
-fn loop_lag(address: &str) -> Result<LoopLagReading> {
-    let mut page = Vec::new();
-    get(address, false, &mut page)?;
-    LoopLagReading::read(&page)
 }

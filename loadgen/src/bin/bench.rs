@@ -9,6 +9,8 @@ mod child;
 #[allow(dead_code, reason = "shared with loadgen, which uses the rest")]
 #[path = "../cpu.rs"]
 mod cpu;
+#[path = "../bench/fair.rs"]
+mod fair;
 #[path = "../bench/figure.rs"]
 mod figure;
 #[path = "../bench/http.rs"]
@@ -20,6 +22,9 @@ mod lag;
 #[allow(dead_code, reason = "shared with loadgen, which uses the rest")]
 #[path = "../mix.rs"]
 mod mix;
+#[allow(dead_code, reason = "shared with loadgen, which uses the rest")]
+#[path = "../num.rs"]
+mod num;
 #[path = "../bench/pages.rs"]
 mod pages;
 #[path = "../bench/proc.rs"]
@@ -39,6 +44,8 @@ mod standing;
 mod table;
 #[path = "../bench/tape.rs"]
 mod tape;
+#[path = "../bench/writers.rs"]
+mod writers;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -54,7 +61,7 @@ type Make = fn(&Plan) -> Result<Vec<Row>>;
 
 /// The rows in the order of the table: the word that `-only` knows it by, whether the quick table has it, and how
 /// it is made.
-const ROWS: [(&str, bool, Make); 21] = [
+const ROWS: [(&str, bool, Make); 22] = [
     ("1-half", true, |plan| Ok(vec![ratios::half(plan, 1, "≤ 1.10", &[])?])),
     ("1-full", true, |plan| Ok(vec![ratios::saturated(plan, 1, "≤ 1.10")?])),
     ("1-nowait", true, |plan| Ok(vec![ratios::half(plan, 1, "≤ 0.7", &["-batch-wait-us", "0"])?])),
@@ -68,6 +75,7 @@ const ROWS: [(&str, bool, Make); 21] = [
     ("histogram", true, |plan| Ok(vec![ratios::histogram(plan, "≤ 1.2")?])),
     ("unique", true, |plan| Ok(vec![ratios::unique(plan, "≤ 2")?])),
     ("unix", true, |plan| Ok(vec![ratios::unix(plan, "≤ 1.5")?])),
+    ("fair", true, fair::rows),
     ("workers", true, |plan| Ok(vec![ratios::two_workers(plan, "≤ 1.02")?])),
     ("sinks", false, |plan| sinks::beside(plan, "≤ 1.05")),
     ("scrape", true, |plan| pages::scrapes(plan, ["≤ 1.7, ≤ 2 % of 1.2 s", "≤ 1.3"])),
