@@ -1,17 +1,18 @@
 //! The event loop of one ingest thread.
 //!
 //! ```text
-//! run: ┌▶ sleep, or poll while sources are ready ─▶ pass: one turn for each ready source ─┐
-//!      └──────────────────────────── until told to drain ────────────────────────────────┴─▶ drain
+//! run: ┌▶ sleep, or poll while sources are ready ─▶ pass: a slice for UDP or for unix ─┐
+//!      └──────────────────────────── until told to drain ─────────────────────────────┴─▶ drain
 //! ```
 //!
-//! mio is edge-triggered: a source that is not drained gets no second event, so it stays on the ready
-//! list and the next poll does not sleep. Each source gets a bounded turn, so that a busy one does not
-//! starve the others.
+//! mio is edge-triggered: a source that is not drained gets no second event, so it stays ready and the next poll
+//! does not sleep. Slices are bounded by time, and so are the turns of the unix sources within theirs, so that
+//! neither the number of sources nor what they send starves the others.
 
 mod drain;
 mod lag_timer;
 mod ready_list;
+mod shares;
 mod sources;
 mod turns;
 
@@ -19,10 +20,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mio::Events;
+use mio::{Events, Token};
 
 use self::lag_timer::LagTimer;
 use self::ready_list::ReadyList;
+use self::shares::Shares;
+use self::sources::UDP;
 pub use self::sources::{Sources, WAKER};
 use crate::clock;
 use crate::control::{Control, Phase};
@@ -48,6 +51,11 @@ pub struct Worker<H: Handler> {
     control: Arc<Control>,
     /// Its part in the barrier of all workers that stop.
     barrier: Participant,
+    /// Who has the next slice.
+    shares: Shares,
+    /// The UDP socket has an event that has not been followed by a look that found it empty.
+    udp_ready: bool,
+    /// The unix sources that are ready.
     ready: ReadyList,
     /// Listeners that could not accept, and until when they rest.
     starved: Vec<usize>,
@@ -77,6 +85,8 @@ impl<H: Handler> Worker<H> {
             stats,
             control,
             barrier,
+            shares: Shares::default(),
+            udp_ready: false,
             ready: ReadyList::default(),
             starved: Vec::new(),
             starved_until_ns: 0,
@@ -98,10 +108,10 @@ impl<H: Handler> Worker<H> {
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         while self.control.phase() == Phase::Run {
-            let now_ns = if self.ready.is_empty() {
-                self.sleep(&mut events)?
-            } else {
+            let now_ns = if self.udp_ready || !self.ready.is_empty() {
                 self.look_for_more(&mut events)?
+            } else {
+                self.sleep(&mut events)?
             };
             self.list(&events);
             self.pass(now_ns)?;
@@ -146,10 +156,14 @@ impl<H: Handler> Worker<H> {
         Ok(clock::now_ns())
     }
 
-    /// Lists the sources of these events as ready.
+    /// Notes the sources of these events as ready.
     fn list(&mut self, events: &Events) {
-        for event in events.iter().filter(|event| event.token() != WAKER) {
-            self.ready.push(event.token().0);
+        for event in events {
+            match event.token() {
+                WAKER => {}
+                UDP => self.udp_ready = true,
+                Token(source) => self.ready.push(source),
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ mod compose;
 mod conformance;
 mod descriptors;
 mod expiry;
+mod fair;
 mod flags;
 mod harness;
 mod http;

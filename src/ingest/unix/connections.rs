@@ -22,7 +22,8 @@ mod partials;
 
 /// Bytes of one read.
 pub(super) const READ_BYTES: usize = 64 << 10;
-/// Reads of one connection in a turn: 256 KiB, about a millisecond, then it is the others' turn.
+/// Reads of one connection in a turn, all of them together of at most [`READ_BYTES`]: messages that are parsed take
+/// a millisecond for that.
 const READS_PER_TURN: usize = 4;
 /// So much is read of a connection whose messages are refused. A client that connects to write some messages has
 /// them in its socket's buffer, which holds 208 KiB unless it asks for more (`net.core.wmem_default`).
@@ -155,11 +156,13 @@ impl<H: Handler> UnixConnections<H> {
         let mut ended = false;
         let mut bytes = 0;
         let before = connection.kept;
+        let mut left = READ_BYTES;
         for _ in 0..READS_PER_TURN {
             let kept = handler.restore(&mut connection.state, &mut self.buffer);
-            match connection.stream.read(&mut self.buffer[kept..kept + READ_BYTES]) {
+            match connection.stream.read(&mut self.buffer[kept..kept + left]) {
                 Ok(0) => ended = true,
                 Ok(n) => {
+                    left -= n;
                     let (listener, state) = (connection.listener, &mut connection.state);
                     let filled = kept + n;
                     bytes += n;
@@ -175,7 +178,7 @@ impl<H: Handler> UnixConnections<H> {
                     _ => ended = true,
                 },
             }
-            if ended || turn == Turn::Drained {
+            if ended || turn == Turn::Drained || left == 0 {
                 break;
             }
         }

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::Worker;
-use super::sources::{FIRST_LISTENER, UDP};
+use super::sources::FIRST_LISTENER;
 use crate::clock;
 use crate::ingest::Handler;
 use crate::ingest::turn::Turn;
@@ -25,13 +25,14 @@ impl<H: Handler> Worker<H> {
         }
         self.barrier.wait(); // nobody lets anything in any more
         let listeners = FIRST_LISTENER..FIRST_LISTENER + self.sources.unix.listeners();
-        for token in open.into_iter().chain(listeners).chain([UDP]) {
+        for token in open.into_iter().chain(listeners) {
             self.ready.push(token);
         }
-        self.drain_ready()?;
+        self.drain_udp()?;
+        self.drain_ready();
         self.barrier.wait(); // nobody hands a connection over any more
         self.take_over(clock::now_ns());
-        self.drain_ready()?;
+        self.drain_ready();
         self.barrier.wait(); // everybody is drained: sockets may close
         self.handler.between(clock::now_ns());
         self.handler.finish();
@@ -40,44 +41,39 @@ impl<H: Handler> Worker<H> {
 
     /// Reads everything that is listed to its end. A listener that cannot accept for want of descriptors
     /// waits for connections to close, here or at another worker: all are at their end.
-    fn drain_ready(&mut self) -> io::Result<()> {
+    fn drain_ready(&mut self) {
         for _ in 0..DRAIN_RESTS_MAX {
-            self.drain_listed()?;
+            self.drain_listed();
             if self.starved.is_empty() {
-                return Ok(());
+                return;
             }
             if !self.sources.unix.connections.take_freed() {
                 std::thread::sleep(DRAIN_REST);
             }
             self.end_rest();
         }
-        self.drain_listed()?;
+        self.drain_listed();
         if !self.starved.is_empty() {
             log::warn!(
                 "unix connections that wait to be accepted are lost: no descriptors came free; \
                  raise the limit with ulimit -n or LimitNOFILE"
             );
         }
-        Ok(())
     }
 
     /// Reads what is listed until only listeners are left that could not accept.
-    fn drain_listed(&mut self) -> io::Result<()> {
-        while let Some(token) = self.ready.pop() {
-            if token == UDP {
-                self.drain_udp()?;
-                continue;
-            }
+    fn drain_listed(&mut self) {
+        while let Some(source) = self.ready.begin_turn() {
+            let token = source.token();
             if token >= FIRST_CONNECTION {
                 self.sources.unix.connections.seal_one(token - FIRST_CONNECTION); // it may have been accepted while draining
             }
-            match self.turn(token, clock::now_ns())? {
-                Turn::Drained => {}
-                Turn::More => self.ready.push(token),
-                Turn::Starved => self.starved.push(token),
+            let turn = self.turn(token, clock::now_ns());
+            self.ready.end_turn(source, turn, 0); // all come to their end, in whatever order
+            if turn == Turn::Starved {
+                self.starved.push(token);
             }
         }
-        Ok(())
     }
 
     fn drain_udp(&mut self) -> io::Result<()> {

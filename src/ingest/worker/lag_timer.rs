@@ -25,10 +25,14 @@ impl LagTimer {
         self.read_ns += time_ns;
     }
 
+    /// For how long the socket has been left unread now.
+    pub(super) fn unread_ns(&self, now_ns: u64) -> u64 {
+        now_ns - self.read_ns
+    }
+
     /// The socket has been read, and there were datagrams.
     pub(super) fn read_some(&mut self, now_ns: u64) {
-        let lag_ns = now_ns - self.read_ns;
-        self.longest_ns = self.longest_ns.max(Some(lag_ns));
+        self.longest_ns = self.longest_ns.max(Some(self.unread_ns(now_ns)));
         self.read_ns = now_ns;
     }
 

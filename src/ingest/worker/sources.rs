@@ -15,7 +15,7 @@ use crate::sys::epoll;
 /// Token of a worker's waker.
 pub const WAKER: Token = Token(FIRST_CONNECTION - 1);
 /// Token of the UDP socket; those of unix listeners follow it.
-pub(super) const UDP: usize = 0;
+pub(super) const UDP: Token = Token(0);
 pub(super) const FIRST_LISTENER: usize = 1;
 
 /// What one worker reads.
@@ -34,7 +34,7 @@ impl<H: Handler> Sources<H> {
     pub fn new(poll: Poll, udp: Option<UdpSource>, unix: UnixSources<H>) -> io::Result<Self> {
         if let Some(udp) = &udp {
             let fd = udp.as_fd().as_raw_fd();
-            poll.registry().register(&mut SourceFd(&fd), Token(UDP), Interest::READABLE)?;
+            poll.registry().register(&mut SourceFd(&fd), UDP, Interest::READABLE)?;
         }
         for (index, listener) in unix.listener_fds().enumerate() {
             epoll::add_exclusive(&poll, listener, FIRST_LISTENER + index)?;

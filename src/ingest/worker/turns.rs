@@ -1,8 +1,9 @@
-//! One pass over the ready sources: a bounded turn for each.
+//! One pass of the loop: what is due, then a slice of time for UDP or for unix.
 
 use std::io;
 
-use super::sources::{FIRST_LISTENER, Sources, UDP};
+use super::shares::{SLICE_NS, SourceClass};
+use super::sources::{FIRST_LISTENER, Sources};
 use super::{PARTIALS_PERIOD_NS, STARVED_REST_NS, Worker};
 use crate::clock;
 use crate::ingest::Handler;
@@ -10,11 +11,12 @@ use crate::ingest::turn::Turn;
 use crate::ingest::udp::Look;
 use crate::ingest::unix::FIRST_CONNECTION;
 
-/// Batches that UDP takes before it is the others' turn: 1,024 datagrams, about a millisecond.
-const BATCHES_PER_TURN: usize = 16;
+/// A UDP socket that was left unread for so long while the worker was busy is looked at whatever the poll said:
+/// the poll tells of 256 sources at a time, and UDP may stand behind thousands of connections.
+const UNREAD_NS_MAX: u64 = SLICE_NS;
 
 impl<H: Handler> Worker<H> {
-    /// Does what is due at this time, and gives each ready source one turn.
+    /// Does what is due at this time, and gives a slice to those whose turn it is.
     pub(super) fn pass(&mut self, now_ns: u64) -> io::Result<()> {
         self.handler.between(now_ns);
         self.take_over(now_ns);
@@ -29,20 +31,39 @@ impl<H: Handler> Worker<H> {
         if !self.starved.is_empty() && (freed || now_ns >= self.starved_until_ns) {
             self.end_rest();
         }
-        // Sources that a turn makes ready are at the end of the list, and come in the next pass.
-        for _ in 0..self.ready.len() {
-            let Some(token) = self.ready.pop() else { break };
-            match self.turn(token, now_ns)? {
-                Turn::Drained => {}
-                Turn::More => self.ready.push(token),
-                Turn::Starved => {
-                    self.starved.push(token);
-                    self.starved_until_ns = now_ns + STARVED_REST_NS;
-                }
-            }
+        let udp_waits = self.udp_waits(now_ns);
+        match self.shares.next(udp_waits, !self.ready.is_empty()) {
+            Some(SourceClass::Udp) => self.udp_slice(now_ns)?,
+            Some(SourceClass::Unix) => self.unix_slice(now_ns),
+            None => {}
         }
         self.sources.unix.connections.publish_evictable();
         Ok(())
+    }
+
+    /// Whether the UDP socket is to be read.
+    fn udp_waits(&self, now_ns: u64) -> bool {
+        let unread = || self.lag_timer.unread_ns(now_ns) >= UNREAD_NS_MAX;
+        self.udp_ready || self.sources.udp.is_some() && unread()
+    }
+
+    /// Gives the ready unix sources one turn after the other, until the slice is over or none is ready.
+    fn unix_slice(&mut self, began_ns: u64) {
+        let mut now_ns = began_ns;
+        while now_ns - began_ns < SLICE_NS
+            && let Some(source) = self.ready.begin_turn()
+        {
+            let token = source.token();
+            let turn = self.turn(token, now_ns);
+            let ended_ns = clock::now_ns();
+            self.ready.end_turn(source, turn, ended_ns - now_ns);
+            if turn == Turn::Starved {
+                self.starved.push(token);
+                self.starved_until_ns = ended_ns + STARVED_REST_NS;
+            }
+            now_ns = ended_ns;
+        }
+        self.shares.book(SourceClass::Unix, now_ns - began_ns);
     }
 
     /// Takes over the connections that other workers have handed to this one.
@@ -56,34 +77,35 @@ impl<H: Handler> Worker<H> {
         self.starved.drain(..).for_each(|token| self.ready.push(token));
     }
 
-    /// The turn of one source.
-    pub(super) fn turn(&mut self, token: usize, now_ns: u64) -> io::Result<Turn> {
-        if token == UDP {
-            return self.udp_turn();
-        }
+    /// The turn of one unix source.
+    pub(super) fn turn(&mut self, token: usize, now_ns: u64) -> Turn {
         let Self { sources: Sources { poll, unix, .. }, ready, handler, .. } = self;
         let registry = poll.registry();
         if token >= FIRST_CONNECTION {
-            return Ok(unix.connections.read(token - FIRST_CONNECTION, handler, registry, now_ns));
+            return unix.connections.read(token - FIRST_CONNECTION, handler, registry, now_ns);
         }
         let mut list = |token| ready.push(token);
-        Ok(unix.accept(token - FIRST_LISTENER, registry, now_ns, &mut list))
+        unix.accept(token - FIRST_LISTENER, registry, now_ns, &mut list)
     }
 
-    /// The turn of the UDP socket: takes batches, and tells how long the socket had been left unread.
-    fn udp_turn(&mut self) -> io::Result<Turn> {
-        let turn = self.take_batches()?;
+    /// The slice of the UDP socket: takes batches, and tells how long the socket had been left unread.
+    fn udp_slice(&mut self, began_ns: u64) -> io::Result<()> {
+        self.udp_ready = self.take_batches(began_ns)? == Turn::More;
         if let Some(lag_ns) = self.lag_timer.end_turn() {
             self.stats().loop_lag.observe(lag_ns);
         }
-        Ok(turn)
+        // Alone, UDP keeps nobody waiting, and the clock need not be read.
+        if !self.ready.is_empty() {
+            self.shares.book(SourceClass::Udp, clock::now_ns() - began_ns);
+        }
+        Ok(())
     }
 
-    /// Takes batches until the socket is empty or the turn is over.
-    fn take_batches(&mut self) -> io::Result<Turn> {
+    /// Takes batches until the socket is empty or the slice is over.
+    fn take_batches(&mut self, began_ns: u64) -> io::Result<Turn> {
         let Self { sources, handler, lag_timer, ready, batch_wait_due, .. } = self;
         let Some(udp) = &mut sources.udp else { return Ok(Turn::Drained) };
-        for _ in 0..BATCHES_PER_TURN {
+        loop {
             let look = udp.look()?;
             let now_ns = clock::now_ns();
             if look == Look::Empty {
@@ -97,7 +119,9 @@ impl<H: Handler> Worker<H> {
                 *batch_wait_due = !udp.batch_wait().is_zero() && ready.is_empty();
                 return Ok(if *batch_wait_due { Turn::More } else { Turn::Drained });
             }
+            if now_ns - began_ns >= SLICE_NS {
+                return Ok(Turn::More);
+            }
         }
-        Ok(Turn::More)
     }
 }
