@@ -1,9 +1,11 @@
-//! Whether a client asked for gzip. Plain functions; know nothing of connections.
+//! Whether a client asks for gzip in its header `Accept-Encoding`.
+//!
+//! It must not know connections.
 
-/// Whether one of the `Accept-Encoding` values names gzip with a weight above 0.
+/// Whether one of the values of `Accept-Encoding` names gzip with a weight above 0. A weight that is no number counts
+/// as 0.
 ///
-/// `*` alone does not: it allows every coding, plain text among them, and asks for none. A weight that is
-/// no number counts as 0.
+/// The value `*` does not ask for gzip: it allows every coding, and plain text is one of them.
 pub(super) fn asks_for_gzip<'a>(values: impl IntoIterator<Item = &'a str>) -> bool {
     values.into_iter().flat_map(|value| value.split(',')).any(names_gzip)
 }
@@ -15,7 +17,7 @@ fn names_gzip(item: &str) -> bool {
         && parts.find_map(weight).is_none_or(|weight| weight > 0.0)
 }
 
-/// The number of a `q=` parameter; `None` for another parameter.
+/// The weight, if the parameter is one: `q=` and a number. `None` for any other parameter.
 fn weight(parameter: &str) -> Option<f32> {
     let (name, number) = parameter.split_once('=')?;
     name.trim().eq_ignore_ascii_case("q").then(|| number.trim().parse().unwrap_or(0.0))

@@ -1,7 +1,7 @@
 //! The body of a response: one buffer, or a page that arrives piece by piece.
 //!
-//! Polled by hyper on the thread `http`. While one piece is being written, the next is asked for: so much
-//! is prefetched for a response, and no more, however slowly its client reads.
+//! hyper polls it on the thread `http`. While hyper writes one piece, the next is asked for, so that it is there in time.
+//! No more than these two pieces are held for a response, however slowly its client reads.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -14,21 +14,21 @@ use super::progress::ResponseGuard;
 /// The body of a response.
 #[derive(Debug)]
 pub(super) struct ResponseBody {
-    /// The bytes that are there and not taken yet.
+    /// Bytes that have arrived and that hyper has not taken yet.
     ready: Bytes,
-    /// The piece that follows them.
+    /// Where the piece that follows them will arrive; `None` where none follows.
     next: Option<PieceReceiver>,
-    /// Tells the connection, and the counters of scrapes, that the body has ended.
+    /// When it is dropped with the body, the connection and the counters of scrapes learn that the body has ended.
     _guard: ResponseGuard,
 }
 
 impl ResponseBody {
-    /// A body that is there as a whole.
+    /// A body of which all bytes are there.
     pub(super) fn whole(bytes: impl Into<Bytes>, guard: ResponseGuard) -> Self {
         Self { ready: bytes.into(), next: None, _guard: guard }
     }
 
-    /// A page of which the first piece is there.
+    /// A page whose first piece is there.
     pub(super) fn page(first: Piece, guard: ResponseGuard) -> Self {
         let next = first.rest.map(PageRest::ask);
         Self { ready: first.bytes, next, _guard: guard }
@@ -58,7 +58,8 @@ impl Body for ResponseBody {
         self.ready.is_empty() && self.next.is_none()
     }
 
-    /// Exact where all is there; otherwise hyper sends the body in chunks, or to the connection's end.
+    /// The exact size once all bytes are there. While a piece is missing the size is unknown: then hyper sends the body
+    /// in chunks, or closes the connection at its end where the client does not know chunks.
     fn size_hint(&self) -> SizeHint {
         if self.next.is_none() {
             SizeHint::with_exact(self.ready.len() as u64)

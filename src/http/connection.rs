@@ -1,6 +1,6 @@
-//! One connection, from accept to close: TLS, then one request after the other by hyper, under deadlines.
+//! One connection from accept to close: the TLS handshake, then one request after the other, each within its deadline.
 //!
-//! A task on the thread `http`.
+//! Each connection is a task on the thread `http`.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -25,11 +25,11 @@ use super::state::ServerState;
 use super::stream::{ClientStream, PlainOrTls};
 use super::tls;
 
-/// The answer to a client that begins with HTTP/2. hyper would give it none.
+/// The answer to a client that begins with HTTP/2. hyper itself would close the connection without an answer.
 const VERSION_NOT_SUPPORTED: &[u8] =
     b"HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
-/// Serves a connection to its end.
+/// Serves a connection until it ends or misses a deadline.
 pub(super) async fn serve(
     shared: Rc<ServerState>,
     stream: TcpStream,
@@ -41,13 +41,13 @@ pub(super) async fn serve(
         match connection.progress.phase() {
             ConnectionPhase::Head => connection.shared.refuse(Refusal::HeadTime, peer),
             ConnectionPhase::Response => connection.shared.give_up_response(peer),
-            // Not logged: a client that keeps a connection for later does no wrong.
+            // It is not logged, since a client that keeps a connection for later does nothing wrong.
             ConnectionPhase::Idle => connection.shared.stats.count_idle_timeout(),
         }
     }
 }
 
-/// Waits for something, or for the begin of the stop: `None` then.
+/// Waits for something; `None` if the server is told to stop meanwhile.
 pub(super) async fn unless_stopping<T>(
     stopping: &watch::Receiver<bool>,
     awaited: impl Future<Output = T>,
@@ -62,7 +62,7 @@ pub(super) async fn unless_stopping<T>(
     .await
 }
 
-/// An open connection, but for its bytes.
+/// An open connection without its byte stream, which the functions below pass on.
 struct ServedConnection {
     shared: Rc<ServerState>,
     peer: SocketAddr,
@@ -70,7 +70,7 @@ struct ServedConnection {
 }
 
 impl ServedConnection {
-    /// Runs to the end, or to the deadline of the connection's phase; `None` then.
+    /// Runs a future to its end; `None` if the connection's phase lasts past its deadline before that.
     async fn within_deadlines<T>(&self, served: impl Future<Output = T>) -> Option<T> {
         let deadline = || self.progress.deadline(&self.shared.limits);
         let mut served = pin!(served);
@@ -79,7 +79,7 @@ impl ServedConnection {
             if let Poll::Ready(result) = served.as_mut().poll(cx) {
                 return Poll::Ready(Some(result));
             }
-            // What was done above may have begun another phase.
+            // The poll above may have begun another phase, which has another deadline.
             let deadline = deadline();
             if sleep.deadline() != deadline {
                 sleep.as_mut().reset(deadline);
@@ -89,18 +89,18 @@ impl ServedConnection {
         .await
     }
 
-    /// Waits for the client's first byte, and serves it. It may take as long as the client likes.
+    /// Waits for the client's first byte, then serves the client. It sets no time limit itself.
     async fn serve(&self, stream: TcpStream) {
-        // Until the first byte is there, a connection needs no buffer. tokio says of each new stream that it is
-        // readable, so that `readable` would not wait for a byte. Looking at the byte does.
+        // A connection gets its buffers when the first byte is there, so that silent ones take little memory. `peek`
+        // waits for that byte; `readable` would not, since tokio takes each new stream for readable.
         let peek = unless_stopping(&self.shared.stopping, stream.peek(&mut [0])).await;
         if matches!(peek, Some(Ok(1))) {
-            // In a box of its own, so that the task of a silent connection has no room for it.
+            // The box keeps this large future out of the task, which a silent connection has as well.
             Box::pin(self.serve_client(stream)).await;
         }
     }
 
-    /// Shakes hands where there is TLS, and answers requests.
+    /// Does the TLS handshake if TLS is configured, then answers requests.
     async fn serve_client(&self, stream: TcpStream) {
         let stopping = &self.shared.stopping;
         let config = self.shared.web_config.get().await;
@@ -112,11 +112,11 @@ impl ServedConnection {
                 Some(Ok(None)) | None => return,
             },
         };
-        drop(config); // each request takes the configuration that is in force by then
+        drop(config); // each request takes the configuration that is in force when it comes
         self.serve_http(ClientStream::new(transport, Rc::clone(&self.progress))).await;
     }
 
-    /// Answers requests until the client or the stop ends the connection.
+    /// Answers requests until the client ends the connection or the server is told to stop.
     async fn serve_http(&self, stream: ClientStream) {
         let Self { shared, peer, progress } = self;
         let service = service_fn(|request| {
@@ -133,7 +133,7 @@ impl ServedConnection {
             }
             if !told && stopped.as_mut().poll(cx).is_ready() {
                 told = true;
-                // The response that is being made or written is the last one.
+                // hyper still finishes the response that is being made or written, and takes no request after it.
                 Pin::new(&mut http).graceful_shutdown();
                 if progress.phase() != ConnectionPhase::Response {
                     return Poll::Ready(Ok(()));
@@ -149,12 +149,12 @@ impl ServedConnection {
                 shared.refuse(reason, *peer);
             }
             if !error.is_parse() {
-                // The client has gone, or the page broke off. Without an orderly end the client does not take
-                // what it has for a whole page.
+                // The client has gone, or making the page failed halfway. The TLS stream gets no orderly end, so that
+                // the client does not take the part that it has for a whole page.
                 return;
             }
             if error.is_parse_version_h2() {
-                // A client that does not read this gets no answer.
+                // An error means that the client has gone, and then there is nobody to tell.
                 drop(io.write_all(VERSION_NOT_SUPPORTED).await);
             }
         }
@@ -162,7 +162,8 @@ impl ServedConnection {
     }
 }
 
-/// hyper's settings. The time for a head is ours: hyper's would run between requests as well.
+/// The settings of hyper. Its own time limit for a head is off, since it would run between two requests as well;
+/// [`ServedConnection::within_deadlines`] has one that does not.
 fn settings() -> http1::Builder {
     let mut settings = http1::Builder::new();
     settings
@@ -170,12 +171,14 @@ fn settings() -> http1::Builder {
         .max_headers(HEAD_FIELDS_MAX)
         .max_header_size(HEAD_BYTES_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
-        .half_close(true) // a client may send its request, close its side, and read the response
-        .title_case_headers(true); // as scripts that look for `Content-Type` expect
+        // A client may close its side once it has sent its request, and read the response after that.
+        .half_close(true)
+        // Scripts look for `Content-Type` in this letter case.
+        .title_case_headers(true);
     settings
 }
 
-/// Why a connection that failed was refused; `None` where its client went away, or its page failed.
+/// The reason to count where hyper refused a request; `None` where the client went away or making the page failed.
 fn refusal(error: &hyper::Error) -> Option<Refusal> {
     if error.is_parse_too_large() {
         Some(Refusal::HeadTooLarge)
@@ -186,7 +189,7 @@ fn refusal(error: &hyper::Error) -> Option<Refusal> {
     }
 }
 
-/// Whether the request has another version of HTTP. hyper tells this by the text of its error only.
+/// Whether the request has an unknown version of HTTP. Only the text of hyper's error says so.
 fn is_version(error: &hyper::Error) -> bool {
     error.is_parse() && error.to_string() == "invalid HTTP version parsed"
 }

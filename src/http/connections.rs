@@ -1,9 +1,10 @@
-//! The open connections, and which of them makes room for a new one when there are too many.
+//! The table of open connections, and the choice of the one that is closed for a new one when there are too many.
 //!
-//! The client with the most connections loses one first, so that a flood from one address evicts itself. Of a
-//! client's connections the one that is idle for the longest time goes first, then the one whose head is awaited
-//! for the longest time, then the one whose client has taken nothing of the response for the longest time. No
-//! client evicts another that has fewer connections than itself. Lives on the thread `http`.
+//! The client with the most connections loses one first, so that a flood from one address closes its own connections.
+//! Among the connections of this client those that wait for a further request are closed first, then those that wait
+//! for a head, then those whose client takes nothing of its response; of each kind the one that has waited longest. A
+//! new connection never closes one of a client that has fewer connections than the newcomer's client has with it.
+//! Only the thread `http` uses the table.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -19,21 +20,22 @@ use super::network::Network;
 use super::progress::{ConnectionPhase, Progress};
 use super::refusal::Evicted;
 
-/// A response whose client takes something at least this often is not evicted.
+/// A connection with a response under way may be closed for another one after its client has taken nothing for this
+/// long.
 const STALLED_AFTER: Duration = Duration::from_secs(1);
 
-/// So many connections are a crowd: more than the scrapers and probes of a server.
+/// This many connections are called a crowd: more than the scrapers and probes of one server have.
 const CROWD: usize = 64;
-/// With so few left a crowd has gone.
+/// A crowd has left once no more connections than these are open.
 const CROWD_LEFT: usize = CROWD / 4;
 
-/// All open connections.
+/// The table of all open connections.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     open: RefCell<HashMap<u64, Open>>,
     by_network: RefCell<HashMap<Network, usize>>,
     removed: Notify,
-    /// Whether there have been [`CROWD`] of them since a crowd left last.
+    /// Whether there have been [`CROWD`] connections at once since a crowd last left.
     crowded: Cell<bool>,
     crowd_left: Notify,
 }
@@ -42,17 +44,17 @@ pub(super) struct Connections {
 struct Open {
     network: Network,
     progress: Rc<Progress>,
-    /// Ends the task that serves it, and so the connection.
+    /// Ends the task that serves the connection, and closes the connection with it.
     abort: AbortHandle,
 }
 
 impl Connections {
-    /// How many there are.
+    /// How many connections are open.
     pub(super) fn len(&self) -> usize {
         self.open.borrow().len()
     }
 
-    /// Adds one under a number that no other has.
+    /// Adds a connection under a number that no other one has.
     pub(super) fn add(
         &self,
         number: u64,
@@ -68,15 +70,14 @@ impl Connections {
         }
     }
 
-    /// Removes one that has ended; nothing if it was evicted.
+    /// Removes a connection that has ended. It is gone already if it was evicted.
     pub(super) fn remove(&self, number: u64) {
         let Some(open) = self.open.borrow_mut().remove(&number) else { return };
         let mut by_network = self.by_network.borrow_mut();
-        if let Some(count) = by_network.get_mut(&open.network) {
-            *count -= 1;
-            if *count == 0 {
-                by_network.remove(&open.network);
-            }
+        let count = by_network.get_mut(&open.network).expect("it counts each open connection");
+        *count -= 1;
+        if *count == 0 {
+            by_network.remove(&open.network);
         }
         drop(by_network);
         self.removed.notify_waiters();
@@ -90,19 +91,18 @@ impl Connections {
         self.crowd_left.notified().await;
     }
 
-    /// Waits until there is none.
+    /// Waits until no connection is open.
     pub(super) async fn all_ended(&self) {
         while self.len() > 0 {
             self.removed.notified().await;
         }
     }
 
-    /// Closes one connection for the sake of a new one from this address; `None` if there is none to close.
+    /// Closes one connection to make room for a new one from this address, and returns what it was waiting for; `None`
+    /// if none may be closed.
     pub(super) fn evict(&self, newcomer: IpAddr) -> Option<Evicted> {
         let EvictionCandidate { number, waiting_for, .. } = self.least_needed(newcomer)?;
-        if let Some(open) = self.open.borrow().get(&number) {
-            open.abort.abort();
-        }
+        self.open.borrow()[&number].abort.abort();
         self.remove(number);
         Some(waiting_for)
     }
@@ -116,7 +116,7 @@ impl Connections {
         let candidates = open.iter().filter_map(|(&number, open)| {
             let count = count(open.network);
             let candidate = EvictionCandidate::of(number, &open.progress, now)?;
-            // The newcomer counts among those of its network.
+            // The new connection counts among those of its network.
             let own = usize::from(open.network == Network::of(newcomer));
             (count + own >= fewest).then_some((count, candidate))
         });
@@ -130,12 +130,12 @@ impl Connections {
 struct EvictionCandidate {
     number: u64,
     waiting_for: Evicted,
-    /// For how long it has waited for that.
+    /// How long it has waited for that.
     waited: Duration,
 }
 
 impl EvictionCandidate {
-    /// `None` if the connection is not to be evicted.
+    /// The connection as a candidate; `None` if it may not be evicted, since its client takes the response.
     fn of(number: u64, progress: &Progress, now: Instant) -> Option<Self> {
         let since = now - progress.since();
         let (waiting_for, waited) = match progress.phase() {
@@ -147,7 +147,7 @@ impl EvictionCandidate {
         (!is_busy).then_some(Self { number, waiting_for, waited })
     }
 
-    /// How readily it is given up: the larger the sooner, whatever it has waited.
+    /// Connections with a larger number are evicted before those with a smaller one, however long either has waited.
     fn readiness(&self) -> u8 {
         match self.waiting_for {
             Evicted::Idle => 2,

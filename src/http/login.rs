@@ -1,7 +1,8 @@
-//! The login of the HTTP port: HTTP's Basic scheme against bcrypt hashes.
+//! The login of the HTTP port: user and password of HTTP's Basic scheme, checked against bcrypt hashes.
 //!
-//! The thread `http` asks; the thread `web-config` checks passwords, one after the other, so that no page and no
-//! connection waits for bcrypt. What was checked is remembered. It must not know where users are configured.
+//! The thread `http` asks whether a request may pass. The thread `web-config` checks the passwords, one after the other,
+//! since bcrypt takes so long that other connections would notice. The results are remembered, so that a scraper's
+//! password is checked once. It must not know where users are configured.
 
 mod credentials;
 mod memory;
@@ -34,29 +35,31 @@ use users::Candidate;
 
 use super::network::Network;
 
-/// Passwords that wait to be checked. With bcrypt's usual cost of 10 the last of them waits for about a second.
+/// Most passwords that wait to be checked. At bcrypt's usual cost of 10 a check takes some 60 ms, so that the last of
+/// them waits for about a second.
 const QUEUE_LENGTH: usize = 16;
 
-/// Lets in who knows a password.
+/// Decides which requests may pass.
 pub(crate) struct Login {
-    /// Of this process, so that digests mean nothing elsewhere and cannot be aimed at.
+    /// The random key of the digests. Each process has its own, so that nobody outside can compute a login's digest.
     key: hmac::Key,
     memory: Arc<Mutex<Memory>>,
     checks: Sender<PasswordCheck>,
     refused: Arc<RefusedLogins>,
 }
 
-/// What a login comes to without a check.
+/// What is known of a login before its password is checked.
 enum Step {
     Done(Result<(), LoginRefusal>),
     Wait(watch::Receiver<Option<bool>>),
 }
 
 impl Login {
-    /// A login, and the passwords that it wants checked: [`PasswordCheck::run`] for each, on a thread that may be busy.
+    /// Makes a login and the queue of its checks. Another thread, which may be busy for a while, takes the checks out
+    /// and calls [`PasswordCheck::run`] on each.
     ///
     /// # Errors
-    /// The system has no random numbers.
+    /// The system gives no random numbers.
     pub(crate) fn new(
         refused: Arc<RefusedLogins>,
     ) -> anyhow::Result<(Self, Receiver<PasswordCheck>)> {
@@ -67,10 +70,10 @@ impl Login {
         Ok((Self { key, memory, checks, refused }, queue))
     }
 
-    /// Whether a request may pass, by its header `Authorization`.
+    /// Whether a request with this header `Authorization` may pass.
     ///
     /// # Errors
-    /// It may not.
+    /// The request may not pass; the error says why.
     pub(crate) async fn check(
         &self,
         users: &Users,
@@ -99,7 +102,7 @@ impl Login {
         let candidate = users.candidate(&credentials.user, self.pick(&credentials.user));
         let digest = self.digest(&credentials, candidate);
         let mut memory = self.memory.lock();
-        // Before any look at the password: what is remembered must not answer guesses at full speed.
+        // This comes before any look at the password: otherwise guesses would be answered at full speed from memory.
         if let Some(wait) = memory.peers.wait(network, now) {
             return Step::Done(Err(LoginRefusal::slowed_down(wait)));
         }
@@ -109,7 +112,8 @@ impl Login {
         if memory.results.is_right(&digest) {
             return Step::Done(Ok(()));
         }
-        // A failure until the opposite is known, else guesses that are sent at once would all be free.
+        // The login counts as a failure until its check finds it right. If failures were counted after their checks,
+        // guesses that are sent at the same time would all be checked before the first one slows down the others.
         memory.peers.book_failure(network, now);
         if memory.results.is_wrong(&digest) {
             return Step::Done(Err(LoginRefusal::Wrong));
@@ -123,15 +127,17 @@ impl Login {
         Step::Wait(done)
     }
 
-    /// Which user's hash stands in for that of an unknown one: always the same, as a known one's would be.
+    /// Chooses the user whose hash is checked in place of an unknown user's. It is the same one each time, as a known
+    /// user has the same hash each time: otherwise the time of a check would tell who is unknown.
     fn pick(&self, user: &[u8]) -> usize {
         let tag = hmac::sign(&self.key, user);
         let (head, _) = tag.as_ref().split_at(size_of::<usize>());
         head.iter().fold(0, |pick, byte| pick << 8 | usize::from(*byte))
     }
 
-    /// Of everything that the result of a check depends on. No password is kept, and none can be made that has
-    /// another's digest.
+    /// The digest under which the result of a check is remembered. It covers everything that the result depends on:
+    /// user, hash, whether the user is known, and password. So passwords need not be kept in memory, and no other login
+    /// has the same digest.
     fn digest(&self, credentials: &Credentials, candidate: Candidate<'_>) -> LoginDigest {
         let mut context = hmac::Context::with_key(&self.key);
         for part in [credentials.user.as_slice(), candidate.hash.as_bytes()] {
@@ -148,7 +154,7 @@ async fn wait(mut done: watch::Receiver<Option<bool>>) -> Result<(), LoginRefusa
     match done.wait_for(Option::is_some).await.map(|result| *result) {
         Ok(Some(true)) => Ok(()),
         Ok(_) => Err(LoginRefusal::Wrong),
-        // The server stops: nobody checks any more.
+        // The server is stopping, so that nobody checks passwords any more.
         Err(_) => Err(LoginRefusal::QueueFull),
     }
 }

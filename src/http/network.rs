@@ -1,13 +1,14 @@
-//! What counts as one client: that of connections and that of failed logins.
+//! What counts as one client where connections and failed logins are counted by client.
 
 use std::net::IpAddr;
 
-/// An IPv4 address, or 64 bits of an IPv6 one, since one host has as many addresses below those as it likes.
+/// An IPv4 address, or the leading 64 bits of an IPv6 address: one host may use as many addresses with the same 64 bits
+/// as it likes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Network(u128);
 
 impl Network {
-    /// The network of an address.
+    /// The network that an address belongs to.
     pub(super) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self(u128::from(address.to_bits())),

@@ -1,8 +1,7 @@
-//! What the server shows, and how a page comes from the threads that make it.
+//! The interface between the HTTP server, which sends pages, and the threads that make them.
 //!
-//! The seam between connections, which only move bytes, and whoever makes those bytes. A page is asked for
-//! piece by piece, and each answer comes over a channel, so that the thread `http` never waits for a page.
-//! Knows nothing of how a page is made.
+//! The server asks for a page piece by piece, and each answer comes over a channel, so that the thread `http` never
+//! blocks while a page is made. It must not know how pages are made.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -10,13 +9,13 @@ use std::sync::Arc;
 pub use hyper::body::Bytes;
 use tokio::sync::oneshot;
 
-/// What the server shows; called on the thread `http`, so nothing here may block.
+/// The pages that the server shows. They are called on the thread `http`, so none of them may block.
 pub trait Pages: Debug + Send + Sync {
     /// Asks for a page of metrics; the answer is its first piece.
     fn begin(&self, encoding: Encoding) -> PieceReceiver;
-    /// Whether the process is well (`/-/healthy`).
+    /// Whether the process works, which `/-/healthy` tells.
     fn live(&self) -> bool;
-    /// Whether traffic should be sent here (`/health`, `/-/ready`); `false` from the begin of a stop.
+    /// Whether traffic should be sent here, which `/health` and `/-/ready` tell; `false` once the server is stopping.
     fn ready(&self) -> bool;
     /// The landing page, as HTML.
     fn landing(&self) -> String;
@@ -27,7 +26,7 @@ pub trait Pages: Debug + Send + Sync {
 pub enum Encoding {
     /// Plain text.
     Identity,
-    /// One gzip member.
+    /// Compressed as one gzip member.
     Gzip,
 }
 
@@ -35,7 +34,7 @@ impl Encoding {
     /// Every encoding.
     pub const ALL: [Self; 2] = [Self::Gzip, Self::Identity];
 
-    /// Its name in HTTP.
+    /// The name of the encoding in HTTP.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Identity => "identity",
@@ -47,9 +46,9 @@ impl Encoding {
 /// A part of a page, as it is sent.
 #[derive(Clone, Debug)]
 pub struct Piece {
-    /// Its bytes.
+    /// The bytes to send.
     pub bytes: Bytes,
-    /// How the next piece is asked for; `None` for the last piece.
+    /// With this the next piece is asked for; `None` in the last piece.
     pub rest: Option<Arc<dyn PageRest>>,
 }
 
@@ -59,14 +58,14 @@ pub trait PageRest: Debug + Send + Sync {
     fn ask(self: Arc<Self>) -> PieceReceiver;
 }
 
-/// An answer that is there already.
+/// A receiver whose answer is there already.
 pub fn answered(result: Result<Piece, PageError>) -> PieceReceiver {
     let (sender, receiver) = oneshot::channel();
-    drop(sender.send(result)); // the receiver is held here
+    drop(sender.send(result)); // it cannot fail, since the receiver is still here
     receiver
 }
 
-/// Where a piece arrives. A sender that is dropped without an answer means that the server is stopping.
+/// Where a piece arrives. If the sender is dropped without an answer, the server is stopping.
 pub type PieceReceiver = oneshot::Receiver<Result<Piece, PageError>>;
 
 /// Why there is no page.
@@ -74,7 +73,7 @@ pub type PieceReceiver = oneshot::Receiver<Result<Piece, PageError>>;
 pub enum PageError {
     /// The code that makes pages panicked.
     Panicked,
-    /// More is asked for than can be queued.
+    /// The queue of questions to the threads that make pages is full.
     Busy,
     /// The server is stopping.
     Stopping,

@@ -1,6 +1,6 @@
-//! How far a connection is with its request and response: what its deadline and its eviction depend on.
+//! How far a connection is with its request and response. Its deadline and its eviction depend on this.
 //!
-//! Lives on the thread `http`, shared by the parts of one connection through `Rc` and `Cell`.
+//! The parts of one connection share it through `Rc` and `Cell`, all on the thread `http`.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -14,27 +14,27 @@ use super::stats::InFlight;
 /// What a connection is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ConnectionPhase {
-    /// For a request's head: from accept, or from the first byte of a later request.
+    /// A request's head: the first one from accept on, a later one from its first byte on.
     Head,
-    /// For the response to be made and written.
+    /// The response, which is being made or written.
     Response,
-    /// For the next request.
+    /// The first byte of a further request.
     Idle,
 }
 
-/// The phase of one connection, and since when.
+/// The phase of one connection, and how long it has lasted.
 #[derive(Debug)]
 pub(super) struct Progress {
     phase: Cell<ConnectionPhase>,
     since: Cell<Instant>,
-    /// Whether hyper has taken the last byte of the response's body.
+    /// Whether hyper has taken all of the response's body.
     body_taken: Cell<bool>,
-    /// Since when the client takes no bytes.
+    /// Since when the client has taken no bytes although some wait for it; `None` while it takes them.
     blocked_since: Cell<Option<Instant>>,
 }
 
 impl Progress {
-    /// Of a connection that was just accepted.
+    /// The progress of a connection that was just accepted.
     pub(super) fn new() -> Rc<Self> {
         Rc::new(Self {
             phase: Cell::new(ConnectionPhase::Head),
@@ -44,22 +44,22 @@ impl Progress {
         })
     }
 
-    /// The phase now.
+    /// The present phase.
     pub(super) fn phase(&self) -> ConnectionPhase {
         self.phase.get()
     }
 
-    /// Since when it lasts.
+    /// When the present phase began.
     pub(super) fn since(&self) -> Instant {
         self.since.get()
     }
 
-    /// Since when the client has taken nothing of the response although there was something to take.
+    /// Since when the client has taken no bytes although some wait for it; `None` while it takes them.
     pub(super) fn blocked_since(&self) -> Option<Instant> {
         self.blocked_since.get()
     }
 
-    /// When the phase has lasted too long.
+    /// The end of the time that the present phase may last.
     pub(super) fn deadline(&self, limits: &HttpLimits) -> Instant {
         self.since.get()
             + match self.phase.get() {
@@ -69,7 +69,8 @@ impl Progress {
             }
     }
 
-    /// A request's head is there. The guard is to be kept until the response's body has ended.
+    /// Begins the phase of the response, since a request's head has arrived. The caller keeps the guard until the
+    /// response's body has ended.
     pub(super) fn begin_response(self: &Rc<Self>) -> ResponseGuard {
         self.enter(ConnectionPhase::Response);
         self.body_taken.set(false);
@@ -77,26 +78,26 @@ impl Progress {
         ResponseGuard { progress: Rc::clone(self), in_flight: None }
     }
 
-    /// Bytes have come from the client.
+    /// Called when bytes have come from the client.
     pub(super) fn received(&self) {
         if self.phase.get() == ConnectionPhase::Idle {
             self.enter(ConnectionPhase::Head);
         }
     }
 
-    /// The client takes bytes.
+    /// Called when the kernel has taken bytes for the client.
     pub(super) fn wrote(&self) {
         self.blocked_since.set(None);
     }
 
-    /// The client takes no bytes for now.
+    /// Called when the kernel takes no more bytes, since the client has not read those before.
     pub(super) fn blocked(&self) {
         if self.blocked_since.get().is_none() {
             self.blocked_since.set(Some(Instant::now()));
         }
     }
 
-    /// All bytes that there were are with the kernel.
+    /// Called when the kernel has taken all bytes that were to be sent.
     pub(super) fn flushed(&self) {
         if self.phase.get() == ConnectionPhase::Response && self.body_taken.get() {
             self.enter(ConnectionPhase::Idle);
@@ -108,13 +109,14 @@ impl Progress {
         self.since.set(Instant::now());
     }
 
-    /// For how long the client has taken nothing.
+    /// How long the client has taken no bytes although some wait for it; zero while it takes them.
     pub(super) fn stalled_for(&self, now: Instant) -> Duration {
         self.blocked_since().map_or(Duration::ZERO, |since| now - since)
     }
 }
 
-/// Goes with the body of a response: dropped when hyper has taken all of it, or has given it up.
+/// Part of a response's body. It is dropped with the body, when hyper has taken all of it or has given it up, and tells
+/// the [`Progress`] so.
 #[derive(Debug)]
 pub(super) struct ResponseGuard {
     progress: Rc<Progress>,
@@ -122,7 +124,7 @@ pub(super) struct ResponseGuard {
 }
 
 impl ResponseGuard {
-    /// Counts the response as a scrape in flight.
+    /// Counts the response as a scrape in flight until the guard is dropped.
     pub(super) fn count(mut self, in_flight: InFlight) -> Self {
         self.in_flight = Some(in_flight);
         self

@@ -9,26 +9,26 @@ use crate::logger::throttle::Throttle;
 /// Why a connection or request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It announced a body; none is read.
+    /// The request announces a body. The server reads none.
     Body,
-    /// Past `-http-connections-max`, with nobody to evict.
+    /// There are `-http-connections-max` connections, and none of them may be evicted.
     Connections,
-    /// The head did not come within its time.
+    /// The head did not arrive in time.
     HeadTime,
-    /// The head has too many bytes or fields.
+    /// The head has too many bytes or header fields.
     HeadTooLarge,
-    /// It has no login that `-web-config-file` knows.
+    /// The request lacks a login that `-web-config-file` knows.
     Login,
     /// The head is not HTTP.
     Syntax,
     /// The TLS handshake failed.
     Tls,
-    /// Another version of HTTP than 1.0 and 1.1.
+    /// The request is of a version of HTTP other than 1.0 and 1.1.
     Version,
 }
 
 impl Refusal {
-    /// Every reason, by label value.
+    /// Every reason, in the order of the label values.
     pub const ALL: [Self; 8] = [
         Self::Body,
         Self::Connections,
@@ -54,7 +54,7 @@ impl Refusal {
         }
     }
 
-    /// What the log says.
+    /// The words in the log.
     const fn text(self) -> &'static str {
         match self {
             Self::Body => "the request has a body; it is answered, and the connection closed",
@@ -72,16 +72,16 @@ impl Refusal {
 /// What an evicted connection was waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evicted {
-    /// For a request's head.
+    /// A request's head.
     Head,
-    /// For the next request.
+    /// A further request.
     Idle,
-    /// For its client to take the response.
+    /// Its client, which took nothing of the response.
     Response,
 }
 
 impl Evicted {
-    /// Every one, by label value.
+    /// Every variant, in the order of the label values.
     pub const ALL: [Self; 3] = [Self::Head, Self::Idle, Self::Response];
 
     /// The label value.
@@ -94,7 +94,7 @@ impl Evicted {
     }
 }
 
-/// Logs refusals of each kind at most once per interval.
+/// Logs refusals, those for one reason at most once per interval.
 #[derive(Debug)]
 pub(super) struct RefusalLog(RefCell<[Throttle; Refusal::ALL.len()]>);
 
@@ -103,7 +103,7 @@ impl RefusalLog {
         Self(RefCell::new(Refusal::ALL.map(|_| Throttle::new(interval))))
     }
 
-    /// Logs a refusal, unless one of its kind was logged a moment ago.
+    /// Logs a refusal, unless one for the same reason was logged within the interval.
     pub(super) fn log(&self, reason: Refusal, peer: SocketAddr) {
         let throttle = &mut self.0.borrow_mut()[reason as usize];
         if throttle.allows() {

@@ -1,6 +1,6 @@
-//! Which response a request gets.
+//! Chooses the response to a request: login, path, method, encoding.
 //!
-//! Runs on the thread `http`, once per request. Knows nothing of sockets; pages come from [`Pages`].
+//! Runs on the thread `http`, once per request. Pages come from [`Pages`]. It must not know sockets.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -20,7 +20,7 @@ use super::progress::{Progress, ResponseGuard};
 use super::refusal::Refusal;
 use super::state::ServerState;
 
-/// The media type of the text format, as scrapers look for it.
+/// The media type by which scrapers know the text format of Prometheus.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 const TEXT_TYPE: &str = "text/plain; charset=utf-8";
 const HTML_TYPE: &str = "text/html; charset=utf-8";
@@ -44,7 +44,7 @@ pub(super) async fn respond(
     let guard = progress.begin_response();
     let (head, body) = request.into_parts();
     let has_body = !body.is_end_stream();
-    drop(body); // never read
+    drop(body); // the server reads no bodies
     let config = shared.web_config.get().await;
     let authorization = head.headers.get(AUTHORIZATION);
     let mut response = match shared.web_config.check_login(&config, peer.ip(), authorization).await
@@ -107,7 +107,8 @@ fn route(path: &str) -> Option<Route> {
     }
 }
 
-/// The page of metrics. Its first piece is waited for, so that a fault becomes a status.
+/// The page of metrics. The response begins when the first piece is there, so that a page that cannot be made is
+/// answered with a status of its own.
 async fn metrics(shared: &ServerState, gzip: bool, guard: ResponseGuard) -> Response<ResponseBody> {
     let encoding = if gzip { Encoding::Gzip } else { Encoding::Identity };
     let receiver = shared.pages.begin(encoding);
@@ -158,7 +159,7 @@ fn login_refused(refusal: LoginRefusal, guard: ResponseGuard) -> Response<Respon
     response
 }
 
-/// A text that no browser may take for something else.
+/// A response with the text of an error. Its header forbids browsers to guess another type than plain text.
 fn error(
     status: StatusCode,
     message: impl Into<Bytes>,

@@ -1,6 +1,6 @@
-//! A connection's bytes, plain or in TLS, and what their coming and going says about its progress.
+//! The byte stream of a connection, with or without TLS. It tells the connection's [`Progress`] when bytes come and go.
 //!
-//! Polled by hyper on the thread `http`.
+//! hyper polls it on the thread `http`.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::progress::{ConnectionPhase, Progress};
 
-/// Either kind of connection.
+/// The transport of a connection.
 #[derive(Debug)]
 pub(super) enum PlainOrTls {
     /// Without TLS.
@@ -22,7 +22,7 @@ pub(super) enum PlainOrTls {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// A connection that tells its [`Progress`].
+/// A byte stream that tells its connection's [`Progress`] when bytes come and go.
 #[derive(Debug)]
 pub(super) struct ClientStream {
     transport: PlainOrTls,
@@ -52,8 +52,8 @@ impl ClientStream {
 }
 
 impl Drop for ClientStream {
-    /// A response that its client does not take is given up with a reset: otherwise the kernel would keep
-    /// what is in the socket's buffer for minutes.
+    /// Closes the connection with a reset where the client takes no bytes of its response. After an ordinary close the
+    /// kernel would try for minutes to deliver what is in the socket's buffer.
     fn drop(&mut self) {
         if self.progress.phase() == ConnectionPhase::Response
             && self.progress.blocked_since().is_some()
@@ -111,7 +111,7 @@ impl AsyncWrite for ClientStream {
         }
     }
 
-    /// Called by hyper when it has nothing more to write.
+    /// hyper calls this when it has nothing more to write.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = self.pinned().poll_flush(cx);
         if let Poll::Ready(Ok(())) = result {

@@ -1,7 +1,7 @@
-//! TLS of the HTTP port: the section `tls_server_config` of the web configuration, made into what rustls serves.
+//! TLS of the HTTP port: the section `tls_server_config` of the web configuration, turned into settings of rustls.
 //!
-//! Read on `main` at start and on the thread `web-config` when a file has changed; the thread `http` only uses the
-//! result. It must not know HTTP nor where the section stands.
+//! `main` reads the section at start, and the thread `web-config` when a file has changed. The thread `http` uses the
+//! result. It must not know HTTP, nor the rest of the web configuration.
 
 mod choices;
 mod client_auth;
@@ -25,16 +25,17 @@ use pem_source::PemSource;
 
 use super::yaml_bool;
 
-/// The first byte of every TLS connection: its record carries a handshake.
+/// The first byte of every TLS connection: the type of a record that carries a handshake.
 const HANDSHAKE: u8 = 22;
-/// What Go's server says to plain text.
+/// The answer to a client that speaks plain text. It is the one of Go's server, which tools may look for.
 const PLAIN_TEXT: &[u8] =
     b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
 
-/// Shakes hands with a client; `None` if it went without a word. It may take as long as the client likes.
+/// Does the TLS handshake with a client; `None` if the client closed the connection without sending anything. It sets no
+/// time limit itself.
 ///
 /// # Errors
-/// The client sent plain text, which it is told, or the handshake failed.
+/// The handshake failed, or the client sent plain text, which it is told in plain text.
 pub(crate) async fn accept(
     config: &Arc<ServerConfig>,
     mut stream: TcpStream,
@@ -44,7 +45,8 @@ pub(crate) async fn accept(
         return Ok(None);
     }
     if first != [HANDSHAKE] {
-        // The request is taken out: a socket that is closed with bytes unread may lose the answer.
+        // The request is read, since the kernel resets a connection that is closed with unread bytes, and the client
+        // may lose the answer then.
         let _length = stream.read(&mut [0; 1024]).await?;
         stream.write_all(PLAIN_TEXT).await?;
         stream.shutdown().await?;
@@ -53,7 +55,7 @@ pub(crate) async fn accept(
     TlsAcceptor::from(Arc::clone(config)).accept(stream).await.map(Some)
 }
 
-/// The section as it is written. An empty text is as good as none, as in the exporter-toolkit.
+/// The section as it stands in the file. An empty text means the same as an absent key, as in the exporter-toolkit.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct TlsServerConfig {
@@ -80,7 +82,7 @@ fn prefer_server_cipher_suites<'de, D: Deserializer<'de>>(
 }
 
 impl TlsServerConfig {
-    /// Takes relative paths as relative to `directory`, and forgets empty texts.
+    /// Makes relative paths relative to `directory`, and treats empty texts as absent.
     pub(crate) fn resolve(&mut self, directory: &Path) {
         for text in [&mut self.cert, &mut self.key, &mut self.client_ca, &mut self.client_auth_type]
         {
@@ -100,11 +102,11 @@ impl TlsServerConfig {
         paths.into_iter().flatten().map(PathBuf::as_path)
     }
 
-    /// Reads the files and makes what rustls serves; `None` for a section that asks for no TLS.
+    /// Reads the files and makes the settings of rustls; `None` if the section asks for no TLS.
     ///
     /// # Errors
-    /// A file cannot be read, keys contradict each other, or rustls has not what a key asks for. The message names
-    /// the key.
+    /// A file cannot be read, keys contradict each other, or rustls does not support what a key asks for. The message
+    /// names the key.
     pub(crate) fn build(&self) -> anyhow::Result<Option<Arc<ServerConfig>>> {
         if !self.is_enabled() {
             return self.has_no_idle_key().map(|()| None);
@@ -127,20 +129,21 @@ impl TlsServerConfig {
             .context("the certificate and its key cannot be used together")?;
         config.ignore_client_order = self.prefer_server_cipher_suites.unwrap_or(true);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        // Scrapers keep their connections. Without sessions nothing is kept per client, and each connection is
-        // held against the certificates and authorities of today.
+        // Sessions cannot be resumed. Scrapers keep their connections open, so they gain little by it, and this way
+        // nothing is stored per client and each new connection is checked against the present authorities.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(Some(Arc::new(config)))
     }
 
-    /// Whether TLS is asked for, by the toolkit's rule: any key of a certificate or of client authentication.
+    /// Whether the section asks for TLS. By the rule of the exporter-toolkit any key about a certificate or about
+    /// authentication of clients does.
     fn is_enabled(&self) -> bool {
         let texts = [&self.cert, &self.key, &self.client_ca, &self.client_auth_type];
         texts.into_iter().any(Option::is_some) || self.files().next().is_some()
     }
 
-    /// Refuses what would be without effect, and plain text where TLS was meant.
+    /// Refuses a section without TLS that has other keys: they would have no effect, and its author meant to have TLS.
     fn has_no_idle_key(&self) -> anyhow::Result<()> {
         let others = [
             ("client_allowed_sans", self.client_allowed_sans.is_some()),

@@ -1,7 +1,7 @@
-//! What `-web-config-file` sets, in the format of Prometheus' exporter-toolkit: TLS, headers and users.
+//! The web configuration: TLS, response headers and users, in the file format of Prometheus' exporter-toolkit.
 //!
-//! The file is read on `main` at start and on the thread `web-config` when it has changed. The thread `http` uses the
-//! version in force. It must not know sockets.
+//! `main` reads the file at start, and the thread `web-config` when it has changed. The thread `http` uses the version
+//! that was read last. It must not know sockets.
 
 mod file;
 mod headers;
@@ -21,7 +21,7 @@ pub(crate) use worker::WebConfigWorker;
 
 use super::login::Login;
 
-/// What comes of the flag.
+/// The web configuration that the flag asks for, before any thread uses it. The default is that without a file.
 #[derive(Debug, Default)]
 pub(crate) struct OpenWebConfig {
     shared: Arc<SharedWebConfig>,
@@ -30,17 +30,18 @@ pub(crate) struct OpenWebConfig {
 }
 
 impl OpenWebConfig {
-    /// What the port speaks: `http` or `https`. It does not change.
+    /// The scheme of the port's URLs: `http` or `https`. It does not change while the server runs.
     pub(crate) fn scheme(&self) -> &'static str {
         if self.shared.current().tls().is_some() { "https" } else { "http" }
     }
 
-    /// For the page.
+    /// The counters that the page of metrics shows.
     pub(crate) fn stats(&self) -> &Arc<WebConfigStats> {
         &self.stats
     }
 
-    /// For the threads `http` and `web-config`; the latter is needed only where there is a file.
+    /// The configuration for the thread `http`, and the work of the thread `web-config`, which is needed only if there is
+    /// a file.
     pub(crate) fn into_parts(self) -> (Arc<SharedWebConfig>, Option<WebConfigWorker>) {
         (self.shared, self.worker)
     }
@@ -49,7 +50,7 @@ impl OpenWebConfig {
 /// Reads the file, if there is one.
 ///
 /// # Errors
-/// It cannot be used; the message names flag, path and key.
+/// The file cannot be used. The message names flag, path and key.
 pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<OpenWebConfig> {
     let Some(path) = path else { return Ok(OpenWebConfig::default()) };
     let stats = Arc::new(WebConfigStats::default());
@@ -63,7 +64,7 @@ pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<OpenWebConfig> {
     Ok(OpenWebConfig { shared, stats, worker: Some(worker) })
 }
 
-/// Reads the file as [`open`] does, for its errors alone.
+/// Checks that [`open`] would accept the file.
 ///
 /// # Errors
 /// Those of [`open`].

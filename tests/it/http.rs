@@ -99,7 +99,7 @@ impl Pages for TestPages {
 const UNLIMITED: Duration = Duration::from_mins(10);
 
 fn limits() -> HttpLimits {
-    HttpLimits::new(512, UNLIMITED, UNLIMITED).with_times(UNLIMITED, UNLIMITED)
+    HttpLimits::new(512, UNLIMITED, UNLIMITED).with_times_for_tests(UNLIMITED, UNLIMITED)
 }
 
 /// Runs `check` against a server with these pages.
@@ -454,7 +454,7 @@ fn other_versions_and_other_protocols_are_refused() {
 /// Connections that say nothing, and heads that drip, end by themselves.
 #[test]
 fn heads_have_a_time() {
-    let limits = limits().with_times(Duration::from_millis(50), UNLIMITED);
+    let limits = limits().with_times_for_tests(Duration::from_millis(50), UNLIMITED);
     with_limits(limits, &small_page(), |addr, stats| {
         let silent = connect(addr);
         let mut begun = connect(addr);
@@ -491,7 +491,7 @@ fn heads_have_a_time() {
 /// Closing an idle connection is counted, and is no refusal.
 #[test]
 fn idle_connections_are_closed() {
-    let limits = limits().with_times(UNLIMITED, Duration::from_millis(50));
+    let limits = limits().with_times_for_tests(UNLIMITED, Duration::from_millis(50));
     with_limits(limits, &small_page(), |addr, stats| {
         let mut kept = connect(addr);
         kept.write_all(b"GET /health HTTP/1.1\r\n\r\n").unwrap();
@@ -534,7 +534,8 @@ fn readers_that_do_not_read_are_cut_and_hold_up_nobody() {
 /// Who connects always gets in: what is needed least makes room.
 #[test]
 fn new_connections_take_the_place_of_others() {
-    let limits = HttpLimits::new(4, UNLIMITED, UNLIMITED).with_times(UNLIMITED, UNLIMITED);
+    let limits =
+        HttpLimits::new(4, UNLIMITED, UNLIMITED).with_times_for_tests(UNLIMITED, UNLIMITED);
     with_limits(limits, &small_page(), |addr, stats| {
         let mut idle = connect(addr);
         idle.write_all(b"GET /health HTTP/1.1\r\n\r\n").unwrap();
@@ -559,7 +560,8 @@ fn new_connections_take_the_place_of_others() {
 /// Responses that make progress are finished; one that does not makes room.
 #[test]
 fn responses_are_not_given_up_for_newcomers_unless_they_stall() {
-    let limits = HttpLimits::new(2, UNLIMITED, UNLIMITED).with_times(UNLIMITED, UNLIMITED);
+    let limits =
+        HttpLimits::new(2, UNLIMITED, UNLIMITED).with_times_for_tests(UNLIMITED, UNLIMITED);
     let pages = TestPages::new(10_000);
     with_limits(limits, &pages, |addr, stats| {
         let readers: Vec<_> = (0..2)
@@ -585,7 +587,8 @@ fn responses_are_not_given_up_for_newcomers_unless_they_stall() {
 /// A flood from one address leaves the connections of others alone, and gets no more than its share.
 #[test]
 fn a_flood_evicts_itself() {
-    let limits = HttpLimits::new(8, UNLIMITED, UNLIMITED).with_times(UNLIMITED, UNLIMITED);
+    let limits =
+        HttpLimits::new(8, UNLIMITED, UNLIMITED).with_times_for_tests(UNLIMITED, UNLIMITED);
     with_limits(limits, &small_page(), |addr, stats| {
         let mut scraper = connect(addr);
         scraper.write_all(b"GET /health HTTP/1.1\r\n\r\n").unwrap();

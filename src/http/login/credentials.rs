@@ -1,4 +1,4 @@
-//! User and password out of the header `Authorization`.
+//! Reads user and password from the header `Authorization`.
 //!
 //! It must not know who may log in.
 
@@ -8,17 +8,18 @@ use hyper::header::HeaderValue;
 
 use super::refusal::LoginRefusal;
 
-/// Of HTTP's Basic scheme, as sent; any bytes.
+/// User and password as the client sent them by HTTP's Basic scheme. Both may hold any bytes, UTF-8 or not.
 pub(super) struct Credentials {
     pub(super) user: Vec<u8>,
     pub(super) password: Vec<u8>,
 }
 
 impl Credentials {
-    /// Reads the header, as Go does: the scheme in any case, standard base64, the first colon ends the user.
+    /// Reads the header by the rules of Go's `net/http`: the name of the scheme may have any letter case, standard base64
+    /// follows, and the first colon in the decoded bytes ends the user.
     ///
     /// # Errors
-    /// There is no header, or it is none of the Basic scheme.
+    /// There is no header, or it is not of the Basic scheme.
     pub(super) fn read(authorization: Option<&HeaderValue>) -> Result<Self, LoginRefusal> {
         let value = authorization.ok_or(LoginRefusal::Missing)?.as_bytes();
         Self::parse(value).ok_or(LoginRefusal::Malformed)

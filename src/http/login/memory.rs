@@ -1,16 +1,19 @@
-//! What earlier logins left behind. The thread `http` and the checks of passwords share it.
+//! What is remembered of earlier logins.
+//!
+//! The thread `http` and the checks of passwords on the thread `web-config` share it under one lock.
 
 use super::peers::Peers;
 use super::results::Results;
 
-/// Under one lock, which nobody holds for long.
+/// The results of earlier logins and the clients that failed. Its lock is held for a few look-ups in tables at a time,
+/// never while a password is checked.
 pub(super) struct Memory {
     pub(super) results: Results,
     pub(super) peers: Peers,
 }
 
 impl Memory {
-    /// Nobody has tried yet.
+    /// The memory of a process in which nobody has tried to log in yet.
     pub(super) fn new() -> Self {
         Self { results: Results::new(), peers: Peers::new() }
     }

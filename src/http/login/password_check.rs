@@ -1,6 +1,6 @@
-//! One check of a password.
+//! The check of one password.
 //!
-//! Runs on the thread `web-config`, which may be busy with it for a while. It must not know HTTP.
+//! Made on the thread `http`, and run on the thread `web-config`, where it takes a while. It must not know HTTP.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::results::LoginDigest;
 use super::users::Candidate;
 use crate::http::network::Network;
 
-/// A password that is to be checked.
+/// A password that waits to be checked, and what is needed to check it and to remember the result.
 pub(crate) struct PasswordCheck {
     password: Vec<u8>,
     hash: String,
@@ -24,7 +24,7 @@ pub(crate) struct PasswordCheck {
 }
 
 impl PasswordCheck {
-    /// A check, and what will tell its result.
+    /// Makes a check and the receiver of its result, which holds `None` until the check has run.
     pub(super) fn new(
         candidate: Candidate<'_>,
         password: Vec<u8>,
@@ -38,7 +38,8 @@ impl PasswordCheck {
         (Self { password, hash, is_known, digest, network, memory, done }, result)
     }
 
-    /// Runs bcrypt: tens of milliseconds, or seconds where the hash was made so.
+    /// Runs bcrypt, remembers the result, and tells it to all who wait. It takes tens of milliseconds, or seconds where
+    /// the hash was made with a high cost.
     pub(crate) fn run(self) {
         let matches = matches!(bcrypt::verify(&self.password, &self.hash), Ok(true));
         let is_right = matches && self.is_known;

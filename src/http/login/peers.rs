@@ -1,24 +1,26 @@
-//! Which addresses sent wrong passwords, and how long they have to wait.
+//! Which clients have sent wrong passwords, and how long each of them has to wait before it may try again.
 //!
-//! It must not know passwords nor read a clock.
+//! It must not know passwords, nor read a clock.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::http::network::Network;
 
-/// Wrong passwords that are free: a slip of the finger, and a client that was set up wrongly in two ways.
+/// A client has to wait from this failure on. The two before it cost nothing, as a typing mistake should not.
 const FREE_FAILURES: u32 = 3;
-/// The wait after the last free failure; it doubles with each further one.
+/// How long a client waits after [`FREE_FAILURES`] failures. Each further failure doubles the wait.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// Less than the interval of usual scrapes, so that a scraper whose password was mended is let in at once.
+/// The longest wait. It is below the usual interval between scrapes, so that the first scrape after its password was
+/// corrected is let in.
 const WAIT_MAX: Duration = Duration::from_secs(10);
-/// After so long without a failure the earlier ones are forgotten.
+/// The failures of a client are forgotten once it has had no further one for this long.
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(10);
-/// Addresses that are remembered at once: 64 KiB. Past it the one that failed longest ago is forgotten.
+/// Most clients that are remembered: some 64 bytes each, 64 KiB in all. For one more, the client whose last failure is
+/// the oldest is forgotten.
 const NETWORKS_MAX: usize = 1_024;
 
-/// Networks with failures.
+/// The clients that have failed, each known by its network.
 pub(super) struct Peers(HashMap<Network, FailedLogins>);
 
 struct FailedLogins {
@@ -27,12 +29,12 @@ struct FailedLogins {
 }
 
 impl Peers {
-    /// Nobody has failed.
+    /// No client has failed yet.
     pub(super) fn new() -> Self {
         Self(HashMap::new())
     }
 
-    /// How long this network has still to wait; `None` if it may try.
+    /// How long this client still has to wait; `None` if it may try now.
     pub(super) fn wait(&self, network: Network, now: Instant) -> Option<Duration> {
         let failures = self.0.get(&network)?;
         let doublings = failures.count.checked_sub(FREE_FAILURES)?;
@@ -41,13 +43,12 @@ impl Peers {
         (!left.is_zero()).then_some(left)
     }
 
-    /// Books a failure.
+    /// Counts a failure of this client.
     pub(super) fn book_failure(&mut self, network: Network, now: Instant) {
         if self.0.len() >= NETWORKS_MAX && !self.0.contains_key(&network) {
             let oldest = self.0.iter().min_by_key(|(_, failures)| failures.last);
-            if let Some(oldest) = oldest.map(|(network, _)| *network) {
-                self.0.remove(&oldest);
-            }
+            let oldest = *oldest.expect("the table is full").0;
+            self.0.remove(&oldest);
         }
         let failures = self.0.entry(network).or_insert(FailedLogins { count: 0, last: now });
         if now.saturating_duration_since(failures.last) >= FORGOTTEN_AFTER {
@@ -56,7 +57,8 @@ impl Peers {
         *failures = FailedLogins { count: failures.count.saturating_add(1), last: now };
     }
 
-    /// Takes back a failure that was none.
+    /// Takes back a failure that was counted before its password was checked and found right. The client may have been
+    /// forgotten since.
     pub(super) fn take_back_failure(&mut self, network: Network) {
         if let Some(failures) = self.0.get_mut(&network) {
             failures.count -= 1;

@@ -1,21 +1,22 @@
-//! What checks of passwords have found, and which are under way.
+//! The results of checks of passwords, and the checks that are under way.
 //!
-//! It must not know passwords: a login is its digest.
+//! It knows each login by its digest. It must not know passwords.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use ring::hmac;
 use tokio::sync::watch;
 
-/// Right and wrong logins each that are remembered; the oldest go first. A login has 32 bytes, twice.
+/// Most right logins that are remembered, and most wrong ones. For one more the oldest is forgotten. A login takes its 32
+/// bytes twice, so that both tables hold 32 KiB.
 const REMEMBERED_MAX: usize = 256;
 
-/// A keyed digest of user, hash and password. Two logins never share one.
+/// The keyed digest of a login: of its user, hash and password. No two logins have the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LoginDigest([u8; 32]);
 
 impl LoginDigest {
-    /// The digest that HMAC-SHA256 made.
+    /// A digest from the tag that HMAC-SHA256 has computed.
     pub(super) fn of(tag: &hmac::Tag) -> Self {
         let mut digest = [0; 32];
         digest.copy_from_slice(tag.as_ref());
@@ -23,41 +24,42 @@ impl LoginDigest {
     }
 }
 
-/// All of it.
+/// The logins that were checked, those found right apart from those found wrong, and the checks under way.
 pub(super) struct Results {
     right: Remembered,
     wrong: Remembered,
-    /// No more than the queue of checks holds, and the one that runs.
+    /// The checks under way, each with the receiver of its result. There are no more of them than the queue of checks
+    /// holds, and the one that runs.
     pending: HashMap<LoginDigest, watch::Receiver<Option<bool>>>,
 }
 
 impl Results {
-    /// Nothing is known.
+    /// No login was checked yet.
     pub(super) fn new() -> Self {
         Self { right: Remembered::default(), wrong: Remembered::default(), pending: HashMap::new() }
     }
 
-    /// Whether the login was found right.
+    /// Whether the login was checked and found right, as far as is remembered.
     pub(super) fn is_right(&self, digest: &LoginDigest) -> bool {
         self.right.known.contains(digest)
     }
 
-    /// Whether the login was found wrong.
+    /// Whether the login was checked and found wrong, as far as is remembered.
     pub(super) fn is_wrong(&self, digest: &LoginDigest) -> bool {
         self.wrong.known.contains(digest)
     }
 
-    /// What tells the result of a check under way.
+    /// The receiver of the result, if a check of this login is under way.
     pub(super) fn pending(&self, digest: &LoginDigest) -> Option<watch::Receiver<Option<bool>>> {
         self.pending.get(digest).cloned()
     }
 
-    /// A check is under way.
+    /// Remembers that a check of this login is under way, and that `done` receives its result.
     pub(super) fn begin(&mut self, digest: LoginDigest, done: watch::Receiver<Option<bool>>) {
         self.pending.insert(digest, done);
     }
 
-    /// It has found this.
+    /// Remembers the result of a check, which is no longer under way.
     pub(super) fn end(&mut self, digest: LoginDigest, is_right: bool) {
         self.pending.remove(&digest);
         let remembered = if is_right { &mut self.right } else { &mut self.wrong };
@@ -65,6 +67,7 @@ impl Results {
     }
 }
 
+/// A bounded set of logins.
 #[derive(Default)]
 struct Remembered {
     known: HashSet<LoginDigest>,
@@ -77,9 +80,8 @@ impl Remembered {
             return;
         }
         self.oldest_first.push_back(digest);
-        if self.oldest_first.len() > REMEMBERED_MAX
-            && let Some(oldest) = self.oldest_first.pop_front()
-        {
+        if self.oldest_first.len() > REMEMBERED_MAX {
+            let oldest = self.oldest_first.pop_front().expect("it is not empty");
             self.known.remove(&oldest);
         }
     }

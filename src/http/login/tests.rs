@@ -1,4 +1,4 @@
-//! Logins step by step, without a clock and without a thread.
+//! Logins step by step. The tests choose the time, and run the checks themselves.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -21,7 +21,7 @@ struct Door {
 }
 
 impl Door {
-    /// Lets in alice with "right" and bob with "other".
+    /// A login that lets in alice with the password "right", and bob with "other".
     fn new() -> Self {
         let hash = |password: &str| bcrypt::hash(password, 4).unwrap();
         let hashes = [("alice", hash("right")), ("bob", hash("other"))];
@@ -31,7 +31,7 @@ impl Door {
         Self { login, checks, users, start: Instant::now() }
     }
 
-    /// After these seconds, from this address.
+    /// The first step of a login from this address, so many seconds after the start.
     fn step(&self, second: u64, peer: &str, user: &str, password: &str) -> Step {
         let value = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
         let value = HeaderValue::from_str(&value).unwrap();
@@ -40,7 +40,7 @@ impl Door {
         self.login.step(&self.users, peer, Some(&value), now)
     }
 
-    /// The same, with the check if there must be one.
+    /// The result of a login. If its password has to be checked, the check is run.
     fn enter(
         &self,
         second: u64,

@@ -1,6 +1,6 @@
 //! The users of the configuration, with the bcrypt hashes of their passwords.
 //!
-//! It must not know HTTP nor when a password is checked.
+//! It must not know HTTP, nor when passwords are checked.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -8,10 +8,11 @@ use std::str::FromStr;
 use anyhow::{Context, bail, ensure};
 use bcrypt::HashParts;
 
-/// A check at this cost takes some ten seconds, and one more doubles it; nobody else can log in meanwhile.
+/// The highest cost of a hash. A check takes some ten seconds at this cost, twice as long at the next one, and all other
+/// new logins wait meanwhile.
 const COST_MAX: u32 = 18;
 
-/// Everybody who may log in; at least one.
+/// All users who may log in. There is at least one.
 pub(crate) struct Users {
     /// Sorted by name.
     users: Vec<User>,
@@ -22,20 +23,21 @@ struct User {
     hash: String,
 }
 
-/// What a password is checked against.
+/// The hash that a password is checked against.
 #[derive(Clone, Copy)]
 pub(super) struct Candidate<'a> {
-    /// In bcrypt's own form.
+    /// The hash in the text form of bcrypt: `$2y$`, cost, salt and digest.
     pub(super) hash: &'a str,
-    /// Whether the hash is this user's. If not, nobody is let in whatever the check says.
+    /// Whether the user is known and the hash is this user's. Otherwise the login is wrong, even if the password matches
+    /// the hash.
     pub(super) is_known: bool,
 }
 
 impl Users {
-    /// Users by name, or `None` if there are none.
+    /// Checks and takes the hashes of users, given by their names; `None` if there are no users.
     ///
     /// # Errors
-    /// A hash is none of bcrypt's or would take too long to check; the message names the user.
+    /// A hash is not one of bcrypt's, or would take too long to check. The message names the user.
     pub(crate) fn checked(hashes: &BTreeMap<String, String>) -> anyhow::Result<Option<Self>> {
         for (name, hash) in hashes {
             check(hash).with_context(|| format!("the hash of {name:?} cannot be used"))?;
@@ -45,8 +47,8 @@ impl Users {
         Ok((!users.is_empty()).then_some(Self { users }))
     }
 
-    /// The hash of this user. For an unknown one it is that of another, chosen by `pick`: so the check takes as long
-    /// as for a known one, and its time does not tell who is known.
+    /// The hash of the user with this name. For an unknown user it is the hash of another one, whom `pick` chooses: so a
+    /// check takes as long as for a known user, and its time does not tell which users there are.
     pub(super) fn candidate(&self, name: &[u8], pick: usize) -> Candidate<'_> {
         let found = self.users.binary_search_by(|user| user.name.as_bytes().cmp(name));
         let index = found.unwrap_or_else(|_| pick % self.users.len());

@@ -1,6 +1,6 @@
-//! Go's names of TLS versions, cipher suites and curves, as rustls' own.
+//! Translates Go's names of TLS versions, cipher suites and curves into the values of rustls.
 //!
-//! It must not know where the names stand besides their keys, which errors name.
+//! Errors name the key that a name belongs to. It must not know more of the configuration.
 
 use anyhow::{bail, ensure};
 use rustls::crypto::SupportedKxGroup;
@@ -8,13 +8,13 @@ use rustls::crypto::ring::{ALL_CIPHER_SUITES, kx_group};
 use rustls::version::{TLS12, TLS13};
 use rustls::{SupportedCipherSuite, SupportedProtocolVersion};
 
-/// Ascending.
+/// The TLS versions that rustls supports, the oldest first.
 const VERSIONS: [(&str, &SupportedProtocolVersion); 2] = [("TLS12", &TLS12), ("TLS13", &TLS13)];
 
-/// The versions between these two names; TLS 1.2 and 1.3 where there is no name.
+/// The TLS versions from `min` to `max`. Without a `min` they begin with TLS 1.2, without a `max` they end with TLS 1.3.
 ///
 /// # Errors
-/// A version is older than rustls', unknown, or the span is empty.
+/// rustls does not support a version, a name is unknown, or `max` is below `min`.
 pub(super) fn versions(
     min: Option<&str>,
     max: Option<&str>,
@@ -35,10 +35,11 @@ fn version(key: &str, name: &str) -> anyhow::Result<usize> {
     }
 }
 
-/// The suites of these names, in their order, behind those of TLS 1.3: as in Go, the list decides over TLS 1.2 only.
+/// All cipher suites of TLS 1.3, then those of TLS 1.2 with these names, in the order of the names. As in Go, the list
+/// does not affect TLS 1.3.
 ///
 /// # Errors
-/// rustls does not have a suite.
+/// rustls does not support a suite.
 pub(super) fn cipher_suites(names: &[String]) -> anyhow::Result<Vec<SupportedCipherSuite>> {
     let mut suites: Vec<_> =
         ALL_CIPHER_SUITES.iter().copied().filter(|suite| suite.tls13().is_some()).collect();
@@ -55,15 +56,15 @@ pub(super) fn cipher_suites(names: &[String]) -> anyhow::Result<Vec<SupportedCip
     Ok(suites)
 }
 
-/// Go's and IANA's name; rustls writes `TLS13_` at the head of TLS 1.3's.
+/// The suite's name in Go, which is IANA's. rustls differs where a suite is of TLS 1.3: it writes `TLS13_` for `TLS_`.
 fn go_name(suite: &SupportedCipherSuite) -> Option<String> {
     suite.suite().as_str().map(|name| name.replacen("TLS13_", "TLS_", 1))
 }
 
-/// The curves of these names, in their order.
+/// The curves with these names, in the order of the names.
 ///
 /// # Errors
-/// rustls does not have a curve.
+/// rustls does not support a curve.
 pub(super) fn curves(names: &[String]) -> anyhow::Result<Vec<&'static dyn SupportedKxGroup>> {
     names.iter().map(|name| curve(name)).collect()
 }

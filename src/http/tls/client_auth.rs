@@ -1,6 +1,6 @@
-//! Certificates of clients: who must show one, which are taken, and which names they must bear.
+//! Certificates of clients: who must show one, which ones are accepted, and which names must be in them.
 //!
-//! Runs on the thread `http` within a handshake. It must not know HTTP.
+//! Runs on the thread `http` during a TLS handshake. It must not know HTTP.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -25,17 +25,17 @@ use x509_cert::ext::pkix::name::GeneralName;
 use super::pem_source::PemSource;
 use crate::pem;
 
-/// What the configuration says of clients' certificates.
+/// What the configuration says about certificates of clients.
 pub(super) struct ClientAuthSettings<'a> {
-    /// One of Go's names, or none.
+    /// The value of `client_auth_type`, which is one of Go's names; `None` if the key is absent.
     pub(super) auth_type: Option<&'a str>,
-    /// Authorities instead of the system's.
+    /// The authorities that sign certificates of clients; `None` means those that the system trusts.
     pub(super) authorities: Option<PemSource<'a>>,
-    /// Names of which a certificate must bear one.
+    /// A certificate must have one of these names; `None` if any name is accepted.
     pub(super) allowed_sans: Option<&'a [String]>,
 }
 
-/// Go's `ClientAuthType`.
+/// The values of Go's `tls.ClientAuthType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ClientAuthType {
     NoClientCert,
@@ -50,7 +50,7 @@ impl ClientAuthType {
         Ok(match name {
             None | Some("NoClientCert") => Self::NoClientCert,
             Some("RequestClientCert") => Self::RequestClientCert,
-            // The second is the toolkit's older name.
+            // The exporter-toolkit knows the second name from its earlier versions.
             Some("RequireAnyClientCert" | "RequireClientCert") => Self::RequireAnyClientCert,
             Some("VerifyClientCertIfGiven") => Self::VerifyClientCertIfGiven,
             Some("RequireAndVerifyClientCert") => Self::RequireAndVerifyClientCert,
@@ -70,10 +70,11 @@ impl ClientAuthType {
     }
 }
 
-/// What judges clients' certificates.
+/// Makes the verifier of clients' certificates that rustls calls.
 ///
 /// # Errors
-/// The type is unknown, keys contradict each other as the exporter-toolkit sees it, or the authorities cannot be read.
+/// The type is unknown, keys contradict each other by the rules of the exporter-toolkit, or the authorities cannot be
+/// read.
 pub(super) fn verifier(
     settings: &ClientAuthSettings<'_>,
     provider: &Arc<CryptoProvider>,
@@ -108,7 +109,7 @@ pub(super) fn verifier(
     }))
 }
 
-/// The authorities of the configuration; those of the system where it names none, as in Go.
+/// The authorities that the configuration names. If it names none they are those that the system trusts, as in Go.
 fn roots(
     settings: &ClientAuthSettings<'_>,
     certificates: Option<Vec<CertificateDer<'static>>>,
@@ -130,11 +131,12 @@ fn roots(
     Ok(roots)
 }
 
-/// Judges by chain, if one is to be verified, then by name.
+/// Accepts a certificate by its chain, if chains are verified, and by its names, if only some are allowed.
 #[derive(Debug)]
 struct ClientVerifier {
     is_mandatory: bool,
-    /// Absent where any certificate is taken whose key the client has.
+    /// Verifies that an authority has signed the certificate; `None` if any certificate is accepted for which the client
+    /// has the private key.
     chain: Option<Arc<dyn ClientCertVerifier>>,
     allowed_sans: Option<Vec<String>>,
     algorithms: WebPkiSupportedAlgorithms,
@@ -189,7 +191,7 @@ impl ClientCertVerifier for ClientVerifier {
     }
 }
 
-/// DNS names, e-mail addresses, IP addresses as Go writes them, and URIs.
+/// The names in a certificate: DNS names, e-mail addresses, IP addresses in Go's notation, and URIs.
 fn subject_alternative_names(certificate: &CertificateDer<'_>) -> Result<Vec<String>, Error> {
     let bad_encoding = |_| Error::from(CertificateError::BadEncoding);
     let certificate = Certificate::from_der(certificate).map_err(bad_encoding)?;

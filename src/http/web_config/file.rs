@@ -25,7 +25,7 @@ pub(crate) struct WebConfig {
     asks_for_http2: bool,
 }
 
-/// A file as it is written, with its paths resolved.
+/// A file as it is written, except that relative paths are resolved.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct WebConfigFile {

@@ -1,6 +1,6 @@
-//! The response headers that the configuration may set: the toolkit's list.
+//! The response headers that the configuration may set. They are those that the exporter-toolkit allows.
 //!
-//! It must not know what responses there are.
+//! It must not know which responses there are.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,8 @@ use hyper::header::{
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS, X_XSS_PROTECTION,
 };
 
-/// Names, exactly as they must be written, and the values that a name is held to; none for any value.
+/// The headers that may be set: the name as it must be written in the file, the name in a response, and the values that
+/// are allowed. An empty list allows every value.
 const ALLOWED: [(&str, HeaderName, &[&str]); 5] = [
     ("Strict-Transport-Security", STRICT_TRANSPORT_SECURITY, &[]),
     ("X-Content-Type-Options", X_CONTENT_TYPE_OPTIONS, &["nosniff"]),
@@ -19,10 +20,10 @@ const ALLOWED: [(&str, HeaderName, &[&str]); 5] = [
     ("Content-Security-Policy", CONTENT_SECURITY_POLICY, &[]),
 ];
 
-/// The headers to send. One with an empty value is left out.
+/// The headers to send. A header with an empty value is not sent.
 ///
 /// # Errors
-/// A name or a value is not allowed; the message names it.
+/// A name or a value is not allowed. The message names it.
 pub(super) fn checked(
     headers: &BTreeMap<String, String>,
 ) -> anyhow::Result<Vec<(HeaderName, HeaderValue)>> {

@@ -1,7 +1,8 @@
-//! The web configuration in force, and its replacement when one of its files has changed.
+//! The web configuration in use, and its replacement when one of its files has changed.
 //!
-//! The thread `http` takes the configuration of the moment for each connection and each request, and looks at the
-//! files at most once a second; without requests nobody looks. The thread `web-config` reads what has changed.
+//! For each connection and each request the thread `http` takes the version in use. Before that it looks whether a file
+//! has changed, at most once a second; while there are no requests nobody looks. The thread `web-config` reads changed
+//! files.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -20,53 +21,55 @@ use super::stamps::FileStamps;
 use super::stats::WebConfigStats;
 use crate::http::login::{Login, LoginRefusal};
 
-/// How often files are looked at while requests come: for so long a replaced version may go on.
+/// The shortest time between two looks at the files. A version that was replaced on disk may be used for this long.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
-/// How long a request waits for a changed file to be read; it takes milliseconds, or the rest of a check of a password.
+/// How long a request waits until a changed file is read. Reading takes milliseconds, but the thread that reads may have
+/// to finish the check of a password first.
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The configuration in force, and how it is replaced. The default is that without a file: plain text, no headers
-/// and no login, for good.
+/// The configuration in use, which can be replaced. The default is the one without a file, which is never replaced: plain
+/// text, no further headers, and no login.
 #[derive(Default)]
 pub struct SharedWebConfig {
     current: RwLock<Arc<WebConfig>>,
-    /// Absent without `-web-config-file`.
+    /// The file of `-web-config-file`; `None` without the flag.
     file: Option<WatchedFile>,
 }
 
-/// The file, and what is known of it.
+/// The file, what is known of it, and what belongs to its users.
 struct WatchedFile {
     path: PathBuf,
     looked: Mutex<Looked>,
     reread: Reread,
-    /// How often it was read, so that a request can wait for it.
+    /// How many times the file was read. A request that wants the newest version waits for the next time.
     reads: watch::Sender<u64>,
     stats: Arc<WebConfigStats>,
     login: Login,
 }
 
-/// Wakes the thread that reads.
+/// Asks the thread `web-config` to read the file again.
 #[derive(Clone, Debug)]
 pub(crate) struct Reread(Sender<()>);
 
 impl Reread {
-    /// Has the file read again. One message is enough for all who ask.
+    /// Asks for the file to be read again. One message is enough, however many ask before the file is read.
     pub(crate) fn ask(&self) {
-        self.0.try_send(()).ok(); // full: somebody has asked already
+        self.0.try_send(()).ok(); // if the channel is full, somebody else has asked already
     }
 }
 
-/// The files when somebody last looked.
+/// When the files were last looked at, and their state when they were last read.
 struct Looked {
     at: Instant,
     stamps: FileStamps,
 }
 
 impl SharedWebConfig {
-    /// Reads a file for the first time. The receiver wakes the thread that is to call [`Self::read_again`].
+    /// Reads a file for the first time. Each message on the receiver asks the thread `web-config` to call
+    /// [`Self::read_again`].
     ///
     /// # Errors
-    /// The file cannot be used; the message names flag, path and key.
+    /// The file cannot be used. The message names flag, path and key.
     pub(super) fn open(
         path: &Path,
         login: Login,
@@ -83,10 +86,10 @@ impl SharedWebConfig {
         Ok((Self { current, file: Some(file) }, woken))
     }
 
-    /// Whether a request may pass, by this version of the configuration.
+    /// Whether a request may pass by this version of the configuration.
     ///
     /// # Errors
-    /// It may not.
+    /// The request may not pass; the error says why.
     pub(crate) async fn check_login(
         &self,
         config: &WebConfig,
@@ -99,7 +102,7 @@ impl SharedWebConfig {
         }
     }
 
-    /// The version for a connection or a request that has just come. Where a file has changed it is read first.
+    /// The configuration for a connection or a request that has just come. If a file has changed, it is read first.
     pub(crate) async fn get(&self) -> Arc<WebConfig> {
         if let Some(file) = &self.file
             && file.have_files_changed()
@@ -109,17 +112,18 @@ impl SharedWebConfig {
         self.current()
     }
 
-    /// The version in force, whether or not its file has changed meanwhile.
+    /// The version in use, without a look at the files.
     pub(crate) fn current(&self) -> Arc<WebConfig> {
         Arc::clone(&self.current.read())
     }
 
-    /// For who wants the file read again, changed or not; `None` without one.
+    /// A handle that asks for the file to be read again, whether or not it has changed; `None` if there is no file.
     pub(crate) fn reread(&self) -> Option<Reread> {
         self.file.as_ref().map(|file| file.reread.clone())
     }
 
-    /// Reads the file again and takes it into use; a broken one is logged and counted, and changes nothing.
+    /// Reads the file again and uses the new version. If the file cannot be used, this is logged and counted, and the
+    /// version in use stays.
     pub(crate) fn read_again(&self) {
         let Some(file) = &self.file else { return };
         let (stamps, config) = read(&file.path);
@@ -138,7 +142,8 @@ impl SharedWebConfig {
         file.reads.send_modify(|reads| *reads += 1);
     }
 
-    /// Takes a version into use, unless it opens what was closed: that is rather a file half written than a wish.
+    /// Replaces the version in use. It refuses to give up TLS or logins, since a file without them is more likely half
+    /// written than meant so; nor can TLS be added, since clients would have to change at the same moment.
     fn replace(&self, config: WebConfig, path: &Path) -> anyhow::Result<()> {
         let mut current = self.current.write();
         ensure!(
@@ -155,7 +160,7 @@ impl SharedWebConfig {
 }
 
 impl fmt::Debug for SharedWebConfig {
-    /// Without secrets.
+    /// Shows the path only, since the rest holds secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.file.as_ref().map(|file| &file.path);
         f.debug_struct("SharedWebConfig").field("path", &path).finish_non_exhaustive()
@@ -163,7 +168,8 @@ impl fmt::Debug for SharedWebConfig {
 }
 
 impl WatchedFile {
-    /// Whether it is time to look, and there is something to see. A look costs a few microseconds.
+    /// Looks whether a file has changed since it was read, unless somebody has looked within [`LOOK_PERIOD`]. A look
+    /// costs a few microseconds.
     fn have_files_changed(&self) -> bool {
         let mut looked = self.looked.lock();
         if looked.at.elapsed() < LOOK_PERIOD {
@@ -182,7 +188,8 @@ impl WatchedFile {
     }
 }
 
-/// Reads a file and those that it names. The stamps are older than what was read: a later change is seen.
+/// Reads a file and those that it names, with the state of all these files. The states are taken before the files are
+/// read, so that a change while they are read is noticed at the next look.
 fn read(path: &Path) -> (FileStamps, anyhow::Result<WebConfig>) {
     let mut stamps = FileStamps::of(path.to_owned());
     let config = WebConfigFile::read(path).and_then(|file| {

@@ -1,16 +1,17 @@
-//! Whether files have changed, by what the file system says of them.
+//! Notices changes of files by their inode, size and times, without reading them.
 //!
-//! It must not know what is in them.
+//! It must not know what the files hold.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-/// Some files as they were at a moment.
+/// Some files, each with its state when it was added; `None` if it could not be looked at.
 #[derive(Debug)]
 pub(super) struct FileStamps(Vec<(PathBuf, Option<FileStamp>)>);
 
-/// Changes with every write and every replacement of a file. Behind a symbolic link it is the target's.
+/// The state of a file, which changes with every write and every replacement. For a symbolic link it is the state of its
+/// target.
 #[derive(Debug, PartialEq, Eq)]
 struct FileStamp {
     device: u64,
@@ -21,20 +22,20 @@ struct FileStamp {
 }
 
 impl FileStamps {
-    /// This file now.
+    /// The present state of this file.
     pub(super) fn of(path: PathBuf) -> Self {
         let mut stamps = Self(Vec::new());
         stamps.add(path);
         stamps
     }
 
-    /// This file too, as it is now.
+    /// Adds the present state of a further file.
     pub(super) fn add(&mut self, path: PathBuf) {
         let stamp = stamp(&path);
         self.0.push((path, stamp));
     }
 
-    /// Whether one of them is another than at its moment, is gone, or has come.
+    /// Whether one of the files has been written, replaced, removed or created since it was added.
     pub(super) fn have_changed(&self) -> bool {
         self.0.iter().any(|(path, then)| stamp(path) != *then)
     }

@@ -1,6 +1,6 @@
-//! What the web configuration counts about itself: refused logins, and files read again.
+//! The counters of the web configuration: refused logins, and when its file was read.
 //!
-//! Written by the threads `http` and `web-config`; read by the page.
+//! The threads `http` and `web-config` write them, and the thread `exporter` reads them when it makes a page.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::clock;
 use crate::http::login::RefusedLogins;
 
-/// All start at 0.
+/// The counters, which all start at 0.
 #[derive(Debug, Default)]
 pub(crate) struct WebConfigStats {
     refused_logins: Arc<RefusedLogins>,
@@ -17,17 +17,17 @@ pub(crate) struct WebConfigStats {
 }
 
 impl WebConfigStats {
-    /// Logins refused.
+    /// The counters of refused logins.
     pub(crate) fn refused_logins(&self) -> &Arc<RefusedLogins> {
         &self.refused_logins
     }
 
-    /// How often the file was read in vain since the start.
+    /// How many times a changed file could not be used.
     pub(crate) fn read_failures(&self) -> u64 {
         self.read_failures.load(Relaxed)
     }
 
-    /// When the version in force was read, in seconds since 1970; `None` without a file.
+    /// When the version in use was read, in seconds since 1970; `None` if there is no file.
     pub(crate) fn last_success_unix_seconds(&self) -> Option<u64> {
         Some(self.last_success_unix_seconds.load(Relaxed)).filter(|seconds| *seconds > 0)
     }

@@ -1,6 +1,6 @@
-//! The thread `web-config`: it reads the file again and checks passwords, which both may take a while.
+//! The thread `web-config`, which reads the file again and checks passwords. Both may take a while.
 //!
-//! It waits for work and for the end, and for nothing else.
+//! It waits for work, and for the end of those who give it work.
 
 use std::sync::{Arc, Weak};
 
@@ -12,14 +12,14 @@ use crate::http::login::PasswordCheck;
 /// What the thread works on.
 #[derive(Debug)]
 pub(crate) struct WebConfigWorker {
-    /// Weak, since the end of all others who have it is the end of the thread.
+    /// The thread ends when nobody else uses the configuration, so its own reference is weak.
     shared: Weak<SharedWebConfig>,
     reads: Receiver<()>,
     checks: Receiver<PasswordCheck>,
 }
 
 impl WebConfigWorker {
-    /// Works for this configuration.
+    /// A worker for this configuration, with the questions and checks that it takes.
     pub(super) fn new(
         shared: &Arc<SharedWebConfig>,
         reads: Receiver<()>,
@@ -31,7 +31,8 @@ impl WebConfigWorker {
     /// Works until nobody uses the configuration any more.
     pub(crate) fn run(&self) {
         loop {
-            // In this order: a request that waits for a changed file waits for one password at most.
+            // Reading comes first, so that a request that waits for a changed file waits for one check of a password
+            // at most.
             select_biased! {
                 recv(self.reads) -> read => {
                     let (Ok(()), Some(shared)) = (read, self.shared.upgrade()) else { return };
