@@ -1,5 +1,10 @@
 //! The `timestamp` of a message in RFC 3339, written as Go's `time` package writes what it has read.
 //!
+//! jiff does not do: its parsers also take a blank or `t` for the `T`, `+0200`, second 60 and a date without seconds,
+//! none of which Go's `time.RFC3339` takes, and refuse a tenth digit of the fraction, which Go cuts off. Of what Go
+//! takes, three odd forms are left out here: a comma before the fraction, an hour of one digit, and an offset whose
+//! minutes are 60.
+//!
 //! Runs on ingest workers; appends to the caller's buffer and allocates nothing else.
 
 use std::ops::RangeInclusive;
