@@ -12,51 +12,31 @@ use crate::exposition::page_writer::Texts;
 use crate::http::pages::Encoding;
 use crate::http::web_config::WebConfigStats;
 use crate::http::{Evicted, HttpStats, Refusal};
+use crate::logger;
 use crate::metric::{Coercion, Kind, Op, OpType, Rejection};
 use crate::registry::Registry;
-use crate::sinks::all_counters::AllSinkCounters;
 use crate::stats::{
     CloseReason, LOOP_LAG_BOUNDS_SECONDS, OwnFamily, StandardFamily, Stats, Transport,
 };
 
+mod counters;
 mod own_page;
 mod sinks;
 
+pub(crate) use counters::OwnCounters;
 use own_page::{OwnPage, sums};
 
-/// Where the numbers of a page are counted.
-#[derive(Debug)]
-pub(crate) struct OwnSources<'a> {
-    /// Those of workers.
-    pub stats: &'a Stats,
-    /// Those of the kernel for each worker's UDP socket; empty without UDP.
-    pub udp_sockets: &'a [UdpSocketReading],
-    /// What series take, and the bounds of that.
-    pub registry: &'a Registry,
-    /// Those of expiry.
-    pub passes: &'a ExpiryTotals,
-    /// Those of the HTTP server.
-    pub http: &'a HttpStats,
-    /// Those of the file of `-web-config-file`, and of logins.
-    pub web_config: &'a WebConfigStats,
-    /// Those of earlier pages.
-    pub scrapes: &'a ScrapeStats,
-    /// Those of sinks.
-    pub sinks: &'a AllSinkCounters,
-    /// Log lines that were dropped.
-    pub log_suppressed: u64,
-}
-
 /// All of the server's own families but the number of series, with their present values.
-pub(crate) fn texts(sources: &OwnSources<'_>) -> Texts {
+pub(crate) fn texts(counters: &OwnCounters, registry: &Registry, expiry: &ExpiryTotals) -> Texts {
     let mut own = OwnPage::new(Texts::new());
-    own.messages(sources.stats, sources.sinks.forwards);
-    sinks::families(&mut own, sources.sinks);
-    own.transports(sources);
-    own.registry(sources);
-    own.server(sources);
+    own.messages(&counters.workers, counters.sinks.forwards);
+    sinks::families(&mut own, &counters.sinks);
+    own.transports(&counters.workers, &counters.udp_sockets.read());
+    own.registry(registry);
+    own.expiry(expiry);
+    own.server(counters);
     own.process();
-    own.http(sources.http);
+    own.http(&counters.http);
     own.into_texts()
 }
 
@@ -104,8 +84,7 @@ impl OwnPage {
         self.sum(OwnFamily::Panics, stats, |worker| worker.panics.get());
     }
 
-    fn transports(&mut self, sources: &OwnSources<'_>) {
-        let OwnSources { stats, udp_sockets, .. } = sources;
+    fn transports(&mut self, stats: &Stats, udp_sockets: &[UdpSocketReading]) {
         self.sum(OwnFamily::Datagrams, stats, |worker| worker.datagrams.get());
         self.sum(OwnFamily::Truncated, stats, |worker| worker.truncated.get());
         self.sums(OwnFamily::ReceivedBytes, stats, Transport::NAMES, |worker| &worker.bytes);
@@ -153,28 +132,31 @@ impl OwnPage {
         });
     }
 
-    fn registry(&mut self, sources: &OwnSources<'_>) {
-        self.one(OwnFamily::ExposedLines, sources.registry.lines());
-        self.one(OwnFamily::ExposedLinesLimit, sources.registry.limits().lines_max);
-        self.one(OwnFamily::Memory, sources.registry.bytes());
-        self.one(OwnFamily::MemoryLimit, sources.registry.limits().memory_max_bytes);
-        let [inc, set, obs] = sources.passes.deleted.map(|count| count as f64);
+    fn registry(&mut self, registry: &Registry) {
+        self.one(OwnFamily::ExposedLines, registry.lines());
+        self.one(OwnFamily::ExposedLinesLimit, registry.limits().lines_max);
+        self.one(OwnFamily::Memory, registry.bytes());
+        self.one(OwnFamily::MemoryLimit, registry.limits().memory_max_bytes);
+    }
+
+    fn expiry(&mut self, totals: &ExpiryTotals) {
+        let [inc, set, obs] = totals.deleted.map(|count| count as f64);
         self.own(OwnFamily::Deleted, [("inc", inc), ("obs", obs), ("set", set)]);
-        self.one(OwnFamily::StaledLength, sources.passes.watched);
+        self.one(OwnFamily::StaledLength, totals.watched);
         let family = OwnFamily::CleanUpDuration.family();
         self.family(family, |text| {
-            let ExpiryTotals { counts, seconds, .. } = sources.passes;
+            let ExpiryTotals { counts, seconds, .. } = totals;
             page::histogram(text, family.name, b"", &PASS_BOUNDS_SECONDS, counts, *seconds);
         });
     }
 
-    fn server(&mut self, sources: &OwnSources<'_>) {
+    fn server(&mut self, counters: &OwnCounters) {
         self.own(OwnFamily::BuildInfo, [(env!("CARGO_PKG_VERSION"), 1.0)]);
-        self.scrapes(sources.scrapes);
-        self.one(OwnFamily::LogSuppressed, sources.log_suppressed);
-        self.one(OwnFamily::HttpPanics, sources.http.panics() + sources.scrapes.panics());
-        self.connections(sources.http);
-        self.web_config(sources.web_config);
+        self.scrapes(&counters.scrapes);
+        self.one(OwnFamily::LogSuppressed, logger::suppressed());
+        self.one(OwnFamily::HttpPanics, counters.http.panics() + counters.scrapes.panics());
+        self.connections(&counters.http);
+        self.web_config(&counters.web_config);
     }
 
     fn scrapes(&mut self, scrapes: &ScrapeStats) {

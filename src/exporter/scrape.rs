@@ -29,7 +29,7 @@ pub use self::client::{Readiness, ScrapeClient};
 pub use self::exporter_thread::ExporterThread;
 pub use self::gzip_thread::GzipThread;
 pub use self::page_source::PageSource;
-pub(crate) use self::registry_source::{Counters, RegistrySource};
+pub(crate) use self::registry_source::RegistrySource;
 pub use self::stats::ScrapeStats;
 
 /// The threads that make pages of a source, and what asks them. At most `queue` questions wait; there must

@@ -8,7 +8,7 @@ use mio::{Poll, Waker};
 
 use crate::config::{RemoteConfig, ServerConfig};
 use crate::control::Control;
-use crate::exporter::scrape::Counters;
+use crate::exporter::own::OwnCounters;
 use crate::exporter::udp_sockets::UdpSocketStats;
 use crate::http::web_config::OpenWebConfig;
 use crate::ingest::dispatch::Dispatch;
@@ -73,15 +73,12 @@ impl Parts {
         let common = Common::new(&config.limits, config.log, &polls, main)?;
         let handlers = workers::handlers(config, remote, &common, &listeners, &sinks);
         let udp_sockets = Arc::new(udp_socket_stats(&listeners.udp)?);
-        let counters = Counters {
-            workers: Arc::clone(&common.stats),
-            udp_sockets: Arc::clone(&udp_sockets),
-            http: Arc::default(),
-            web_config: Arc::clone(web_config.stats()),
-            scrapes: Arc::default(),
-            sinks: std::mem::take(&mut sinks.counters),
-            log_suppressed: crate::logger::suppressed,
-        };
+        let counters = OwnCounters::new(
+            Arc::clone(&common.stats),
+            Arc::clone(&udp_sockets),
+            Arc::clone(web_config.stats()),
+            std::mem::take(&mut sinks.counters),
+        );
         let serving = Serving::make(config, &common, listeners.http, web_config, counters)?;
         let sources = WorkerSources { udp: listeners.udp, unix: &listeners.unix };
         let workers = workers::make(config, &common, polls, handlers, sources)?;

@@ -8,9 +8,8 @@ use anyhow::Context;
 
 use crate::config::ServerConfig;
 use crate::exporter::expiry_timer::ExpiryTimer;
-use crate::exporter::scrape::{
-    self, Counters, ExporterThread, GzipThread, Readiness, RegistrySource,
-};
+use crate::exporter::own::OwnCounters;
+use crate::exporter::scrape::{self, ExporterThread, GzipThread, Readiness, RegistrySource};
 use crate::exposition::page_writer::PageWriter;
 use crate::http::web_config::{OpenWebConfig, Reread, WebConfigWorker};
 use crate::http::{HttpLimits, HttpServer};
@@ -47,9 +46,9 @@ impl Serving {
         common: &Common,
         listener: TcpListener,
         web_config: OpenWebConfig,
-        counters: Counters,
+        counters: OwnCounters,
     ) -> anyhow::Result<Self> {
-        let (http_stats, scrapes) = (Arc::clone(&counters.http), Arc::clone(&counters.scrapes));
+        let (http_stats, scrapes) = (counters.http(), counters.scrapes());
         let expiry = expiry_timer(config, common);
         let source = RegistrySource::new(Arc::clone(&common.registry), expiry, counters);
         let readiness = Arc::new(Readiness::default());
