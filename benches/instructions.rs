@@ -11,11 +11,11 @@ use crossbeam::utils::CachePadded;
 use metrics_server::testing::config::ShutdownFrom;
 use metrics_server::testing::control::Control;
 use metrics_server::testing::ingest::LogSlots;
-use metrics_server::testing::ingest::{Dispatch, Shared, Stream};
+use metrics_server::testing::ingest::{Dispatch, MessageLimits, Shared, Stream};
 use metrics_server::testing::ingest::{Handler as _, Listener};
 use metrics_server::testing::registry::label_text;
 use metrics_server::testing::sinks::Outboxes;
-use metrics_server::testing::stats::Stats;
+use metrics_server::testing::stats::{Stats, Transport};
 use metrics_server::testing::wire::{PADDING, Padded};
 use mio::{Poll, Token, Waker};
 use simd_json::{Buffers, Tape, fill_tape_padded};
@@ -201,21 +201,15 @@ fn read(line: fn(usize) -> String, batch: &[usize]) -> (Vec<u8>, usize) {
 fn dispatch(stats: &Stats, templates_max_bytes: usize) -> Dispatch {
     let poll = Poll::new().expect("a poll");
     let main = Waker::new(poll.registry(), Token(0)).expect("a waker");
-    let listener = Listener {
-        data_source: ":9999".to_owned(),
-        unix: true,
-        constants: label_text::constants([("data_source", ":9999"), ("source_app", "shop")]),
-        row_constants: Vec::new(),
-    };
-    let shared = Shared {
-        listeners: Arc::new([listener]),
-        stats: Arc::clone(stats),
-        log: Arc::new(LogSlots::new(false)),
-        control: Arc::new(Control::new(Vec::new(), Arc::new(main))),
-        shutdown_from: ShutdownFrom::None,
-        message_max_bytes: 128 << 10,
-        labels_max: LABELS_MAX,
-        templates_max_bytes,
-    };
-    Dispatch::new(0, registry::local_registry(&registry::registry()), Outboxes::default(), shared)
+    let labels = label_text::constants([("data_source", ":9999"), ("source_app", "shop")]);
+    let shared = Shared::new(
+        Arc::new([Listener::new(":9999", Transport::Unix, labels)]),
+        ShutdownFrom::None,
+        Arc::clone(stats),
+        Arc::new(Control::new(Vec::new(), Arc::new(main))),
+        Arc::new(LogSlots::new(false)),
+    );
+    let limits = MessageLimits::new(128 << 10, LABELS_MAX, templates_max_bytes);
+    let local_registry = registry::local_registry(&registry::registry());
+    Dispatch::new(0, local_registry, Outboxes::default(), limits, shared)
 }

@@ -13,6 +13,7 @@
 use std::time::Duration;
 
 use crate::metric::Rejection;
+use crate::stats::Transport;
 use crate::sys::recv::Datagrams;
 use crate::text::labels::ConstantLabel;
 use crate::wire::padded::Padded;
@@ -30,13 +31,27 @@ pub(crate) mod worker;
 #[derive(Debug)]
 pub struct Listener {
     /// The flag's text: the `data_source`.
-    pub data_source: String,
+    data_source: String,
     /// Whether it is a unix socket.
-    pub unix: bool,
+    unix: bool,
     /// Labels that override the message's, sorted by name.
-    pub constants: Vec<ConstantLabel>,
+    constants: Vec<ConstantLabel>,
     /// The same for rows; those of a router have `instance` as well.
-    pub row_constants: Vec<ConstantLabel>,
+    row_constants: Vec<ConstantLabel>,
+}
+
+impl Listener {
+    /// The one that a flag with this text asks for; its messages and rows get these labels, sorted by name.
+    pub fn new(data_source: &str, transport: Transport, constants: Vec<ConstantLabel>) -> Self {
+        let unix = transport == Transport::Unix;
+        let row_constants = constants.clone();
+        Self { data_source: data_source.to_owned(), unix, constants, row_constants }
+    }
+
+    /// The same with other labels for rows, sorted by name.
+    pub(crate) fn with_row_constants(self, row_constants: Vec<ConstantLabel>) -> Self {
+        Self { row_constants, ..self }
+    }
 }
 
 /// What a worker does with what it has read. Runs on that worker.
@@ -78,19 +93,55 @@ pub trait Handler: std::fmt::Debug {
     fn finish(self);
 }
 
-/// Bounds of unix connections, the same for all workers.
+/// How many unix connections there may be, all workers together, and how long each may be idle.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionLimits {
+    connections_max: usize,
+    descriptors_room: usize,
+    idle_timeout: Option<Duration>,
+}
+
+impl ConnectionLimits {
+    /// At most `connections_max`; past `descriptors_room`, which descriptors leave room for, others wait to be accepted.
+    pub fn new(
+        connections_max: usize,
+        descriptors_room: usize,
+        idle_timeout: Option<Duration>,
+    ) -> Self {
+        Self { connections_max, descriptors_room, idle_timeout }
+    }
+
+    /// The most connections.
+    pub fn connections_max(&self) -> usize {
+        self.connections_max
+    }
+}
+
+/// Limits of unix connections and of what is read from them, the same for all workers.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Bytes that one read of a stream takes at most, before what is kept.
-    pub message_max_bytes: usize,
-    /// Unix connections of all workers.
-    pub connections_max: usize,
+    message_max_bytes: usize,
     /// Unix connections that descriptors leave room for; those beyond it wait to be accepted.
-    pub descriptors_room: usize,
+    descriptors_room: usize,
     /// Bytes of unfinished messages of all workers.
-    pub partials_max_bytes: usize,
+    partials_max_bytes: usize,
     /// Whether the kernel is asked, once for each unix connection, who has connected.
-    pub peer_uids: bool,
+    peer_uids: bool,
     /// How long a unix connection may be idle.
-    pub idle_timeout: Option<Duration>,
+    idle_timeout: Option<Duration>,
+}
+
+impl Settings {
+    /// For messages of up to `message_max_bytes`, of which those that are unfinished take up to `partials_max_bytes`
+    /// together. With `peer_uids` the kernel is asked who has connected.
+    pub fn new(
+        message_max_bytes: usize,
+        partials_max_bytes: usize,
+        connections: ConnectionLimits,
+        peer_uids: bool,
+    ) -> Self {
+        let ConnectionLimits { descriptors_room, idle_timeout, .. } = connections;
+        Self { message_max_bytes, descriptors_room, partials_max_bytes, peer_uids, idle_timeout }
+    }
 }

@@ -41,13 +41,13 @@ pub mod http {
 }
 
 pub mod ingest {
-    pub use crate::ingest::dispatch::{Dispatch, Shared, Stream};
+    pub use crate::ingest::dispatch::{Dispatch, MessageLimits, Shared, Stream};
     pub use crate::ingest::log_slots::LogSlots;
     pub use crate::ingest::null::Null;
     pub use crate::ingest::udp::UdpSource;
     pub use crate::ingest::unix::{Balancer, NumberedListener, UnixSources};
     pub use crate::ingest::worker::{Sources, WAKER, Worker};
-    pub use crate::ingest::{Handler, Listener, Settings};
+    pub use crate::ingest::{ConnectionLimits, Handler, Listener, Settings};
 
     pub mod barrier {
         pub use crate::ingest::barrier::participants;

@@ -17,7 +17,7 @@ use crossbeam::utils::CachePadded;
 use metrics_server::testing::control::Control;
 use metrics_server::testing::exporter::UdpSocketStats;
 use metrics_server::testing::ingest::{Balancer, NumberedListener, UnixSources};
-use metrics_server::testing::ingest::{LogSlots, Null, Settings, barrier};
+use metrics_server::testing::ingest::{ConnectionLimits, LogSlots, Null, Settings, barrier};
 use metrics_server::testing::ingest::{Sources, WAKER, Worker};
 use metrics_server::testing::ingest::{UdpSource, udp};
 use metrics_server::testing::stats::{Stats, Transport};
@@ -35,14 +35,8 @@ pub(crate) fn run(options: &Options) -> Result<String> {
     let own = Poll::new()?;
     let main = Arc::new(Waker::new(own.registry(), Token(0))?);
     let control = Arc::new(Control::new(wakers.collect::<Result<_, _>>()?, main));
-    let settings = Settings {
-        message_max_bytes: 128 << 10,
-        connections_max: 4096,
-        descriptors_room: 4096,
-        partials_max_bytes: 64 << 20,
-        peer_uids: false,
-        idle_timeout: None,
-    };
+    let connections = ConnectionLimits::new(4096, 4096, None);
+    let settings = Settings::new(128 << 10, 64 << 20, connections, false);
     let (sockets, listener) = bind(options)?;
     let udp_sockets =
         UdpSocketStats::new(sockets.iter().map(UdpSocket::try_clone).collect::<Result<_, _>>()?);
@@ -50,7 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<String> {
         Arc::clone(&stats),
         Arc::clone(&control),
         Arc::new(LogSlots::new(false)),
-        settings.connections_max,
+        connections.connections_max(),
     );
     let mut sockets = sockets.into_iter();
     let listeners: Vec<_> =

@@ -21,15 +21,31 @@ use crate::wire::frame::{Frame, Framer};
 use crate::wire::json;
 use crate::wire::padded::Padded;
 use crate::wire::template::TemplateCache;
-pub use counter::Shared;
 use counter::{Meaning, SampleCounter};
 use processor::Processor;
+pub use shared::Shared;
 
 mod counter;
 mod processor;
 mod proof;
+mod shared;
 
 const _: () = assert!(recv::PADDING >= json::PADDING, "datagrams are parsed without a copy");
+
+/// How large a message may be, and what is remembered of messages.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageLimits {
+    message_max_bytes: usize,
+    labels_max: usize,
+    templates_max_bytes: usize,
+}
+
+impl MessageLimits {
+    /// At most so many bytes and labels for a message, and so many bytes for one worker's templates.
+    pub fn new(message_max_bytes: usize, labels_max: usize, templates_max_bytes: usize) -> Self {
+        Self { message_max_bytes, labels_max, templates_max_bytes }
+    }
+}
 
 /// The handler of one worker.
 #[derive(Debug)]
@@ -60,11 +76,12 @@ impl Dispatch {
         number: usize,
         local_registry: LocalRegistry,
         outboxes: Outboxes,
+        limits: MessageLimits,
         shared: Shared,
     ) -> Self {
         // With -debug every message is logged, so every message has to be framed.
-        let templates_max_bytes = if shared.log.debug() { 0 } else { shared.templates_max_bytes };
-        let (message_max_bytes, labels_max) = (shared.message_max_bytes, shared.labels_max);
+        let MessageLimits { message_max_bytes, labels_max, templates_max_bytes } = limits;
+        let templates_max_bytes = if shared.debug() { 0 } else { templates_max_bytes };
         let counter = SampleCounter::new(number, local_registry, outboxes, shared);
         Self {
             message_max_bytes,

@@ -6,6 +6,7 @@ use crate::config::{LabelsConfig, RemoteConfig, ServerConfig, source_app};
 use crate::ingest::Listener;
 use crate::server::host_name::host_name;
 use crate::server::listeners::Listeners;
+use crate::stats::Transport;
 use crate::text::labels::constant_labels;
 
 /// What workers know of each listener, in the order of their numbers: UDP first, then the unix sockets.
@@ -17,18 +18,17 @@ pub(super) fn of_all(
     // Tells the routers of one far end apart, unless -remote-instance says that nothing is to.
     let instance = remote.map(|remote| remote.instance.clone().unwrap_or_else(host_name));
     let instance = instance.filter(|name| !name.is_empty());
-    let of =
-        |data_source: &str, unix| listener(&config.labels, data_source, unix, instance.as_deref());
+    let of = |text: &str, transport| listener(&config.labels, text, transport, instance.as_deref());
     let udp = config.ingest.udp.as_ref().filter(|_| !listeners.udp.is_empty());
-    let udp = udp.map(|udp| of(&udp.text, false));
-    let unix = listeners.unix.iter().map(|unix| of(&unix.path, true));
+    let udp = udp.map(|udp| of(&udp.text, Transport::Udp));
+    let unix = listeners.unix.iter().map(|unix| of(&unix.path, Transport::Unix));
     udp.into_iter().chain(unix).collect()
 }
 
 fn listener(
     labels: &LabelsConfig,
     data_source: &str,
-    unix: bool,
+    transport: Transport,
     instance: Option<&str>,
 ) -> Listener {
     let app = source_app(data_source);
@@ -40,5 +40,5 @@ fn listener(
     let constants = constant_labels(pairs.iter().copied());
     pairs.extend(instance.map(|name| ("instance", name)));
     let row_constants = constant_labels(pairs);
-    Listener { data_source: data_source.to_owned(), unix, constants, row_constants }
+    Listener::new(data_source, transport, constants).with_row_constants(row_constants)
 }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use anyhow::Context;
 use mio::Poll;
 
-use crate::config::{RemoteConfig, ServerConfig, ShutdownFrom};
-use crate::ingest::Settings;
+use crate::config::{IngestConfig, RemoteConfig, ServerConfig, ShutdownFrom};
 use crate::ingest::barrier;
-use crate::ingest::dispatch::{Dispatch, Shared};
+use crate::ingest::dispatch::{Dispatch, MessageLimits, Shared};
 use crate::ingest::udp::UdpSource;
 use crate::ingest::unix::{Balancer, NumberedListener, UnixSources};
 use crate::ingest::worker::{Sources, Worker};
+use crate::ingest::{ConnectionLimits, Settings};
 use crate::registry::local::LocalRegistry;
 use crate::server::common::Common;
 use crate::server::listener_labels;
@@ -33,30 +33,28 @@ pub(super) fn handlers(
     listeners: &Listeners,
     sinks: &Sinks,
 ) -> Vec<Dispatch> {
-    let shared = Shared {
-        listeners: listener_labels::of_all(config, remote, listeners),
-        stats: Arc::clone(&common.stats),
-        log: Arc::clone(&common.log),
-        control: Arc::clone(&common.control),
-        shutdown_from: config.shutdown.from.clone(),
-        message_max_bytes: config.ingest.message_max_bytes,
-        labels_max: config.ingest.labels_max,
-        // A router has no cells that templates could lead to.
-        templates_max_bytes: if remote.is_some() { 0 } else { templates_max_bytes(config) },
-    };
+    let limits = message_limits(config, remote.is_some());
+    let shared = Shared::new(
+        listener_labels::of_all(config, remote, listeners),
+        config.shutdown.from.clone(),
+        Arc::clone(&common.stats),
+        Arc::clone(&common.control),
+        Arc::clone(&common.log),
+    );
     let handler = |number| {
         let local_registry =
             LocalRegistry::new(number, Arc::clone(&common.registry), Arc::clone(&common.mailboxes));
-        Dispatch::new(number, local_registry, sinks.outboxes(number), shared.clone())
+        Dispatch::new(number, local_registry, sinks.outboxes(number), limits, shared.clone())
     };
     (0..config.ingest.workers).map(handler).collect()
 }
 
-/// One worker's share.
-fn templates_max_bytes(config: &ServerConfig) -> usize {
-    let limits = &config.limits;
-    limits.templates_max_bytes.min(limits.memory_max_bytes / TEMPLATES_SHARE)
-        / config.ingest.workers
+/// Those of one worker. A router has no cells that templates could lead to.
+fn message_limits(config: &ServerConfig, is_router: bool) -> MessageLimits {
+    let ServerConfig { ingest, limits, .. } = config;
+    let of_all = limits.templates_max_bytes.min(limits.memory_max_bytes / TEMPLATES_SHARE);
+    let templates_max_bytes = if is_router { 0 } else { of_all / ingest.workers };
+    MessageLimits::new(ingest.message_max_bytes, ingest.labels_max, templates_max_bytes)
 }
 
 /// What workers read.
@@ -79,12 +77,13 @@ pub(super) fn make(
     handlers: Vec<Dispatch>,
     sources: WorkerSources<'_>,
 ) -> anyhow::Result<Vec<Worker<Dispatch>>> {
-    let settings = settings(config)?;
+    let connections = connection_limits(&config.ingest)?;
+    let settings = settings(config, connections);
     let balancer = Balancer::new(
         Arc::clone(&common.stats),
         Arc::clone(&common.control),
         Arc::clone(&common.log),
-        settings.connections_max,
+        connections.connections_max(),
     );
     let first_unix = usize::from(!sources.udp.is_empty());
     let mut listeners = Vec::new();
@@ -113,27 +112,27 @@ pub(super) fn make(
     workers.collect()
 }
 
-fn settings(config: &ServerConfig) -> anyhow::Result<Settings> {
-    Ok(Settings {
-        message_max_bytes: config.ingest.message_max_bytes,
-        connections_max: config.ingest.connections_max,
-        descriptors_room: descriptors_room(config)?,
-        partials_max_bytes: config.ingest.partials_max_bytes,
-        peer_uids: matches!(config.shutdown.from, ShutdownFrom::UnixUsers(_)),
-        idle_timeout: config.ingest.idle_timeout,
-    })
+fn settings(config: &ServerConfig, connections: ConnectionLimits) -> Settings {
+    let ingest = &config.ingest;
+    let peer_uids = matches!(config.shutdown.from, ShutdownFrom::UnixUsers(_));
+    Settings::new(ingest.message_max_bytes, ingest.partials_max_bytes, connections, peer_uids)
+}
+
+fn connection_limits(ingest: &IngestConfig) -> anyhow::Result<ConnectionLimits> {
+    let descriptors_room = descriptors_room(ingest)?;
+    Ok(ConnectionLimits::new(ingest.connections_max, descriptors_room, ingest.idle_timeout))
 }
 
 /// Unix connections that the limit of descriptors leaves room for.
-fn descriptors_room(config: &ServerConfig) -> anyhow::Result<usize> {
+fn descriptors_room(ingest: &IngestConfig) -> anyhow::Result<usize> {
     /// Scrapes, and what else opens a file for a moment.
     const RESERVED: usize = 32;
     let limit = limits::raise_descriptors().context("cannot raise the limit of descriptors")?;
     let open = std::fs::read_dir("/proc/self/fd").map_or(RESERVED, Iterator::count);
     let limit = usize::try_from(limit).expect("a usize has 64 bits");
     let room = limit.saturating_sub(open + RESERVED).max(4);
-    let wanted = config.ingest.connections_max;
-    if room < wanted && !config.ingest.unix.is_empty() {
+    let wanted = ingest.connections_max;
+    if room < wanted && !ingest.unix.is_empty() {
         log::warn!(
             "-uds-connections-max {wanted}: the limit of {limit} descriptors leaves room for {room}; \
              others wait to be accepted. Raise it with ulimit -n or LimitNOFILE"

@@ -13,7 +13,7 @@ use metrics_server::testing::config::ShutdownFrom;
 use metrics_server::testing::control::Control;
 use metrics_server::testing::exposition::{PageWriter, Texts};
 use metrics_server::testing::ingest::LogSlots;
-use metrics_server::testing::ingest::{Dispatch, Shared, Stream};
+use metrics_server::testing::ingest::{Dispatch, MessageLimits, Shared, Stream};
 use metrics_server::testing::ingest::{Handler, Listener};
 use metrics_server::testing::metric::Rejection;
 use metrics_server::testing::registry::Directory;
@@ -139,20 +139,18 @@ impl Twin {
         let main = WIRE.with_borrow(|wire| Arc::clone(&wire.main));
         let control = Arc::new(Control::new(Vec::new(), main));
         let log = Arc::new(LogSlots::new(false));
-        let shared = Shared {
-            listeners: listeners().into(),
-            stats: Arc::clone(&stats),
-            log: Arc::clone(&log),
-            control: Arc::clone(&control),
-            shutdown_from: ShutdownFrom::Unix,
-            message_max_bytes: MESSAGE_BYTES_MAX,
-            labels_max: 8,
-            templates_max_bytes: templates_bytes,
-        };
+        let shared = Shared::new(
+            listeners().into(),
+            ShutdownFrom::Unix,
+            Arc::clone(&stats),
+            Arc::clone(&control),
+            Arc::clone(&log),
+        );
+        let limits = MessageLimits::new(MESSAGE_BYTES_MAX, 8, templates_bytes);
         let local_registry = LocalRegistry::new(0, Arc::clone(&registry), Arc::clone(&mailboxes));
         Self {
             templates_bytes,
-            handler: Dispatch::new(0, local_registry, Outboxes::default(), shared),
+            handler: Dispatch::new(0, local_registry, Outboxes::default(), limits, shared),
             streams: Default::default(),
             buffer: Vec::new(),
             expiry: Expiry::new(TTL_NS, mailboxes),
@@ -254,16 +252,14 @@ impl Twin {
 
 /// Constants of the same names, so that families are shared, but of different values.
 fn listeners() -> [Listener; LISTENERS] {
-    let listener = |data_source: &str, unix, zone| Listener {
-        data_source: data_source.to_owned(),
-        unix,
-        constants: constants([("source", data_source), ("zone", zone)]),
-        row_constants: Vec::new(),
+    let listener = |data_source: &str, transport, zone| {
+        let labels = constants([("source", data_source), ("zone", zone)]);
+        Listener::new(data_source, transport, labels)
     };
     [
-        listener(":9999", false, "\"one\""),
-        listener("a.sock", true, "two\n"),
-        listener("b.sock", true, ""),
+        listener(":9999", Transport::Udp, "\"one\""),
+        listener("a.sock", Transport::Unix, "two\n"),
+        listener("b.sock", Transport::Unix, ""),
     ]
 }
 

@@ -5,39 +5,14 @@
 //! time. It must not know how messages are found or parsed.
 
 use std::hint::black_box;
-use std::sync::Arc;
 
-use crate::config::ShutdownFrom;
-use crate::control::Control;
-use crate::ingest::Listener;
-use crate::ingest::log_slots::LogSlots;
+use super::shared::Shared;
 use crate::metric::{Coercion, Coercions, Op, OpType, Rejection, Sample};
 use crate::registry::local::{CellHandle, LocalRegistry};
 use crate::sinks::outbox::Outboxes;
-use crate::stats::{Stats, WorkerStats};
+use crate::stats::WorkerStats;
 use crate::wire::json::Parsed;
 use crate::wire::template::{Cursor, Hit, Lookup, Miss, TemplateCache};
-
-/// What all workers' handlers share.
-#[derive(Clone, Debug)]
-pub struct Shared {
-    /// By the number under which a handler is told what came in by them.
-    pub listeners: Arc<[Listener]>,
-    /// All workers' counters.
-    pub stats: Stats,
-    /// Excerpts of messages for `main` to log.
-    pub log: Arc<LogSlots>,
-    /// By which `main` is told of `op: shutdown`, and of excerpts.
-    pub control: Arc<Control>,
-    /// Where `op: shutdown` has to come from to be obeyed.
-    pub shutdown_from: ShutdownFrom,
-    /// Most bytes of a message.
-    pub message_max_bytes: usize,
-    /// Most labels of a message.
-    pub labels_max: usize,
-    /// Most bytes of one worker's templates.
-    pub templates_max_bytes: usize,
-}
 
 /// What a known message means apart from its number: all that is needed to count it.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +56,7 @@ impl SampleCounter {
     /// The worker's own counters.
     #[inline]
     pub(super) fn stats(&self) -> &WorkerStats {
-        &self.shared.stats[self.worker]
+        self.shared.stats(self.worker)
     }
 
     /// The time that samples count at from now on.
@@ -164,7 +139,7 @@ impl SampleCounter {
         listener: usize,
     ) -> Result<Option<CellHandle>, Rejection> {
         let Self { local_registry, outboxes, shared, now_ns, peer_uid, .. } = self;
-        let listener = &shared.listeners[listener];
+        let listener = shared.listener(listener);
         // The sinks come first: a router forwards samples instead of counting them.
         if outboxes.push(sample, &listener.row_constants) {
             return Ok(None);
@@ -173,11 +148,7 @@ impl SampleCounter {
             return local_registry.count(kind, sample, &listener.constants, *now_ns).map(Some);
         }
         match sample.op {
-            Op::Shutdown if may_shut_down(&shared.shutdown_from, listener, *peer_uid) => {
-                shared.control.ask_shutdown();
-                Ok(None)
-            }
-            Op::Shutdown => Err(Rejection::ShutdownRefused),
+            Op::Shutdown => shared.shut_down(listener, *peer_uid).map(|()| None),
             _ => Err(Rejection::NoSink),
         }
     }
@@ -186,9 +157,8 @@ impl SampleCounter {
     #[inline]
     pub(super) fn parsing(&self, listener: usize, message: &[u8]) {
         self.stats().parsed.add(1);
-        if self.shared.log.debug() {
-            self.shared.log.show(&self.shared.listeners[listener].data_source, message);
-            self.shared.control.wake_main();
+        if self.shared.debug() {
+            self.shared.show(listener, message);
         }
     }
 
@@ -208,12 +178,7 @@ impl SampleCounter {
 
     /// Leaves an excerpt of a rejected message, unless one for this reason waits to be logged.
     pub(super) fn leave_excerpt(&self, listener: usize, reason: Rejection, bytes: &[u8]) {
-        let log = &self.shared.log;
-        if log.is_free(reason)
-            && log.leave(reason, &self.shared.listeners[listener].data_source, bytes)
-        {
-            self.shared.control.wake_main();
-        }
+        self.shared.leave_excerpt(listener, reason, bytes);
     }
 
     /// Does what the exporter has asked for. If that gave up series, looks through some templates and removes
@@ -260,14 +225,5 @@ impl SampleCounter {
     /// Hands the last rows to their sinks.
     pub(super) fn finish(self) {
         self.outboxes.finish();
-    }
-}
-
-fn may_shut_down(from: &ShutdownFrom, listener: &Listener, peer_uid: Option<u32>) -> bool {
-    match from {
-        ShutdownFrom::Any => true,
-        ShutdownFrom::Unix => listener.unix,
-        ShutdownFrom::UnixUsers(allowed) => peer_uid.is_some_and(|uid| allowed.contains(&uid)),
-        ShutdownFrom::None => false,
     }
 }
