@@ -30,7 +30,8 @@
 //! 2  exposition  directory → text
 //!    http        connections; what it sends is made above it
 //! 1  wire, registry, sys, sinks
-//! 0  metric, config, control, stats, clock, logger, text, pem, segmented_table, index_table, sync
+//! 0  metric, config, control, stats, clock, logger, text, pem, segmented_table, index_table, capacity,
+//!    sync
 //! ```
 //!
 //! # Invariants
@@ -43,6 +44,7 @@
 //! - No input can make the page fail: what cannot be shown is refused before a series is created.
 //! - Deliberately absent: an async runtime on the ingest path, a map shared on it, a log line per message.
 
+mod capacity;
 mod clock;
 mod config;
 mod control;

@@ -27,6 +27,7 @@ pub(crate) mod mailbox;
 mod names;
 mod remove;
 pub(crate) mod series;
+mod size_class;
 pub(crate) mod slab;
 pub(crate) mod total;
 
@@ -62,7 +63,7 @@ impl Registry {
             hasher: RandomState::new(),
             index: Mutex::new(SegmentedTable::default()),
             names: Names::new(is_reserved, limits.mixed_label_sets),
-            usage: Usage::new(),
+            usage: Usage::new(limits.workers),
             new_cells: Mutex::default(),
         }
     }
@@ -91,14 +92,19 @@ impl Registry {
         std::mem::take(&mut *self.new_cells.lock())
     }
 
+    /// Gives back what the tables of names take beyond their need. Called by the exporter, now and then.
+    pub fn shrink(&self) {
+        self.names.shrink();
+    }
+
     /// Accounts for what a worker holds beside series, its message templates: `before` bytes have become `now`.
     pub fn change_bytes(&self, before: usize, now: usize) {
         self.usage.change_bytes(before, now);
     }
 
-    /// Whether the accounted bytes have reached their limit.
+    /// Whether no series more would get in for want of memory.
     pub fn memory_is_full(&self) -> bool {
-        self.bytes() >= self.limits.memory_max_bytes
+        self.usage.committed_bytes() >= self.limits.memory_max_bytes
     }
 
     /// Lines that all series take on the page.

@@ -1,4 +1,4 @@
-//! A hash table in segments, so that no insertion stalls its thread for long.
+//! A hash table in segments, so that no insertion or removal stalls its thread for long.
 //!
 //! A hash table of a million entries takes tens of milliseconds to grow, and its thread does nothing else
 //! meanwhile. Here there are 64 tables; each grows when it is full itself, and moves a 64th of the entries.
@@ -8,6 +8,8 @@
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::OccupiedEntry;
+
+use crate::capacity;
 
 /// The number of segments is 2 to the power of this.
 const SEGMENTS_LOG2: u32 = 6;
@@ -58,9 +60,13 @@ impl<T: Hashed> SegmentedTable<T> {
 
     /// Takes out the first entry with this hash that `is_wanted` accepts.
     pub(crate) fn remove(&mut self, hash: u64, is_wanted: impl FnMut(&T) -> bool) -> Option<T> {
-        let found = self.segments[segment(hash)].find_entry(hash, is_wanted);
+        let segment = &mut self.segments[segment(hash)];
+        let found = segment.find_entry(hash, is_wanted);
         let (entry, _) = found.ok().map(OccupiedEntry::remove)?;
         self.len -= 1;
+        if let Some(capacity) = capacity::to_shrink_to(segment.capacity(), segment.len()) {
+            segment.shrink_to(capacity, Hashed::hash);
+        }
         Some(entry)
     }
 

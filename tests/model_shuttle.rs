@@ -26,6 +26,7 @@ const TTL_NS: u64 = 10;
 
 fn registry() -> Arc<Registry> {
     let bounds = SeriesLimits {
+        workers: WORKERS,
         buckets_max: 10,
         lines_max: 1000,
         name_lines_max: 1000,

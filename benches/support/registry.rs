@@ -9,6 +9,7 @@ use metrics_server::testing::registry::{Registry, SeriesLimits};
 /// An empty registry.
 pub(crate) fn registry() -> Arc<Registry> {
     let bounds = SeriesLimits {
+        workers: 1,
         buckets_max: 1024,
         lines_max: 10_000_000,
         name_lines_max: 10_000_000,

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::control::Control;
+use crate::registry::Registry;
 use crate::registry::directory::Directory;
 use crate::registry::expiry::Expiry;
+use crate::sys::limits;
 
 /// Upper bounds of the histogram of passes, in seconds. They are those of the original Go metrics-server: 0.1 and
 /// fourteen powers of ten.
@@ -21,6 +23,13 @@ pub(crate) const PASS_BOUNDS_SECONDS: [f64; 15] =
 const ANSWER_WAIT: Duration = Duration::from_millis(2);
 /// The least time between two passes, however short the ttl is.
 const PERIOD_MIN: Duration = Duration::from_millis(5);
+
+/// The least time between two times that memory is given back to the system.
+const GIVE_BACK_NS: u64 = 10_000_000_000;
+/// So many bytes have to be freed before that: less is not worth a walk through all free blocks.
+const GIVE_BACK_BYTES: u64 = 2 << 20;
+/// And of what is left, this part: the larger the heap, the longer the walk.
+const GIVE_BACK_PART: u64 = 8;
 
 /// Sums over all passes.
 #[derive(Clone, Debug, Default)]
@@ -42,18 +51,26 @@ pub(crate) struct ExpiryTimer {
     period: Duration,
     passes: ExpiryTotals,
     control: Arc<Control>,
+    /// Bytes freed since memory was given back last, and when that was.
+    freed_bytes: u64,
+    gave_back_ns: u64,
 }
 
 impl ExpiryTimer {
     /// Makes passes of this expiry, which removes series that are older than `ttl`.
     pub(crate) fn new(expiry: Expiry, ttl: Duration, control: Arc<Control>) -> Self {
-        Self { expiry, period: period(ttl), passes: ExpiryTotals::default(), control }
+        let passes = ExpiryTotals::default();
+        Self { expiry, period: period(ttl), passes, control, freed_bytes: 0, gave_back_ns: 0 }
     }
 
     /// Makes one pass. Returns after how long the next is due.
     pub(crate) fn pass(&mut self, directory: &mut Directory) -> Duration {
         let began_ns = clock::now_ns();
+        self.give_back(directory.registry(), began_ns);
+        let before = directory.registry().bytes();
         let pass = self.expiry.pass(directory, began_ns);
+        // Workers may have created series meanwhile.
+        self.freed_bytes += before.saturating_sub(directory.registry().bytes());
         for entry in &pass.removed {
             self.passes.deleted[entry.family().kind as usize] += 1;
         }
@@ -63,6 +80,17 @@ impl ExpiryTimer {
         self.passes.counts[PASS_BOUNDS_SECONDS.partition_point(|&bound| bound < seconds)] += 1;
         self.passes.seconds += seconds;
         if pass.outstanding > 0 { ANSWER_WAIT } else { self.period }
+    }
+
+    /// Gives memory of series that earlier passes have removed back to the system: the allocator would keep it for
+    /// one block in use above it. By now the workers have freed their part.
+    fn give_back(&mut self, registry: &Registry, now_ns: u64) {
+        let worth = GIVE_BACK_BYTES.max(registry.bytes() / GIVE_BACK_PART);
+        if self.freed_bytes >= worth && now_ns - self.gave_back_ns >= GIVE_BACK_NS {
+            registry.shrink();
+            limits::return_free_blocks();
+            (self.freed_bytes, self.gave_back_ns) = (0, now_ns);
+        }
     }
 
     /// The sums so far.

@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use crate::capacity;
 use crate::registry::Registry;
+use crate::registry::limits;
 use crate::registry::series::{Family, NewCell, Series};
 use crate::text::escape;
 
@@ -24,6 +26,9 @@ const INSERTED_MAX: usize = 8;
 /// When merging, the place of a new cell is searched if there is at most one new cell per 20 entries,
 /// since a binary search in a million entries takes 20 comparisons; otherwise the entries are scanned.
 const FEW: usize = 20;
+
+const _: () = assert!(size_of::<SeriesView>() <= limits::SERIES_VIEW_BYTES);
+const _: () = assert!(size_of::<FamilyView>() <= limits::FAMILY_VIEW_BYTES);
 
 /// A family on the page.
 #[derive(Debug)]
@@ -48,6 +53,19 @@ impl FamilyView {
     pub(super) fn position(&self, text: &[u8]) -> Result<usize, usize> {
         let mixed = self.family.is_mixed();
         self.entries.binary_search_by(|entry| order(entry.text(), text, mixed))
+    }
+
+    /// Takes out the series that `is_gone` tells.
+    pub(super) fn take_out(
+        &mut self,
+        is_gone: impl FnMut(&mut SeriesView) -> bool,
+    ) -> Vec<SeriesView> {
+        let gone = self.entries.extract_if(.., is_gone).collect();
+        if let Some(capacity) = capacity::to_shrink_to(self.entries.capacity(), self.entries.len())
+        {
+            self.entries.shrink_to(capacity);
+        }
+        gone
     }
 
     /// Merges the new cells into the series.
@@ -126,13 +144,18 @@ fn order(a: &[u8], b: &[u8], mixed: bool) -> Ordering {
 #[derive(Debug)]
 pub struct Directory {
     pub(super) registry: Arc<Registry>,
-    pub(super) views: BTreeMap<Box<str>, FamilyView>,
+    pub(super) views: BTreeMap<Arc<str>, FamilyView>,
 }
 
 impl Directory {
     /// An empty directory of the series that workers create in the registry.
     pub fn new(registry: Arc<Registry>) -> Self {
         Self { registry, views: BTreeMap::new() }
+    }
+
+    /// The registry whose series these are.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// Takes in the cells that were published since the last call.
@@ -143,7 +166,7 @@ impl Directory {
         }
         for new_cell in new_cells {
             let family = &new_cell.series.family;
-            if let Some(view) = self.views.get_mut(&family.name) {
+            if let Some(view) = self.views.get_mut(&*family.name) {
                 view.new_cells.push(new_cell);
             } else {
                 let view = FamilyView {
@@ -152,7 +175,7 @@ impl Directory {
                     new_cells: vec![],
                     due_ns: 0,
                 };
-                self.views.entry(family.name.clone()).or_insert(view).new_cells.push(new_cell);
+                self.views.entry(Arc::clone(&family.name)).or_insert(view).new_cells.push(new_cell);
             }
         }
         for view in self.views.values_mut() {

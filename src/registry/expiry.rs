@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use crate::registry::directory::{Directory, FamilyView, SeriesView};
 use crate::registry::mailbox::{GivenUp, Mailboxes, Request};
+use crate::registry::series::Family;
 use crate::sync::Ordering;
 
 /// What one pass has done.
@@ -65,13 +66,13 @@ impl Expiry {
         for reply in replies {
             self.outstanding -= 1;
             if self.fold(directory, &reply, now_ns, &mut pass) {
-                affected.insert(reply.series.family.name.clone());
+                affected.insert(Arc::clone(&reply.series.family.name));
             }
         }
         // Removed series leave a view together: one by one, each would move all entries behind it.
         for name in affected {
-            if let Some(view) = directory.views.get_mut(&name) {
-                pass.removed.extend(view.entries.extract_if(.., |entry| entry.is_removed()));
+            if let Some(view) = directory.views.get_mut(&*name) {
+                pass.removed.extend(view.take_out(|entry| entry.is_removed()));
             }
         }
         self.request_idle(directory, now_ns, &mut pass);
@@ -94,7 +95,7 @@ impl Expiry {
     ) -> bool {
         let GivenUp { series, cell, slot } = reply;
         let registry = Arc::clone(&directory.registry);
-        let Some(view) = directory.views.get_mut(&series.family.name) else { return false };
+        let Some(view) = directory.views.get_mut(&*series.family.name) else { return false };
         let Ok(position) = view.position(&series.text) else { return false };
         let entry = &mut view.entries[position];
         entry.fold(cell);
@@ -103,12 +104,23 @@ impl Expiry {
         let removed = registry.release_cell(series, idle);
         if removed {
             entry.mark_removed();
+            self.forget_removed(&series.family, pass);
         }
         view.due_ns = 0;
         let worker = cell.worker();
-        self.mailboxes.request(worker, Request::Reuse { slot: *slot, words: cell.words().len() });
+        self.mailboxes.request(worker, Request::Reuse(*slot));
         pass.wake.insert(worker);
         removed
+    }
+
+    /// Tells all workers of a family whose last series was removed: any of them may remember it.
+    fn forget_removed(&self, family: &Arc<Family>, pass: &mut Pass) {
+        if family.is_removed() {
+            for worker in 0..self.mailboxes.workers() {
+                self.mailboxes.request(worker, Request::ForgetFamily(Arc::clone(family)));
+                pass.wake.insert(worker);
+            }
+        }
     }
 
     /// Requests the cells of idle series, and removes idle series that have no cell left.
@@ -123,11 +135,15 @@ impl Expiry {
             let full = self.outstanding >= OUTSTANDING_MAX; // the rest is requested next time
             view.due_ns = if full { 0 } else { oldest.unwrap_or(0).saturating_add(self.ttl_ns) };
             // A series with its base alone has no owner to request it from.
-            pass.removed.extend(view.entries.extract_if(.., |entry| {
+            let before = pass.removed.len();
+            pass.removed.extend(view.take_out(|entry| {
                 entry.cells().is_empty()
                     && self.is_idle(entry.stamp_ns(), now_ns)
                     && registry.remove_without_owner(&entry.series)
             }));
+            if pass.removed.len() > before {
+                self.forget_removed(&view.family, pass);
+            }
         }
     }
 

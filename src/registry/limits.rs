@@ -3,14 +3,18 @@
 //! Lines are counted under the registry's lock; bytes are also charged by workers without it. New series
 //! are refused past a limit, series that exist go on counting.
 
+use crate::index_table::IndexTable;
 use crate::metric::Rejection;
+use crate::registry::names;
 use crate::registry::series::{Family, HashedSeries, Series};
-use crate::registry::slab::CellRef;
+use crate::registry::slab::{self, CellRef};
 use crate::sync::{AtomicU64, Ordering};
 
 /// The limits past which new series are refused.
 #[derive(Clone, Copy, Debug)]
 pub struct SeriesLimits {
+    /// Workers, each of which may have a cell in every series.
+    pub workers: usize,
     /// Finite upper bounds of one histogram.
     pub buckets_max: usize,
     /// Lines of the page for all series; a histogram takes one per bucket and two more.
@@ -23,31 +27,52 @@ pub struct SeriesLimits {
     pub mixed_label_sets: bool,
 }
 
-/// Bytes that a series costs beside its label text and its cells: the series with the two counts of its
-/// `Arc`, its entry in the registry's table, of which half may be empty, its entry in the exporter's
-/// directory (48), and what the allocator adds to these blocks (32).
-const SERIES_BYTES: u64 =
-    (size_of::<Series>() + 16 + 2 * size_of::<HashedSeries>() + 48 + 32) as u64;
-/// Bytes that a cell costs beside its words: its entry in the owner's list (24), its index in the owner's
-/// table (8), and the exporter's reference to it.
-const CELL_BYTES: u64 = 24 + 8 + size_of::<CellRef>() as u64;
-/// Bytes that a family costs beside its texts and bounds: entries in the tables of names, of which a
-/// histogram takes four, and in the tables of workers and exporter.
-const FAMILY_BYTES: usize = size_of::<Family>() + 512;
+/// What the allocator adds to a block: its size, and up to 15 bytes so that the next one is aligned.
+const BLOCK_BYTES: usize = 8 + 8;
+/// The two counts of an `Arc`.
+const ARC_BYTES: usize = 16;
+/// Bytes of a series and of a family in the exporter's directory, which asserts that they are no more.
+pub(super) const SERIES_VIEW_BYTES: usize = 48;
+pub(super) const FAMILY_VIEW_BYTES: usize = 64;
+/// Bytes that a series costs beside its label text and its cells: the series itself, its entry in the
+/// registry's table, of which half may be empty, and its entry in the exporter's directory.
+const SERIES_BYTES: usize = size_of::<Series>()
+    + ARC_BYTES
+    + 2 * (size_of::<HashedSeries>() + 1)
+    + SERIES_VIEW_BYTES
+    + 2 * BLOCK_BYTES;
+/// Bytes that a cell costs beside its words: its entry in the owner's list and its generation, of which half
+/// may be room for more, its index in the owner's table, and the exporter's reference to it.
+const CELL_BYTES: usize = 2 * (16 + 4) + IndexTable::ENTRY_BYTES + size_of::<CellRef>();
+/// Bytes that a family costs beside its texts and bounds: the family itself, its entry in the exporter's
+/// directory, of which half may be empty, and five blocks.
+const FAMILY_BYTES: usize =
+    size_of::<Family>() + 2 * ARC_BYTES + 2 * (FAMILY_VIEW_BYTES + 16) + 5 * BLOCK_BYTES;
+/// Bytes that a family costs in the table of each worker.
+const KNOWN_FAMILY_BYTES: usize = 2 * (size_of::<usize>() + 1);
 
 /// What the registry holds at present.
 #[derive(Debug)]
 pub(super) struct Usage {
+    workers: u64,
     /// Lines on the page. Written under the registry's lock, read by any thread.
     lines: AtomicU64,
     /// Bytes. Written by any thread, but rarely.
     bytes: AtomicU64,
+    /// What the bytes would be if all workers had a cell in every series. This is what the limit is held
+    /// against: samples of a series come to any worker, and a series that exists goes on counting there.
+    committed_bytes: AtomicU64,
 }
 
 impl Usage {
-    /// Nothing yet.
-    pub(super) fn new() -> Self {
-        Self { lines: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+    /// Nothing yet, of so many workers.
+    pub(super) fn new(workers: usize) -> Self {
+        Self {
+            workers: workers as u64,
+            lines: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            committed_bytes: AtomicU64::new(0),
+        }
     }
 
     /// Whether another series of the family stays within the limits. Called under the registry's lock.
@@ -65,11 +90,13 @@ impl Usage {
         if self.lines() + more > limits.lines_max {
             return Err(Rejection::LinesLimit);
         }
-        if family.lines.load(Ordering::Relaxed) + more > limits.name_lines_max {
+        let lines = family.lines.load(Ordering::Relaxed);
+        if lines + more > limits.name_lines_max {
             return Err(Rejection::NameLinesLimit);
         }
-        let bytes = series_bytes(text_len) + cell_bytes(family);
-        if self.bytes() + bytes > limits.memory_max_bytes {
+        let new_family = if lines == 0 { self.family_bytes(family) } else { 0 };
+        let bytes = new_family + self.series_with_cells_bytes(family, text_len);
+        if self.committed_bytes() + bytes > limits.memory_max_bytes {
             return Err(Rejection::MemoryLimit);
         }
         Ok(())
@@ -82,6 +109,8 @@ impl Usage {
             counted.store(counted.load(Ordering::Relaxed) + lines, Ordering::Relaxed);
         }
         self.bytes.fetch_add(series_bytes(text_len), Ordering::Relaxed);
+        let committed = self.series_with_cells_bytes(family, text_len);
+        self.committed_bytes.fetch_add(committed, Ordering::Relaxed);
     }
 
     /// Subtracts a series without its cells. Called under the registry's lock.
@@ -91,6 +120,8 @@ impl Usage {
             counted.store(counted.load(Ordering::Relaxed) - lines, Ordering::Relaxed);
         }
         self.bytes.fetch_sub(series_bytes(text_len), Ordering::Relaxed);
+        let committed = self.series_with_cells_bytes(family, text_len);
+        self.committed_bytes.fetch_sub(committed, Ordering::Relaxed);
     }
 
     /// Adds a worker's cell.
@@ -105,18 +136,24 @@ impl Usage {
 
     /// Adds a family without its series.
     pub(super) fn add_family(&self, family: &Family) {
-        self.bytes.fetch_add(family_bytes(family), Ordering::Relaxed);
+        let bytes = self.family_bytes(family);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.committed_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Subtracts a family without its series.
     pub(super) fn subtract_family(&self, family: &Family) {
-        self.bytes.fetch_sub(family_bytes(family), Ordering::Relaxed);
+        let bytes = self.family_bytes(family);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.committed_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Replaces an amount of bytes by another.
     pub(super) fn change_bytes(&self, before: usize, now: usize) {
-        self.bytes.fetch_add(now as u64, Ordering::Relaxed);
-        self.bytes.fetch_sub(before as u64, Ordering::Relaxed);
+        for counted in [&self.bytes, &self.committed_bytes] {
+            counted.fetch_add(now as u64, Ordering::Relaxed);
+            counted.fetch_sub(before as u64, Ordering::Relaxed);
+        }
     }
 
     /// Lines on the page.
@@ -128,19 +165,29 @@ impl Usage {
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
+
+    /// Bytes if all workers had a cell in every series.
+    pub(super) fn committed_bytes(&self) -> u64 {
+        self.committed_bytes.load(Ordering::Relaxed)
+    }
+
+    fn series_with_cells_bytes(&self, family: &Family, text_len: usize) -> u64 {
+        series_bytes(text_len) + self.workers * cell_bytes(family)
+    }
+
+    fn family_bytes(&self, family: &Family) -> u64 {
+        let texts = family.name.len() + family.help.len() + family.label_names.len();
+        let names = names::table_bytes(family.kind, &family.name);
+        let buckets = size_of_val(&*family.bounds) + family.bucket_params.heap_bytes();
+        let own = FAMILY_BYTES + texts + names + buckets;
+        own as u64 + self.workers * KNOWN_FAMILY_BYTES as u64
+    }
 }
 
 fn series_bytes(text_len: usize) -> u64 {
-    SERIES_BYTES + text_len as u64
+    (SERIES_BYTES + text_len) as u64
 }
 
 fn cell_bytes(family: &Family) -> u64 {
-    CELL_BYTES + size_of::<u64>() as u64 * family.cell_words() as u64
-}
-
-fn family_bytes(family: &Family) -> u64 {
-    // The name is stored twice: in the family, and as a key in the table of names.
-    let texts = family.name.len() * 2 + family.help.len() + family.label_names.len();
-    let buckets = size_of_val(&*family.bounds) + family.bucket_params.heap_bytes();
-    (FAMILY_BYTES + texts + buckets) as u64
+    (CELL_BYTES + slab::bytes_taken(family.cell_words())) as u64
 }

@@ -94,7 +94,7 @@ impl LocalRegistry {
     /// have been given up. What was read is returned only so that the caller can keep the compiler from
     /// leaving the reads out.
     #[inline]
-    pub fn touch(&self, cell: CellHandle) -> [u64; 2] {
+    pub fn touch(&self, cell: CellHandle) -> u64 {
         self.cells.read_ahead(cell)
     }
 
@@ -144,7 +144,8 @@ impl LocalRegistry {
                     self.give_up(&series);
                     given_up += 1;
                 }
-                Request::Reuse { slot, words } => self.cells.free(slot, words),
+                Request::Reuse(slot) => self.cells.free(slot),
+                Request::ForgetFamily(family) => self.families.forget(&family),
             }
         }
         given_up

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crossbeam::utils::CachePadded;
 
-use crate::registry::series::Series;
+use crate::registry::series::{Family, Series};
 use crate::registry::slab::{CellRef, Slot};
 use crate::sync::{AtomicBool, Mutex, Ordering};
 
@@ -16,13 +16,10 @@ use crate::sync::{AtomicBool, Mutex, Ordering};
 pub enum Request {
     /// Stop counting in the cell of this series.
     GiveUp(Arc<Series>),
-    /// The cell is folded: its place may be used again.
-    Reuse {
-        /// The place in the owner's slab.
-        slot: Slot,
-        /// Its size.
-        words: usize,
-    },
+    /// The cell is folded: its place in the owner's slab may be used again.
+    Reuse(Slot),
+    /// The last series of this family is gone.
+    ForgetFamily(Arc<Family>),
 }
 
 /// An owner's reply: it has counted in this cell for the last time.
@@ -44,8 +41,8 @@ struct Mailbox {
     requests: Mutex<Vec<Request>>,
 }
 
-/// The mailboxes of all owners, and their replies. They are bounded by the number of cells, since there is
-/// at most one request for each.
+/// The mailboxes of all owners, and their replies. They are bounded by the number of cells and families,
+/// since there is at most one request for each.
 #[derive(Debug)]
 pub struct Mailboxes {
     mailboxes: Vec<CachePadded<Mailbox>>,
@@ -64,6 +61,11 @@ impl Mailboxes {
         let mailbox = &self.mailboxes[worker];
         mailbox.requests.lock().push(request);
         mailbox.filled.store(true, Ordering::Release); // pairs with the Acquire in `take_requests`
+    }
+
+    /// How many workers there are.
+    pub fn workers(&self) -> usize {
+        self.mailboxes.len()
     }
 
     /// Takes the requests to a worker. Called by that worker. It costs one load where there are none.

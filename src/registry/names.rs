@@ -11,6 +11,7 @@ use std::sync::Arc;
 use ahash::RandomState;
 use dashmap::DashMap;
 
+use crate::capacity;
 use crate::metric::{Kind, Rejection};
 use crate::registry::series::{Family, SeriesSpec};
 
@@ -29,7 +30,7 @@ enum NameUse {
 /// All names that are taken.
 #[derive(Debug)]
 pub(super) struct Names {
-    taken: DashMap<Box<str>, NameUse, RandomState>,
+    taken: DashMap<Arc<str>, NameUse, RandomState>,
     /// Tells the names of the server's own families.
     is_reserved: fn(&str) -> bool,
     mixed_label_sets: bool,
@@ -88,7 +89,7 @@ impl Names {
 
     /// Takes the names of a new family. Called under the registry's lock.
     pub(super) fn insert(&self, family: &Arc<Family>) {
-        self.taken.insert(family.name.clone(), NameUse::Own(Arc::clone(family)));
+        self.taken.insert(Arc::clone(&family.name), NameUse::Own(Arc::clone(family)));
         if family.kind == Kind::Histogram {
             for derived in derived_names(&family.name) {
                 self.taken.insert(derived.into(), NameUse::Derived);
@@ -98,11 +99,21 @@ impl Names {
 
     /// Frees the names of a family whose last series is gone. Called under the registry's lock.
     pub(super) fn remove(&self, family: &Family) {
-        self.taken.remove(&family.name);
+        self.taken.remove(&*family.name);
         if family.kind == Kind::Histogram {
             for derived in derived_names(&family.name) {
                 self.taken.remove(derived.as_str());
             }
+        }
+    }
+}
+
+impl Names {
+    /// Gives memory back if few of the names that there were are left. It locks a segment at a time for as long as
+    /// moving its names takes.
+    pub(super) fn shrink(&self) {
+        if capacity::to_shrink_to(self.taken.capacity(), self.taken.len()).is_some() {
+            self.taken.shrink_to_fit();
         }
     }
 }
@@ -113,6 +124,18 @@ impl Names {
 /// [`Rejection::TypeConflict`] if it is of another type.
 pub(super) fn check_kind(family: &Family, kind: Kind) -> Result<(), Rejection> {
     if family.kind == kind { Ok(()) } else { Err(Rejection::TypeConflict) }
+}
+
+/// Bytes that a family costs in the table: an entry for each of its names, of which half may be empty, and the
+/// texts of derived names.
+pub(super) fn table_bytes(kind: Kind, name: &str) -> usize {
+    let entry = 2 * (size_of::<(Arc<str>, NameUse)>() + 1);
+    let derived = match kind {
+        Kind::Counter | Kind::Gauge => 0,
+        // Each text has the two counts of its `Arc`, a suffix, and what the allocator adds.
+        Kind::Histogram => 3 * (entry + name.len() + 48),
+    };
+    entry + derived
 }
 
 /// The names that a histogram's lines have.

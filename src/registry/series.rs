@@ -34,8 +34,8 @@ pub struct SeriesSpec<'a> {
 /// All series of one name. It exists from the creation of its first series to the removal of its last.
 #[derive(Debug)]
 pub struct Family {
-    /// The name.
-    pub name: Box<str>,
+    /// The name. All tables that go by it share it, since it may be long.
+    pub name: Arc<str>,
     /// The help text of the first sample.
     pub help: Box<str>,
     /// The type.

@@ -45,14 +45,18 @@ impl Common {
             stats: polls.iter().map(|_| CachePadded::new(WorkerStats::default())).collect(),
             control: Arc::new(Control::new(wakers, main)),
             log: Arc::new(LogSlots::new(log.debug)),
-            registry: Arc::new(Registry::new(series_limits(limits), stats::is_reserved)),
+            registry: Arc::new(Registry::new(
+                series_limits(limits, polls.len()),
+                stats::is_reserved,
+            )),
             mailboxes: Arc::new(Mailboxes::new(polls.len())),
         })
     }
 }
 
-fn series_limits(config: &LimitsConfig) -> SeriesLimits {
+fn series_limits(config: &LimitsConfig, workers: usize) -> SeriesLimits {
     SeriesLimits {
+        workers,
         buckets_max: config.buckets_max,
         lines_max: config.lines_max,
         name_lines_max: config.name_lines_max,

@@ -11,6 +11,7 @@ mod log;
 pub(crate) mod page;
 pub(crate) mod peer;
 pub(crate) mod ports;
+pub(crate) mod resident;
 pub(crate) mod search;
 pub(crate) mod send;
 pub(crate) mod server;

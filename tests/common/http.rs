@@ -102,7 +102,10 @@ pub(crate) fn exchange(mut stream: TcpStream, request: &[u8]) -> io::Result<Vec<
 /// Takes an answer apart.
 pub(crate) fn parse(answer: &[u8]) -> io::Result<Reply> {
     let bad = |what: &str| {
-        io::Error::new(io::ErrorKind::InvalidData, format!("{what}: {}", answer.escape_ascii()))
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{what}: {} …", answer[..answer.len().min(200)].escape_ascii()),
+        )
     };
     let end =
         answer.windows(4).position(|w| w == b"\r\n\r\n").ok_or_else(|| bad("no end of head"))?;

@@ -127,6 +127,7 @@ impl Wire {
 impl Twin {
     fn new(templates_bytes: usize) -> Self {
         let bounds = SeriesLimits {
+            workers: 1,
             buckets_max: 50,
             lines_max: 4_000,
             name_lines_max: 1_000,

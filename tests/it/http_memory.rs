@@ -1,21 +1,13 @@
 //! Memory that connections to the HTTP port take, as the kernel counts it.
 
-use std::fs;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpStream};
 
+use crate::common::resident;
 use crate::common::server::Server;
 use crate::common::wait;
 
 const CROWD: usize = 500;
-
-fn resident_bytes(server: &Server) -> u64 {
-    // `smaps_rollup` is exact where `status` lags behind.
-    let path = format!("/proc/{}/smaps_rollup", server.pid());
-    let text = fs::read_to_string(path).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).unwrap();
-    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
-}
 
 fn connect(server: &Server, sends: &str) -> Vec<TcpStream> {
     let connect = |_| {
@@ -31,15 +23,15 @@ fn connect(server: &Server, sends: &str) -> Vec<TcpStream> {
 fn what_a_crowd_has_used_goes_back_to_the_system() {
     let server = Server::start(&[]);
     server.scrape();
-    let before = resident_bytes(&server);
+    let before = resident::bytes(&server);
     let crowd = connect(&server, "GET /metrics HTTP/1.1\r\n");
     wait::until("a crowd takes memory", || {
-        let taken = resident_bytes(&server).saturating_sub(before);
+        let taken = resident::bytes(&server).saturating_sub(before);
         if taken > CROWD as u64 * (8 << 10) { Ok(()) } else { Err(format!("{taken} bytes")) }
     });
     drop(crowd);
     wait::until("the memory is back", || {
-        let kept = resident_bytes(&server).saturating_sub(before);
+        let kept = resident::bytes(&server).saturating_sub(before);
         if kept < 2 << 20 { Ok(()) } else { Err(format!("{kept} bytes are kept")) }
     });
 }

@@ -24,6 +24,7 @@ mod labels;
 mod limits;
 mod loki;
 mod loop_lag;
+mod memory;
 mod opensearch;
 mod opensearch_faults;
 mod page_writer;

@@ -26,6 +26,7 @@ struct OneWorker {
 impl OneWorker {
     fn new() -> Self {
         let bounds = SeriesLimits {
+            workers: 1,
             buckets_max: 100,
             lines_max: 1 << 20,
             name_lines_max: 1 << 20,

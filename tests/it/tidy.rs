@@ -22,6 +22,7 @@ const FLOORS: &[&[&str]] = &[
         "config",
         "control",
         "stats",
+        "capacity",
         "clock",
         "logger",
         "text",
@@ -38,8 +39,12 @@ const FLOORS: &[&[&str]] = &[
 ];
 
 /// Floor 0 stands on nothing but these of its own.
-const GROUND: &[(&str, &str)] =
-    &[("stats", "metric"), ("text", "metric"), ("index_table", "segmented_table")];
+const GROUND: &[(&str, &str)] = &[
+    ("stats", "metric"),
+    ("text", "metric"),
+    ("index_table", "segmented_table"),
+    ("segmented_table", "capacity"),
+];
 
 /// Circles that are still there. None may come; one that is gone is taken off the list.
 const KNOWN_CIRCLES: &[&[&str]] = &[];

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use ahash::RandomState;
 use hashbrown::HashTable;
 
+use crate::capacity;
 use crate::registry::series::Family;
 
 /// How many families a worker remembers; it forgets all of them when there are more, and asks the shared
 /// registry anew. 65,536 take some 2 MB.
 const FAMILIES_MAX: usize = 65_536;
 
-/// Families by name. They may have been removed since.
+/// Families by name. They may have been removed a moment ago; the exporter tells then.
 #[derive(Debug)]
 pub(super) struct KnownFamilies {
     table: HashTable<Arc<Family>>,
@@ -37,6 +38,17 @@ impl KnownFamilies {
             }
             Ok(entry) => Some(&**entry.into_mut()),
             Err(_) => None,
+        }
+    }
+
+    /// Forgets a family, so that what it holds is freed. Another one of its name may be remembered by now.
+    pub(super) fn forget(&mut self, family: &Arc<Family>) {
+        let hash = self.hasher.hash_one(&*family.name);
+        if let Ok(entry) = self.table.find_entry(hash, |known| Arc::ptr_eq(known, family)) {
+            entry.remove();
+        }
+        if let Some(capacity) = capacity::to_shrink_to(self.table.capacity(), self.table.len()) {
+            self.table.shrink_to(capacity, |known| self.hasher.hash_one(&*known.name));
         }
     }
 

@@ -2,8 +2,11 @@
 //!
 //! Used by that worker alone. Counting takes no lock and writes no cache line that another core writes.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 
+use crate::capacity;
 use crate::index_table::IndexTable;
 use crate::metric::Kind;
 use crate::registry::cell;
@@ -22,6 +25,9 @@ pub struct CellHandle {
     kind: Kind,
 }
 
+/// The generation of a vacant entry, which no handle has.
+const VACANT: u32 = 0;
+
 /// A series that the worker counts for.
 #[derive(Debug)]
 struct OwnCell {
@@ -36,12 +42,15 @@ struct OwnCell {
 pub(super) struct OwnCells {
     slab: Slab,
     entries: Vec<OwnCell>,
-    /// For each entry, how often it was vacated. A handle with another number is out of date.
+    /// For each entry a number of its own, or [`VACANT`]. A handle with another number is out of date.
     generations: Vec<u32>,
+    /// The number that was given last.
+    last_generation: u32,
     /// A series without a name, for vacant entries: they must not keep removed series in memory.
     no_series: Arc<Series>,
-    /// Indices of vacant entries.
-    vacant: Vec<u32>,
+    /// Indices of vacant entries, the lowest first, so that the last entries are vacant for good some day and
+    /// can go. Those that have gone may still be in here.
+    vacant: BinaryHeap<Reverse<u32>>,
     /// Indices of entries, found by name and label text.
     table: IndexTable,
 }
@@ -53,8 +62,9 @@ impl OwnCells {
             slab: Slab::new(worker),
             entries: Vec::new(),
             generations: Vec::new(),
+            last_generation: VACANT,
             no_series: Arc::new(Series::without_name()),
-            vacant: Vec::new(),
+            vacant: BinaryHeap::new(),
             table: IndexTable::default(),
         }
     }
@@ -79,7 +89,7 @@ impl OwnCells {
     /// Whether the cell is still the worker's own: it is not once it was given up.
     #[inline]
     pub(super) fn owns(&self, cell: CellHandle) -> bool {
-        self.generations[cell.index as usize] == cell.generation
+        self.generations.get(cell.index as usize) == Some(&cell.generation)
     }
 
     /// The family of the series that a cell, which is owned, counts for.
@@ -108,27 +118,46 @@ impl OwnCells {
         }
     }
 
-    /// Reads what [`Self::owns`] and [`Self::add`] will need: the generation, and the cell's first word.
+    /// Reads what [`Self::owns`] and [`Self::add`] will need: the generation, and the first word of a cell
+    /// that is owned.
     #[inline]
-    pub(super) fn read_ahead(&self, cell: CellHandle) -> [u64; 2] {
-        let generation = self.generations[cell.index as usize];
-        [generation.into(), cell::stamp_ns(self.slab.words(cell.slot, 1))]
+    pub(super) fn read_ahead(&self, cell: CellHandle) -> u64 {
+        if self.owns(cell) { cell::stamp_ns(self.slab.words(cell.slot, 1)) } else { 0 }
     }
 
     /// Begins an empty cell for a series that has none; `hash` as in [`Self::find`].
     pub(super) fn start(&mut self, series: &Arc<Series>, hash: u64) -> CellHandle {
         let slot = self.slab.allocate(series.family.cell_words());
         let entry = OwnCell { series: Arc::clone(series), slot };
-        let index = if let Some(index) = self.vacant.pop() {
-            self.entries[index as usize] = entry;
-            index
-        } else {
-            self.entries.push(entry);
-            self.generations.push(0);
-            to_u32(self.entries.len() - 1) // -lines-max bounds it far below 2^32
-        };
+        let index = self.place(entry);
         self.table.insert(hash.into(), index);
         self.handle(index)
+    }
+
+    /// Puts an entry into a vacant place, or behind all others.
+    fn place(&mut self, entry: OwnCell) -> u32 {
+        let generation = self.next_generation();
+        let len = self.entries.len();
+        let vacant = self.vacant.pop().filter(|&Reverse(index)| (index as usize) < len);
+        if let Some(Reverse(index)) = vacant {
+            self.entries[index as usize] = entry;
+            self.generations[index as usize] = generation;
+            index
+        } else {
+            self.vacant.clear(); // all others are higher, and have gone as well
+            self.entries.push(entry);
+            self.generations.push(generation);
+            to_u32(len) // -lines-max bounds it far below 2^32
+        }
+    }
+
+    /// A number that no handle has, unless it is older than 2^32 births.
+    fn next_generation(&mut self) -> u32 {
+        self.last_generation = self.last_generation.wrapping_add(1);
+        if self.last_generation == VACANT {
+            self.last_generation += 1;
+        }
+        self.last_generation
     }
 
     /// A cell that is owned, as readers see it.
@@ -145,16 +174,31 @@ impl OwnCells {
         let entry = &mut self.entries[index as usize];
         entry.series = Arc::clone(&self.no_series);
         let slot = entry.slot;
-        let generation = &mut self.generations[index as usize];
-        *generation = generation.wrapping_add(1);
-        self.vacant.push(index);
+        self.generations[index as usize] = VACANT;
+        self.vacant.push(Reverse(index));
+        self.drop_last_vacant();
         let cell = self.slab.share(slot, series.family.cell_words());
         Some(GivenUp { series: Arc::clone(series), cell, slot })
     }
 
+    /// Drops vacant entries from the end, and the memory of many.
+    fn drop_last_vacant(&mut self) {
+        while self.generations.last() == Some(&VACANT) {
+            self.generations.pop();
+            self.entries.pop();
+        }
+        let len = self.entries.len();
+        if let Some(capacity) = capacity::to_shrink_to(self.entries.capacity(), len) {
+            self.entries.shrink_to(capacity);
+            self.generations.shrink_to(capacity);
+            self.vacant.retain(|&Reverse(index)| (index as usize) < len);
+            self.vacant.shrink_to_fit();
+        }
+    }
+
     /// Takes back the place of a cell that was given up and that no reader reads any more.
-    pub(super) fn free(&mut self, slot: Slot, words: usize) {
-        self.slab.free(slot, words);
+    pub(super) fn free(&mut self, slot: Slot) {
+        self.slab.free(slot);
     }
 
     /// The cell of a series, for a model that plants a fault.
