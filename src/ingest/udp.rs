@@ -18,6 +18,10 @@ use crate::sys::socket;
 /// the kernel charges them; at a million a second 200 arrive in a wait of 200 µs.
 const BUFFER_BYTES_FOR_WAIT: u32 = 4 << 20;
 
+/// Bytes of a batch, about: long messages that are parsed take three milliseconds for them, a full batch of the
+/// longest datagrams would take fifty. Datagrams of up to 4 KiB come in full batches.
+const BATCH_BYTES: usize = 256 << 10;
+
 /// What one look at the socket found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
@@ -25,7 +29,7 @@ pub(crate) enum Look {
     Empty,
     /// Some datagrams, and no more behind them.
     Some,
-    /// A full batch; more datagrams may wait.
+    /// As many datagrams as were asked for; more may wait.
     Full,
 }
 
@@ -37,6 +41,8 @@ pub struct UdpSource {
     listener: usize,
     /// What the last look took.
     batch: Datagrams,
+    /// How many datagrams the next look takes at most: fewer while they are long.
+    batch_max: usize,
     /// How long a batch may be left to fill; zero if the socket's buffer is too small for that.
     batch_wait: Duration,
 }
@@ -48,7 +54,7 @@ impl UdpSource {
         // Where the kernel does not tell the size of the buffer, it counts as too small.
         let granted = socket::memory(socket.as_fd()).map_or(0, |memory| memory.buffer_bytes);
         let batch_wait = if granted >= BUFFER_BYTES_FOR_WAIT { batch_wait } else { Duration::ZERO };
-        Self { socket, listener, batch: Datagrams::new(), batch_wait }
+        Self { socket, listener, batch: Datagrams::new(), batch_max: BATCH, batch_wait }
     }
 
     /// How long the next batch may be left to fill; zero for no wait.
@@ -61,10 +67,15 @@ impl UdpSource {
     /// # Errors
     /// Those of `recvmmsg(2)` but for `WouldBlock` and `Interrupted`.
     pub(crate) fn look(&mut self) -> io::Result<Look> {
-        match self.batch.receive(self.socket.as_fd()) {
-            Ok(BATCH) => Ok(Look::Full),
-            // The call took fewer datagrams than it could, so it has seen the socket empty.
-            Ok(_) => Ok(Look::Some),
+        let most = self.batch_max;
+        match self.batch.receive(self.socket.as_fd(), most) {
+            Ok(received) => {
+                let bytes: usize = self.batch.iter_mut().map(|datagram| datagram.len).sum();
+                let each = bytes.div_ceil(received).max(1);
+                self.batch_max = (BATCH_BYTES / each).clamp(1, BATCH);
+                // With fewer datagrams than it could take, the call has seen the socket empty.
+                Ok(if received == most { Look::Full } else { Look::Some })
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Look::Empty),
             // A signal came before the first datagram: the batch is empty, and more may wait.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Look::Full),
@@ -157,6 +168,25 @@ mod tests {
             .collect();
         assert_eq!(taken.iter().sum::<usize>(), 64, "{taken:?}");
         assert!(taken.iter().filter(|&&n| n > 0).count() > 1, "one socket took all: {taken:?}");
+    }
+
+    #[test]
+    fn long_datagrams_come_in_small_batches() {
+        let socket = bind(([127, 0, 0, 1], 0).into(), 1, 1 << 20).unwrap().remove(0);
+        let mut source = UdpSource::new(socket, 0, Duration::ZERO);
+        let address = source.socket.local_addr().unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut look = |lengths: &[usize]| {
+            for &length in lengths {
+                sender.send_to(&vec![b' '; length], address).unwrap();
+            }
+            let look = source.look().unwrap();
+            (look, source.batch.iter_mut().count())
+        };
+        assert_eq!(look(&[60_000]), (Look::Some, 1));
+        assert_eq!(look(&[1, 1, 1, 1, 1]), (Look::Full, 4));
+        assert_eq!(look(&[1; 9]), (Look::Some, 10), "short ones come in full batches again");
+        assert_eq!(look(&[0]), (Look::Some, 1), "empty ones as well");
     }
 
     #[test]

@@ -74,20 +74,22 @@ impl Datagrams {
         Self { slots, vectors, headers, received: 0 }
     }
 
-    /// Takes the datagrams that wait in the socket, up to a full batch, without blocking. Returns how many.
+    /// Takes the datagrams that wait in the socket, at most `most` and never more than [`BATCH`], without blocking.
+    /// Returns how many.
     ///
     /// # Errors
     /// `WouldBlock` when nothing waits; otherwise those of `recvmmsg(2)`.
-    pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
+    pub fn receive(&mut self, socket: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
         self.received = 0;
-        // SAFETY: there are BATCH_LEN headers. Each has one vector, which leads to DATAGRAM_BYTES_MAX bytes of
+        let most = libc::c_uint::try_from(most).map_or(BATCH_LEN, |most| most.min(BATCH_LEN));
+        // SAFETY: there are BATCH_LEN headers, and `most` is not more. Each has one vector, which leads to DATAGRAM_BYTES_MAX bytes of
         // its own slot. `self` owns them all and is borrowed mutably. Names and control buffers are null with
         // length 0.
         let result = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
                 self.headers.as_mut_ptr(),
-                BATCH_LEN,
+                most,
                 libc::MSG_DONTWAIT,
                 ptr::null_mut(),
             )
@@ -130,7 +132,7 @@ mod tests {
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
         sender.connect(receiver.local_addr().unwrap()).unwrap();
         let mut datagrams = Datagrams::new();
-        let empty = datagrams.receive(receiver.as_fd()).unwrap_err();
+        let empty = datagrams.receive(receiver.as_fd(), BATCH).unwrap_err();
         assert_eq!(empty.kind(), io::ErrorKind::WouldBlock);
         for round in 0..3_u8 {
             let sent: Vec<Vec<u8>> =
@@ -138,7 +140,7 @@ mod tests {
             for datagram in &sent {
                 sender.send(datagram).unwrap();
             }
-            assert_eq!(datagrams.receive(receiver.as_fd()).unwrap(), sent.len());
+            assert_eq!(datagrams.receive(receiver.as_fd(), BATCH).unwrap(), sent.len());
             let got: Vec<Vec<u8>> = datagrams
                 .iter_mut()
                 .map(|datagram| datagram.padded[..datagram.len].to_vec())
@@ -154,7 +156,7 @@ mod tests {
         let largest = vec![7_u8; 65_507];
         sender.send_to(&largest, receiver.local_addr().unwrap()).unwrap();
         let mut datagrams = Datagrams::new();
-        datagrams.receive(receiver.as_fd()).unwrap();
+        datagrams.receive(receiver.as_fd(), BATCH).unwrap();
         let datagram = datagrams.iter_mut().next().unwrap();
         assert!(!datagram.truncated);
         assert_eq!(datagram.len, largest.len());

@@ -171,7 +171,7 @@ impl Twin {
                     wire.sender.send(datagram).expect("room for a batch");
                 }
                 if !datagrams.is_empty() {
-                    let received = wire.batch.receive(wire.receiver.as_fd());
+                    let received = wire.batch.receive(wire.receiver.as_fd(), usize::MAX);
                     assert_eq!(received.expect("a batch"), datagrams.len());
                     self.handler.datagrams(UDP, &mut wire.batch, now_ns);
                 }
