@@ -13,6 +13,8 @@
 //! | body of a request: none | the request is answered, then the connection is closed | `refused_total`, reason `body` |
 //! | time of a response | the connection is reset | `slow_readers_total` |
 //! | passwords that wait to be checked | the request is answered with 503 ([`login`]) | `logins_refused_total`, reason `queue_full` |
+//! | logins and clients with failed logins that are remembered | the oldest is forgotten ([`login`]) | `logins_forgotten_total` |
+//! | time for reading a changed web configuration | the request uses the version before ([`web_config`]) | `web_config_reload_timeouts_total` |
 //! | descriptors | a connection is closed, or accepting pauses ([`accept`]) | `accept_errors_total`, `connections_evicted_total` |
 //!
 //! Requests that a client sends ahead wait in its socket until those before them are answered, so they need no bound

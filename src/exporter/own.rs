@@ -185,7 +185,13 @@ impl OwnPage {
             OwnFamily::HttpLoginsRefused,
             refused.map(|(reason, count)| (reason, count as f64)),
         );
+        let forgotten = stats.forgotten_logins().by_table();
+        self.own(
+            OwnFamily::HttpLoginsForgotten,
+            forgotten.map(|(table, count)| (table, count as f64)),
+        );
         self.one(OwnFamily::HttpWebConfigFailures, stats.read_failures());
+        self.one(OwnFamily::HttpWebConfigTimeouts, stats.read_timeouts());
         let last_success = stats.last_success_unix_seconds();
         self.own(OwnFamily::HttpWebConfigSuccess, last_success.map(|seconds| ("", seconds as f64)));
     }

@@ -5,6 +5,7 @@
 //! password is checked once. It must not know where users are configured.
 
 mod credentials;
+mod forgotten;
 mod memory;
 mod password_check;
 mod peers;
@@ -24,6 +25,7 @@ use ring::hmac;
 use ring::rand::SystemRandom;
 use tokio::sync::watch;
 
+pub(crate) use forgotten::ForgottenLogins;
 pub(crate) use password_check::PasswordCheck;
 pub(crate) use refusal::{LoginRefusal, RefusedLogins};
 pub(crate) use users::Users;
@@ -62,11 +64,12 @@ impl Login {
     /// The system gives no random numbers.
     pub(crate) fn new(
         refused: Arc<RefusedLogins>,
+        forgotten: Arc<ForgottenLogins>,
     ) -> anyhow::Result<(Self, Receiver<PasswordCheck>)> {
         let (checks, queue) = channel::bounded(QUEUE_LENGTH);
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
             .map_err(|_| anyhow!("the system has no random numbers for the login"))?;
-        let memory = Arc::new(Mutex::new(Memory::new()));
+        let memory = Arc::new(Mutex::new(Memory::new(forgotten)));
         Ok((Self { key, memory, checks, refused }, queue))
     }
 

@@ -54,7 +54,8 @@ impl OpenWebConfig {
 pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<OpenWebConfig> {
     let Some(path) = path else { return Ok(OpenWebConfig::default()) };
     let stats = Arc::new(WebConfigStats::default());
-    let (login, checks) = Login::new(Arc::clone(stats.refused_logins()))?;
+    let (refused, forgotten) = (stats.refused_logins(), stats.forgotten_logins());
+    let (login, checks) = Login::new(Arc::clone(refused), Arc::clone(forgotten))?;
     let (shared, reads) = SharedWebConfig::open(path, login, Arc::clone(&stats))?;
     if shared.current().asks_for_http2() {
         log::warn!("{}", named(path, "http2: true has no effect: the port speaks HTTP/1.1"));

@@ -104,6 +104,19 @@ fn wrong_passwords_and_unknown_users_are_refused_alike_and_slow_down_their_addre
     assert!(port.refused("slowed_down") >= 1);
 }
 
+/// 256 wrong logins are remembered. Each comes from another address, so that none is slowed down.
+#[test]
+fn what_the_login_forgets_for_want_of_room_is_counted() {
+    let port = Port::open();
+    for guess in 0..258_u32 {
+        let from = Ipv4Addr::from(0x7f01_0000 + guess);
+        assert_eq!(port.log_in(from, "alice", &guess.to_string()).status, 401);
+    }
+    let forgotten =
+        |table: &str| port.page().own(&format!("http_logins_forgotten_total{{table=\"{table}\"}}"));
+    assert_eq!((forgotten("wrong"), forgotten("right"), forgotten("failures")), (2, 0, 0));
+}
+
 #[test]
 fn many_who_log_in_at_once_are_all_let_in() {
     let port = Port::open();

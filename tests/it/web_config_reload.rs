@@ -1,8 +1,10 @@
 //! The web configuration is read again when it changes; a broken version changes nothing.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::common::authority::Authority;
@@ -13,6 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 const FAILURES: &str = "http_web_config_reload_failures_total";
+const TIMEOUTS: &str = "http_web_config_reload_timeouts_total";
 const LAST_SUCCESS: &str = "http_web_config_last_reload_success_timestamp_seconds";
 
 /// Replaces a file at once, as editors and configuration management do.
@@ -110,4 +113,31 @@ fn sighup_reads_it_again() {
             .is_some()
     );
     assert!(log_in(&server, "right").is_some());
+}
+
+/// The file becomes a FIFO, and reading it takes until somebody writes to it.
+#[test]
+fn a_request_does_not_wait_long_for_a_file_that_cannot_be_read_and_is_counted() {
+    let folder = temp_dir();
+    let path = |name: &str| folder.path().join(name);
+    replace(&path("web.yml"), "");
+    let server = start(folder.path());
+    assert_eq!(server.scrape().own(TIMEOUTS), 0);
+    let made = Command::new("mkfifo").arg(path("fifo")).status();
+    assert!(made.expect("the mkfifo program").success());
+    fs::rename(path("fifo"), path("web.yml")).unwrap();
+    wait::until_true("a request has waited in vain", || server.scrape().own(TIMEOUTS) > 0);
+
+    // It opens when the server is there to read.
+    let mut fifo = fs::OpenOptions::new().write(true).open(path("web.yml")).unwrap();
+    let deny = "http_server_config: {headers: {X-Frame-Options: deny}}";
+    // Later reads find a file again.
+    replace(&path("web.yml"), deny);
+    fifo.write_all(deny.as_bytes()).unwrap();
+    drop(fifo);
+    wait::until_true("the file is taken over", || {
+        let reply = http::get(server.http, "/health").unwrap();
+        reply.status == 200 && reply.header("X-Frame-Options") == Some("deny")
+    });
+    server.stop();
 }

@@ -2,6 +2,9 @@
 //!
 //! The thread `http` and the checks of passwords on the thread `web-config` share it under one lock.
 
+use std::sync::Arc;
+
+use super::forgotten::ForgottenLogins;
 use super::peers::Peers;
 use super::results::Results;
 
@@ -14,7 +17,7 @@ pub(super) struct Memory {
 
 impl Memory {
     /// The memory of a process in which nobody has tried to log in yet.
-    pub(super) fn new() -> Self {
-        Self { results: Results::new(), peers: Peers::new() }
+    pub(super) fn new(forgotten: Arc<ForgottenLogins>) -> Self {
+        Self { results: Results::new(Arc::clone(&forgotten)), peers: Peers::new(forgotten) }
     }
 }

@@ -3,8 +3,10 @@
 //! It must not know passwords, nor read a clock.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::forgotten::{ForgottenLogins, LoginTable};
 use crate::http::network::Network;
 
 /// A client has to wait from this failure on. The two before it cost nothing, as a typing mistake should not.
@@ -21,7 +23,10 @@ const FORGOTTEN_AFTER: Duration = Duration::from_mins(10);
 const NETWORKS_MAX: usize = 1_024;
 
 /// The clients that have failed, each known by its network.
-pub(super) struct Peers(HashMap<Network, FailedLogins>);
+pub(super) struct Peers {
+    failed: HashMap<Network, FailedLogins>,
+    forgotten: Arc<ForgottenLogins>,
+}
 
 struct FailedLogins {
     count: u32,
@@ -30,13 +35,13 @@ struct FailedLogins {
 
 impl Peers {
     /// No client has failed yet.
-    pub(super) fn new() -> Self {
-        Self(HashMap::new())
+    pub(super) fn new(forgotten: Arc<ForgottenLogins>) -> Self {
+        Self { failed: HashMap::new(), forgotten }
     }
 
     /// How long this client still has to wait; `None` if it may try now.
     pub(super) fn wait(&self, network: Network, now: Instant) -> Option<Duration> {
-        let failures = self.0.get(&network)?;
+        let failures = self.failed.get(&network)?;
         let doublings = failures.count.checked_sub(FREE_FAILURES)?;
         let whole = FIRST_WAIT.saturating_mul(2u32.saturating_pow(doublings)).min(WAIT_MAX);
         let left = whole.saturating_sub(now.saturating_duration_since(failures.last));
@@ -45,12 +50,13 @@ impl Peers {
 
     /// Counts a failure of this client.
     pub(super) fn book_failure(&mut self, network: Network, now: Instant) {
-        if self.0.len() >= NETWORKS_MAX && !self.0.contains_key(&network) {
-            let oldest = self.0.iter().min_by_key(|(_, failures)| failures.last);
+        if self.failed.len() >= NETWORKS_MAX && !self.failed.contains_key(&network) {
+            let oldest = self.failed.iter().min_by_key(|(_, failures)| failures.last);
             let oldest = *oldest.expect("the table is full").0;
-            self.0.remove(&oldest);
+            self.failed.remove(&oldest);
+            self.forgotten.count(LoginTable::Failures);
         }
-        let failures = self.0.entry(network).or_insert(FailedLogins { count: 0, last: now });
+        let failures = self.failed.entry(network).or_insert(FailedLogins { count: 0, last: now });
         if now.saturating_duration_since(failures.last) >= FORGOTTEN_AFTER {
             failures.count = 0;
         }
@@ -60,10 +66,10 @@ impl Peers {
     /// Takes back a failure that was counted before its password was checked and found right. The client may have been
     /// forgotten since.
     pub(super) fn take_back_failure(&mut self, network: Network) {
-        if let Some(failures) = self.0.get_mut(&network) {
+        if let Some(failures) = self.failed.get_mut(&network) {
             failures.count -= 1;
             if failures.count == 0 {
-                self.0.remove(&network);
+                self.failed.remove(&network);
             }
         }
     }
@@ -79,7 +85,8 @@ mod tests {
 
     #[test]
     fn waits_grow_from_the_third_failure_on_and_have_an_end() {
-        let (mut peers, here, start) = (Peers::new(), network("192.0.2.1"), Instant::now());
+        let (mut peers, here, start) =
+            (Peers::new(Arc::default()), network("192.0.2.1"), Instant::now());
         let seconds: Vec<_> = (0..9)
             .map(|_| {
                 peers.book_failure(here, start);
@@ -96,7 +103,8 @@ mod tests {
 
     #[test]
     fn failures_are_forgotten_after_a_while_and_taken_back_one_by_one() {
-        let (mut peers, here, start) = (Peers::new(), network("192.0.2.1"), Instant::now());
+        let (mut peers, here, start) =
+            (Peers::new(Arc::default()), network("192.0.2.1"), Instant::now());
         (0..5).for_each(|_| peers.book_failure(here, start));
         let later = start + FORGOTTEN_AFTER;
         (0..2).for_each(|_| peers.book_failure(here, later));
@@ -106,21 +114,22 @@ mod tests {
         peers.take_back_failure(here);
         assert_eq!(peers.wait(here, later), None);
         (0..2).for_each(|_| peers.take_back_failure(here));
-        assert!(peers.0.is_empty());
+        assert!(peers.failed.is_empty());
         peers.take_back_failure(here);
-        assert!(peers.0.is_empty());
+        assert!(peers.failed.is_empty());
     }
 
     #[test]
     fn the_table_is_bounded_and_forgets_who_failed_longest_ago() {
-        let (mut peers, start) = (Peers::new(), Instant::now());
+        let (mut peers, start) = (Peers::new(Arc::default()), Instant::now());
         for number in (0..=u32::MAX).take(NETWORKS_MAX + 1) {
             let network = Network::of(std::net::Ipv4Addr::from(number).into());
             let now = start + Duration::from_millis(number.into());
             (0..3).for_each(|_| peers.book_failure(network, now));
         }
-        assert_eq!(peers.0.len(), NETWORKS_MAX);
-        assert!(!peers.0.contains_key(&network("0.0.0.0")), "the first is gone");
-        assert!(peers.0.contains_key(&network("0.0.0.1")));
+        assert_eq!(peers.failed.len(), NETWORKS_MAX);
+        assert!(!peers.failed.contains_key(&network("0.0.0.0")), "the first is gone");
+        assert!(peers.failed.contains_key(&network("0.0.0.1")));
+        assert_eq!(peers.forgotten.by_table().next(), Some(("failures", 1)));
     }
 }

@@ -3,9 +3,12 @@
 //! It knows each login by its digest. It must not know passwords.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 use ring::hmac;
 use tokio::sync::watch;
+
+use super::forgotten::{ForgottenLogins, LoginTable};
 
 /// Most right logins that are remembered, and most wrong ones. For one more the oldest is forgotten. A login takes its 32
 /// bytes twice, so that both tables hold 32 KiB.
@@ -31,12 +34,14 @@ pub(super) struct Results {
     /// The checks under way, each with the receiver of its result. There are no more of them than the queue of checks
     /// holds, and the one that runs.
     pending: HashMap<LoginDigest, watch::Receiver<Option<bool>>>,
+    forgotten: Arc<ForgottenLogins>,
 }
 
 impl Results {
     /// No login was checked yet.
-    pub(super) fn new() -> Self {
-        Self { right: Remembered::default(), wrong: Remembered::default(), pending: HashMap::new() }
+    pub(super) fn new(forgotten: Arc<ForgottenLogins>) -> Self {
+        let (right, wrong) = (Remembered::default(), Remembered::default());
+        Self { right, wrong, pending: HashMap::new(), forgotten }
     }
 
     /// Whether the login was checked and found right, as far as is remembered.
@@ -62,8 +67,14 @@ impl Results {
     /// Remembers the result of a check, which is no longer under way.
     pub(super) fn end(&mut self, digest: LoginDigest, is_right: bool) {
         self.pending.remove(&digest);
-        let remembered = if is_right { &mut self.right } else { &mut self.wrong };
-        remembered.insert(digest);
+        let (remembered, table) = if is_right {
+            (&mut self.right, LoginTable::Right)
+        } else {
+            (&mut self.wrong, LoginTable::Wrong)
+        };
+        if remembered.insert(digest) == Inserted::InPlaceOfOldest {
+            self.forgotten.count(table);
+        }
     }
 }
 
@@ -75,16 +86,26 @@ struct Remembered {
 }
 
 impl Remembered {
-    fn insert(&mut self, digest: LoginDigest) {
-        if !self.known.insert(digest) {
-            return;
+    fn insert(&mut self, digest: LoginDigest) -> Inserted {
+        if self.known.insert(digest) {
+            self.oldest_first.push_back(digest);
         }
-        self.oldest_first.push_back(digest);
-        if self.oldest_first.len() > REMEMBERED_MAX {
-            let oldest = self.oldest_first.pop_front().expect("it is not empty");
-            self.known.remove(&oldest);
+        if self.oldest_first.len() <= REMEMBERED_MAX {
+            return Inserted::Beside;
         }
+        let oldest = self.oldest_first.pop_front().expect("it is not empty");
+        self.known.remove(&oldest);
+        Inserted::InPlaceOfOldest
     }
+}
+
+/// What became of the others when a login was inserted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Inserted {
+    /// They are all still there.
+    Beside,
+    /// The oldest of them was forgotten.
+    InPlaceOfOldest,
 }
 
 #[cfg(test)]
@@ -99,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_oldest_results_go_first_and_wrong_ones_do_not_drive_out_right_ones() {
-        let mut results = Results::new();
+        let mut results = Results::new(Arc::default());
         results.end(digest(0), true);
         for number in 1..=REMEMBERED_MAX + 1 {
             results.end(digest(number), false);
@@ -109,5 +130,7 @@ mod tests {
         assert!(results.is_wrong(&digest(2)) && results.is_wrong(&digest(REMEMBERED_MAX + 1)));
         assert_eq!(results.wrong.known.len(), REMEMBERED_MAX);
         assert_eq!(results.wrong.oldest_first.len(), REMEMBERED_MAX);
+        let forgotten: Vec<_> = results.forgotten.by_table().collect();
+        assert_eq!(forgotten, [("failures", 0), ("right", 0), ("wrong", 1)]);
     }
 }

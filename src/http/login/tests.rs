@@ -26,7 +26,7 @@ impl Door {
         let hash = |password: &str| bcrypt::hash(password, 4).unwrap();
         let hashes = [("alice", hash("right")), ("bob", hash("other"))];
         let hashes: BTreeMap<_, _> = hashes.map(|(name, hash)| (name.to_owned(), hash)).into();
-        let (login, checks) = Login::new(Arc::default()).unwrap();
+        let (login, checks) = Login::new(Arc::default(), Arc::default()).unwrap();
         let users = Users::checked(&hashes).unwrap().unwrap();
         Self { login, checks, users, start: Instant::now() }
     }

@@ -183,6 +183,7 @@ impl WatchedFile {
         let mut reads = self.reads.subscribe();
         self.reread.ask();
         if tokio::time::timeout(READ_TIMEOUT, reads.changed()).await.is_err() {
+            self.stats.count_timeout();
             log::warn!("{}", named(&self.path, "it takes long to read; an older version is used"));
         }
     }
