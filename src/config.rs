@@ -1,11 +1,11 @@
 //! The configuration: command line and environment in, one validated [`Config`] out.
 //!
 //! Runs on `main` before any thread is started. It opens no socket, and the file of extra labels is all it
-//! reads, but for `-check-config`, which reads each file that a flag names. One table of flags
-//! (`config/table.rs`) drives parsing, `-h`, error texts and `docs/flags.md`.
+//! reads, but for `-check-config`, which reads each file that a flag names and tries the directories. One table of
+//! flags (`config/table.rs`) drives parsing, `-h`, error texts and `docs/flags.md`.
 //! `args` reads words by Go's rules into plain values. Each component has a file here that makes its own group
-//! of those values: a new flag is a row of the table and a field there. A component is handed its group and
-//! nothing else, so a password reaches only who needs it. It must not know how a component uses its group.
+//! of those values: a new flag is a row of the table and a field there. Logins are in the groups of sinks and of the
+//! profiler alone, and only those who open these are handed them. It must not know how a component uses its group.
 
 mod address;
 mod args;
