@@ -17,7 +17,10 @@ impl<H: Handler> UnixSources<H> {
         }
         let elsewhere = may_hand_over.then(|| self.balancer.longest_idle(self.worker, now_ns));
         match (here_ns, elsewhere.flatten()) {
-            (Some(from_ns), Some(idle)) if from_ns <= idle.from_ns => NewcomerPlace::EvictedHere,
+            // Another worker is given the work only where that saves a much younger one here.
+            (Some(from_ns), Some(idle)) if from_ns < idle.from_ns + ACTIVE_NS => {
+                NewcomerPlace::EvictedHere
+            }
             (_, Some(idle)) => NewcomerPlace::Elsewhere(idle.worker),
             // It has sent nothing yet. Bytes that it has written by now are read, and if it has written none it
             // learns of its end by the first write; a newcomer that is refused loses its messages.
