@@ -60,7 +60,7 @@ pub trait Handler: std::fmt::Debug {
     type Stream: std::fmt::Debug;
 
     /// What is kept of a connection at its beginning. `peer_uid` is the user who has connected, where
-    /// [`Settings::peer_uids`] asks for it and the kernel tells it. With a `refusal` each of its messages is refused
+    /// `Settings::peer_uids` asks for it and the kernel tells it. With a `refusal` each of its messages is refused
     /// for that reason.
     fn open(peer_uid: Option<u32>, refusal: Option<Rejection>) -> Self::Stream;
 

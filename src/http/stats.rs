@@ -26,7 +26,7 @@ pub struct HttpStats {
 }
 
 impl HttpStats {
-    /// How many requests for `/metrics` were answered with each status code, in the order of [`COUNTED_CODES`].
+    /// How many requests for `/metrics` were answered with each status code, in the order of `COUNTED_CODES`.
     pub fn requests(&self) -> [(u16, u64); COUNTED_CODES.len()] {
         std::array::from_fn(|i| (COUNTED_CODES[i], self.requests[i].load(Relaxed)))
     }

@@ -74,7 +74,7 @@ impl Datagrams {
         Self { slots, vectors, headers, received: 0 }
     }
 
-    /// Takes the datagrams that wait in the socket, at most `most` and never more than [`BATCH`], without blocking.
+    /// Takes the datagrams that wait in the socket, at most `most` and never more than `BATCH`, without blocking.
     /// Returns how many.
     ///
     /// # Errors
