@@ -5,7 +5,7 @@ SHELL := bash
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run deps check fmt lint test services services-stop test-services doc model bench bench-quick bench-instructions abuse load fuzz clean
+.PHONY: help run deps check fmt lint test services services-stop test-services doc model bench bench-quick bench-instructions bench-bytes abuse load fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ bench-quick: ## The same in two minutes: a smoke test, not a figure
 
 bench-instructions: ## Count the instructions of a message, which no other load on the machine changes (needs valgrind)
 	cargo bench --locked --bench instructions
+
+bench-bytes: ## Count the instructions a byte of hostile input, which may be five times those of good messages (needs valgrind)
+	cargo bench --locked --bench bytes
 
 abuse: ## Attack the HTTP port for three minutes, scraping meanwhile, and weigh the server before and after
 	cargo build --release --workspace --locked

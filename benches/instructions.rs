@@ -4,28 +4,23 @@
 //! the two counts, divided by that of the numbers of messages, leaves out the start of the program and the admission
 //! of templates. No sockets are involved: the count begins with bytes that were read.
 
-use std::process::{Command, ExitCode};
-use std::sync::Arc;
+use std::process::ExitCode;
 
 use crossbeam::utils::CachePadded;
-use metrics_server::testing::config::ShutdownFrom;
-use metrics_server::testing::control::Control;
-use metrics_server::testing::ingest::LogSlots;
-use metrics_server::testing::ingest::{Dispatch, MessageLimits, Shared, Stream};
-use metrics_server::testing::ingest::{Handler as _, Listener};
-use metrics_server::testing::registry::label_text;
-use metrics_server::testing::sinks::Outboxes;
-use metrics_server::testing::stats::{Stats, Transport};
+use metrics_server::testing::ingest::{Handler as _, Stream};
+use metrics_server::testing::stats::Stats;
 use metrics_server::testing::wire::{PADDING, Padded};
-use mio::{Poll, Token, Waker};
 use simd_json::{Buffers, Tape, fill_tape_padded};
 
+#[path = "support/callgrind.rs"]
+mod callgrind;
+#[path = "support/dispatch.rs"]
+mod dispatch;
 #[path = "support/lines.rs"]
 mod lines;
 #[path = "support/registry.rs"]
 mod registry;
 
-const LABELS_MAX: usize = 64;
 const SERIES: usize = 1000;
 /// Messages in one read.
 const BATCH: usize = 10;
@@ -101,14 +96,15 @@ fn main() -> ExitCode {
     reason = "the table is what this program is for"
 )]
 fn table() -> ExitCode {
-    if Command::new("valgrind").arg("--version").output().is_err() {
+    if !callgrind::is_installed() {
         eprintln!("missing: valgrind (Debian: apt install valgrind)");
         return ExitCode::FAILURE;
     }
     println!("| message | bytes | instructions |\n|---|---|---|");
     let rows = CASES.iter().map(|case| (case.name, (case.line)(17).len()));
     for (name, bytes) in rows.chain([(TAPE, lines::counter(17).len())]) {
-        let [few, many] = PASSES.map(|passes| instructions(name, passes));
+        let [few, many] =
+            PASSES.map(|passes| callgrind::instructions(&["run", name, &passes.to_string()]));
         let messages = (PASSES[1] - PASSES[0]) * SERIES;
         let each = many.saturating_sub(few) as f64 / messages as f64;
         println!("| {name} | {bytes} | {each:.0} |");
@@ -116,25 +112,14 @@ fn table() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// All instructions of one run.
-fn instructions(case: &str, passes: usize) -> u64 {
-    let own = std::env::current_exe().expect("a path");
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(own)
-        .args(["run", case, &passes.to_string()])
-        .output()
-        .expect("valgrind starts");
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}");
-    let collected = text.lines().find_map(|line| line.split_once("Collected : "));
-    collected.and_then(|(_, count)| count.trim().parse().ok()).expect("callgrind tells a count")
-}
-
 /// Sends all series in this number of passes. Checks that each message was counted, and was parsed if it should be.
 fn work(case: &Case, passes: usize) {
     let stats: Stats = [CachePadded::default()].into_iter().collect();
-    let mut dispatch = dispatch(&stats, case.templates_max_bytes);
+    let mut dispatch = dispatch::dispatch(
+        &stats,
+        registry::local_registry(&registry::registry()),
+        case.templates_max_bytes,
+    );
     let mut stream = Stream::default();
     // Several orders in turn, so that no message is followed by the same one each time.
     let orders = if case.in_order { 1 } else { 8 };
@@ -196,20 +181,4 @@ fn read(line: fn(usize) -> String, batch: &[usize]) -> (Vec<u8>, usize) {
     let len = bytes.len();
     bytes.resize(len + PADDING, 0);
     (bytes, len)
-}
-
-fn dispatch(stats: &Stats, templates_max_bytes: usize) -> Dispatch {
-    let poll = Poll::new().expect("a poll");
-    let main = Waker::new(poll.registry(), Token(0)).expect("a waker");
-    let labels = label_text::constants([("data_source", ":9999"), ("source_app", "shop")]);
-    let shared = Shared::new(
-        Arc::new([Listener::new(":9999", Transport::Unix, labels)]),
-        ShutdownFrom::None,
-        Arc::clone(stats),
-        Arc::new(Control::new(Vec::new(), Arc::new(main))),
-        Arc::new(LogSlots::new(false)),
-    );
-    let limits = MessageLimits::new(128 << 10, LABELS_MAX, templates_max_bytes);
-    let local_registry = registry::local_registry(&registry::registry());
-    Dispatch::new(0, local_registry, Outboxes::default(), limits, shared)
 }

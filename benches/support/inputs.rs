@@ -1,0 +1,124 @@
+//! What a hostile sender might send, and the good messages that it is held against.
+
+use crate::lines;
+
+/// An input, made of numbered pieces.
+pub(crate) struct Input {
+    pub(crate) name: &'static str,
+    pub(crate) piece: fn(usize) -> Vec<u8>,
+}
+
+/// The one input that is known to be dearer than it should be, and how many good bytes its byte may cost. It is parsed
+/// twice, since simd-json refuses a number that no float can hold, and has ten bytes to divide that by.
+pub(crate) const REPAIRED: (&str, f64) = (r#"`{"":1e999}`, which is repaired"#, 7.0);
+
+/// Series that the worker knows before.
+const SERIES: usize = 100;
+
+/// Messages that come before any input.
+pub(crate) fn known() -> Vec<String> {
+    let range =
+        r#"{"name":"known","op":"obs","value":3,"bucket_min":1,"bucket_max":9,"buckets":1024}"#;
+    (0..SERIES).map(lines::counter).chain([range.to_owned()]).collect()
+}
+
+/// Good messages of known series, none of which was seen before: the help text differs each time.
+pub(crate) const GOOD: Input = Input {
+    name: "good messages never seen",
+    piece: |number| {
+        let help = format!("Requests {number}");
+        lines::counter(number % SERIES).replace("Requests", &help).into_bytes()
+    },
+};
+
+/// The dearest that are known, and some that once were.
+pub(crate) const INPUTS: [Input; 16] = [
+    Input { name: "`{}` again and again", piece: |_| b"{}".to_vec() },
+    Input { name: r#"`{"":1}`"#, piece: |_| br#"{"":1}"#.to_vec() },
+    Input { name: REPAIRED.0, piece: |_| br#"{"":1e999}"#.to_vec() },
+    Input { name: "`{` and line feed", piece: |_| b"{\n".to_vec() },
+    Input { name: "lines of one byte in an object", piece: |_| lines_in_object() },
+    Input {
+        name: "250 times `{}` before a number of 480 digits",
+        piece: |_| {
+            let (objects, digits) = ("{}".repeat(250), "1234567891".repeat(48));
+            format!(r#"{objects}{{"value":{digits}}}"#).into_bytes()
+        },
+    },
+    Input { name: "backslashes outside strings", piece: |_| backslashes() },
+    Input {
+        name: "numbers half-way between two floats",
+        piece: |_| {
+            let numbers = "9007199254740993.0000000000000000001,".repeat(40);
+            line(&format!(r#"{{"op":"inc","name":"a","x":[{numbers}1]}}"#))
+        },
+    },
+    Input { name: "bytes that are no UTF-8", piece: |_| no_utf8() },
+    Input {
+        name: "63 labels in falling order and one that is a number",
+        piece: |number| {
+            let label = |number: usize| format!(r#""l{number}":{number},"#);
+            let labels = (0..63).rev().map(label).collect::<Vec<_>>().concat();
+            let name = "http_requests_total";
+            line(&format!(r#"{{"op":"inc","name":"{name}","labels":{{{labels}"y":{number}}}}}"#))
+        },
+    },
+    Input {
+        name: "1,024 bounds by range, refused by a limit",
+        piece: |number| bounds(number, r#""bucket_min":1,"bucket_max":9"#),
+    },
+    Input {
+        name: "1,024 bounds by factor, refused by a limit",
+        piece: |number| bounds(number, r#""bucket_factor":1.1"#),
+    },
+    Input {
+        name: "1,024 linear bounds, refused by a limit",
+        piece: |number| bounds(number, r#""value":1"#),
+    },
+    Input {
+        name: "1,024 equal bounds",
+        piece: |number| bounds(number, r#""bucket_min":9,"bucket_max":9"#),
+    },
+    Input {
+        name: "a known histogram with other bounds each time",
+        piece: |number| known_bounds(&format!(r#""bucket_max":1{number}"#)),
+    },
+    Input {
+        name: "a known histogram with the same bounds by other fields each time",
+        piece: |number| known_bounds(&format!(r#""bucket_max":9,"bucket_width":{number}"#)),
+    },
+];
+
+fn line(message: &str) -> Vec<u8> {
+    format!("{message}\n").into_bytes()
+}
+
+fn lines_in_object() -> Vec<u8> {
+    let mut object = b"{".to_vec();
+    object.extend_from_slice(&b"1\n".repeat(10));
+    object
+}
+
+fn backslashes() -> Vec<u8> {
+    let mut object = vec![b'{'];
+    object.resize(1000, b'\\');
+    object.push(b'}');
+    object
+}
+
+fn no_utf8() -> Vec<u8> {
+    let mut object = br#"{"op":"inc","name":"a","x":""#.to_vec();
+    object.resize(1000, 255);
+    object.extend_from_slice(b"\"}\n");
+    object
+}
+
+/// A new histogram of 1,024 bounds.
+fn bounds(number: usize, fields: &str) -> Vec<u8> {
+    line(&format!(r#"{{"op":"obs","name":"a{number}",{fields},"buckets":1024}}"#))
+}
+
+/// An observation of the known histogram.
+fn known_bounds(fields: &str) -> Vec<u8> {
+    line(&format!(r#"{{"op":"obs","name":"known","bucket_min":1,{fields},"buckets":1024}}"#))
+}
