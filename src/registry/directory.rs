@@ -78,7 +78,11 @@ impl FamilyView {
         // If the family became mixed just now, the entries so far, which all have the same label names, are in
         // the right order all the same.
         let mixed = self.family.is_mixed();
-        new_cells.sort_by(|a, b| order(&a.series.text, &b.series.text, mixed));
+        if mixed {
+            sort_mixed(&mut new_cells);
+        } else {
+            new_cells.sort_by(|a, b| order(&a.series.text, &b.series.text, false));
+        }
         if new_cells.len() <= INSERTED_MAX {
             self.insert(new_cells, mixed);
         } else {
@@ -132,12 +136,28 @@ impl FamilyView {
 /// of one family may have different label names, those with fewer labels come first, as in the original.
 fn order(a: &[u8], b: &[u8], mixed: bool) -> Ordering {
     if mixed {
-        let (a_values, b_values) = (escape::values(a), escape::values(b));
-        let by_count = a_values.len().cmp(&b_values.len());
-        by_count.then_with(|| a_values.cmp(&b_values)).then_with(|| a.cmp(b))
+        let by_count = escape::label_count(a).cmp(&escape::label_count(b));
+        by_count.then_with(|| order_of_equally_many(a, b))
     } else {
         escape::cmp_escaped(a, b)
     }
+}
+
+/// The order of series that have equally many labels, of any names.
+fn order_of_equally_many(a: &[u8], b: &[u8]) -> Ordering {
+    escape::cmp_values(a, b).then_with(|| a.cmp(b))
+}
+
+/// Sorts as [`order`] says where label names differ. The labels of each series are counted once, and not again in
+/// each of some twenty comparisons.
+fn sort_mixed(new_cells: &mut Vec<NewCell>) {
+    let count = |cell: NewCell| (escape::label_count(&cell.series.text), cell);
+    let mut counted: Vec<(usize, NewCell)> = new_cells.drain(..).map(count).collect();
+    counted.sort_by(|(a_count, a), (b_count, b)| {
+        let by_count = a_count.cmp(b_count);
+        by_count.then_with(|| order_of_equally_many(&a.series.text, &b.series.text))
+    });
+    new_cells.extend(counted.into_iter().map(|(_, cell)| cell));
 }
 
 /// All families, and the series of each.

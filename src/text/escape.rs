@@ -74,30 +74,58 @@ fn byte_meant(text: &[u8], at: usize, escaped: bool) -> Option<u8> {
     }
 }
 
-/// The unescaped values of a rendered label text, in its order. Slow: for orders that
-/// [`cmp_escaped`] cannot tell, where label names differ.
-pub(crate) fn values(text: &[u8]) -> Vec<Vec<u8>> {
-    let mut values = Vec::new();
-    let mut rest = text;
-    while let Some(open) = memchr::memchr(b'"', rest) {
-        let mut value = Vec::new();
-        let mut at = open + 1;
-        let mut escaped = false;
-        while let Some(&byte) = rest.get(at) {
-            at += 1;
-            match byte {
-                b'"' if !escaped => break,
-                b'\\' if !escaped => escaped = true,
-                _ => {
-                    value.push(if escaped && byte == b'n' { b'\n' } else { byte });
-                    escaped = false;
-                }
-            }
+/// Compares two rendered label texts with any label names: by the unescaped values, one after the other, as bytes.
+/// Slower than [`cmp_escaped`], which suffices where the names are the same.
+pub(crate) fn cmp_values(a: &[u8], b: &[u8]) -> Ordering {
+    let same = label_start(&a[..common_prefix(a, b)]);
+    let (mut a_values, mut b_values) =
+        (EscapedValues { rest: &a[same..] }, EscapedValues { rest: &b[same..] });
+    loop {
+        match (a_values.next(), b_values.next()) {
+            (Some(a), Some(b)) if a == b => {}
+            (Some(a), Some(b)) => return cmp_escaped(a, b),
+            (a, b) => return a.is_some().cmp(&b.is_some()),
         }
-        values.push(value);
-        rest = &rest[at.min(rest.len())..];
     }
-    values
+}
+
+/// Where a label begins in the beginning of a rendered label text: the last one, or one before it.
+fn label_start(beginning: &[u8]) -> usize {
+    // A comma behind a quote that is not escaped is between two labels, unless the quote opens a value. `="` may also
+    // be the end of a value; then an earlier label is taken.
+    let is_between = |&comma: &usize| match &beginning[..comma] {
+        [before @ .., b'"'] => before.last() != Some(&b'=') && !ends_in_open_escape(before),
+        _ => false,
+    };
+    memchr::memrchr_iter(b',', beginning).find(is_between).map_or(0, |comma| comma + 1)
+}
+
+/// How many labels a rendered label text has.
+pub(crate) fn label_count(text: &[u8]) -> usize {
+    EscapedValues { rest: text }.count()
+}
+
+/// The values of a rendered label text, in its order, escaped as they are.
+struct EscapedValues<'t> {
+    rest: &'t [u8],
+}
+
+impl<'t> Iterator for EscapedValues<'t> {
+    type Item = &'t [u8];
+
+    fn next(&mut self) -> Option<&'t [u8]> {
+        let open = self.rest.iter().position(|&byte| byte == b'"')?;
+        let value = &self.rest[open + 1..];
+        let mut len = 0;
+        while let Some(&byte) = value.get(len)
+            && byte != b'"'
+        {
+            len += if byte == b'\\' { 2 } else { 1 };
+        }
+        let len = len.min(value.len());
+        self.rest = value.get(len + 1..).unwrap_or_default();
+        Some(&value[..len])
+    }
 }
 
 #[cfg(test)]
@@ -167,10 +195,10 @@ mod tests {
     }
 
     #[test]
-    fn values_are_taken_apart_again() {
+    fn labels_are_counted() {
         let text = rendered(&["a\"b".to_owned(), "n\\\n".to_owned(), String::new()]);
-        assert_eq!(values(text.as_bytes()), [&b"a\"b"[..], b"n\\\n", b""]);
-        assert!(values(b"").is_empty());
+        assert_eq!(label_count(text.as_bytes()), 3);
+        assert_eq!(label_count(b""), 0);
     }
 
     fn nasty_values() -> impl Strategy<Value = Vec<String>> {
@@ -181,6 +209,16 @@ mod tests {
         #[test]
         fn the_order_is_that_of_the_unescaped_values(a in nasty_values(), b in nasty_values()) {
             prop_assert_eq!(cmp_escaped(rendered(&a).as_bytes(), rendered(&b).as_bytes()), a.cmp(&b));
+        }
+
+        #[test]
+        fn other_names_and_numbers_of_labels_change_nothing(
+            a in nasty_values(), b in nasty_values(), a_len in 0..4_usize, b_len in 0..4_usize,
+        ) {
+            let (a, b) = (&a[..a_len], &b[..b_len]);
+            let b_text = rendered(b).replace('l', "other_");
+            prop_assert_eq!(cmp_values(rendered(a).as_bytes(), b_text.as_bytes()), a.cmp(b));
+            prop_assert_eq!(label_count(b_text.as_bytes()), b_len);
         }
 
         #[test]
