@@ -56,7 +56,7 @@ const FACTOR_START: f64 = 0.1;
 pub(crate) fn bounds(params: &BucketParams<'_>, buckets_max: usize) -> Result<Vec<f64>, Rejection> {
     let count = || count(params.count, buckets_max);
     let bounds = if params.min > 0.0 && params.max > 0.0 {
-        range(params.min, params.max, count()?)
+        range(params.min, params.max, count()?)?
     } else if params.factor > 0.0 {
         exponential(params.factor, count()?)?
     } else if !params.custom.is_empty() {
@@ -65,6 +65,31 @@ pub(crate) fn bounds(params: &BucketParams<'_>, buckets_max: usize) -> Result<Ve
         linear(params.start, params.width, count()?)
     };
     check(bounds)
+}
+
+/// How many bounds [`bounds`] makes, where that is certain without making them: they are far apart and far from the
+/// ends of the range of floats. A flood of histograms for which there is no room is refused by this number alone.
+pub(crate) fn certain_count(params: &BucketParams<'_>, buckets_max: usize) -> Option<usize> {
+    /// Bounds this far apart, relative to their size, increase: the errors of rounding are below 1e-14.
+    const APART: f64 = 1e-9;
+    /// Numbers between this and its reciprocal are neither rounded to 0 nor to infinity.
+    const LARGE: f64 = 1e300;
+    let &BucketParams { min, max, factor, start, .. } = params;
+    let count = count(params.count, buckets_max).ok()?;
+    let steps = count as f64;
+    let is_certain = if min > 0.0 && max > 0.0 {
+        let ratio = max / min;
+        min > 1.0 / LARGE && max < LARGE && ratio > 1.0 + steps * APART && ratio < LARGE
+    } else if factor > 0.0 {
+        factor > 1.0 + APART && steps * factor.log2() < LARGE.log2()
+    } else if !params.custom.is_empty() {
+        false // making these costs no more than reading them
+    } else {
+        let width = if params.width == 0.0 { WIDTH_DEFAULT } else { params.width };
+        let farthest = start.abs() + steps * width;
+        width > farthest * APART && farthest < LARGE
+    };
+    is_certain.then_some(count)
 }
 
 /// How many bounds to make. Checked before memory for them is allocated.
@@ -76,15 +101,24 @@ fn count(asked: i64, buckets_max: usize) -> Result<usize, Rejection> {
 
 /// Bounds from `min` to about `max`, each the same multiple of the one before. A single bound is `min`,
 /// whatever `max` is, even if it is smaller.
-fn range(min: f64, max: f64, count: usize) -> Vec<f64> {
+fn range(min: f64, max: f64, count: usize) -> Result<Vec<f64>, Rejection> {
     if count == 1 {
-        return vec![min];
+        return Ok(vec![min]);
     }
     let ratio = max / min;
-    // With a ratio of at most 1 bounds do not increase. `root` is not defined for it, and need not be: with a
-    // growth of 1 all bounds are equal, and `check` refuses them.
-    let growth = if ratio > 1.0 { go_math::root(ratio, count - 1) } else { 1.0 };
-    (0..count).map(|i| min * go_math::power(growth, i)).collect()
+    // `root` is not defined for a ratio of at most 1, and bounds would not increase.
+    if ratio <= 1.0 {
+        return Err(Rejection::BucketParams);
+    }
+    let growth = go_math::root(ratio, count - 1);
+    if growth <= 1.0 {
+        return Err(Rejection::BucketParams);
+    }
+    let mut bounds = go_math::powers(growth, count);
+    for bound in &mut bounds {
+        *bound *= min;
+    }
+    Ok(bounds)
 }
 
 /// Bounds from 0.1, each `factor` times the one before, by repeated multiplication.
@@ -108,14 +142,25 @@ fn linear(start: f64, width: f64, count: usize) -> Vec<f64> {
 
 /// `count` bounds, each computed from the one before. Rounding errors add up, as they do in the original.
 fn repeated(first: f64, count: usize, next: impl Fn(f64) -> f64) -> Vec<f64> {
-    std::iter::successors(Some(first), |&bound| Some(next(bound))).take(count).collect()
+    let mut following = first;
+    let bounds = (0..count).map(|_| {
+        let bound = following;
+        following = next(bound);
+        bound
+    });
+    bounds.collect()
 }
 
 /// The bounds without a last +Inf, if the others are finite and strictly increasing.
 fn check(mut bounds: Vec<f64>) -> Result<Vec<f64>, Rejection> {
     bounds.pop_if(|last| *last == f64::INFINITY);
-    let finite = bounds.iter().all(|bound| bound.is_finite());
-    if finite && bounds.is_sorted_by(|a, b| a < b) {
+    // All pairs are compared, even behind one that does not increase: so the compiler compares several at once. A
+    // bound that is no number is not above the one before.
+    let pairs = bounds.iter().zip(bounds.get(1..).unwrap_or_default());
+    let increases: usize = pairs.map(|(low, high)| usize::from(low < high)).sum();
+    let ends = [bounds.first(), bounds.last()];
+    let ends_finite = ends.into_iter().flatten().all(|end| end.is_finite());
+    if increases + 1 >= bounds.len() && ends_finite {
         Ok(bounds)
     } else {
         Err(Rejection::BucketParams)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::metric::{Kind, Rejection};
 use crate::registry::Registry;
 use crate::registry::buckets::{self, FirstBucketParams};
+use crate::registry::cell;
 use crate::registry::names::check_kind;
 use crate::registry::series::{Family, HashedSeries, Series, SeriesSpec};
 use crate::segmented_table::SegmentedTable;
@@ -21,9 +22,11 @@ impl Registry {
     #[cold]
     pub fn get_or_create(&self, spec: &SeriesSpec<'_>) -> Result<Arc<Series>, Rejection> {
         // Without the lock: refusing what can be refused, and computing the bounds of a new histogram.
-        let bounds = match self.names.find(spec)? {
-            Some(_) => None,
-            None => Some(self.bounds(spec)?),
+        let bounds = if self.names.find(spec)?.is_some() {
+            None
+        } else {
+            self.check_room_for_bounds(spec)?;
+            Some(self.bounds(spec)?)
         };
         let mut index = self.index.lock();
         if let Some(series) = find(&index, spec) {
@@ -52,6 +55,28 @@ impl Registry {
         self.usage.add_cell(&family);
         index.insert(HashedSeries { hash: spec.hash, series: Arc::clone(&series) });
         Ok(series)
+    }
+
+    /// Refuses a new histogram for which there is no room, if the number of its bounds is known without making them.
+    /// It may pass one that the limits refuse later.
+    fn check_room_for_bounds(&self, spec: &SeriesSpec<'_>) -> Result<(), Rejection> {
+        let limits = &self.limits;
+        let certain = match spec.kind {
+            Kind::Histogram => buckets::certain_count(&spec.buckets, limits.buckets_max),
+            Kind::Counter | Kind::Gauge => None,
+        };
+        let Some(bounds) = certain else { return Ok(()) };
+        let lines = bounds as u64 + 3; // +Inf, _sum, _count
+        let words = cell::words(spec.kind, bounds) as u64;
+        if self.lines() + lines > limits.lines_max {
+            Err(Rejection::LinesLimit)
+        } else if lines > limits.name_lines_max {
+            Err(Rejection::NameLinesLimit)
+        } else if self.bytes() + words * size_of::<u64>() as u64 > limits.memory_max_bytes {
+            Err(Rejection::MemoryLimit)
+        } else {
+            Ok(())
+        }
     }
 
     /// The upper bounds of a new family.

@@ -30,35 +30,25 @@ pub(super) fn root(x: f64, n: usize) -> f64 {
     }
 }
 
-/// `x^n` as Go's `math.Pow(x, n)` rounds it, for `x` ≥ 1 (infinity included): squares of the fraction,
-/// with the power of two kept apart.
-pub(super) fn power(x: f64, n: usize) -> f64 {
-    if n == 0 {
-        return 1.0;
-    }
-    if n == 1 || x == f64::INFINITY {
-        return x;
-    }
-    let Split { fraction: mut square, exponent: mut square_exponent } = Split::of(x);
-    let (mut product, mut exponent) = (1.0, 0);
-    let mut bits = n;
-    while bits != 0 {
-        if square_exponent > 1 << 12 {
-            return f64::INFINITY; // a later bit of `n` will multiply by this square, which alone overflows
+/// `x^0`, `x^1`, ... `x^(count-1)` as Go's `math.Pow` rounds them, for `x` ≥ 1 (infinity included).
+///
+/// Go multiplies the squares `x`, `x^2`, `x^4`, ... of the bits that `n` has, the smallest first, and keeps the
+/// power of two apart from the fraction. So `x^n` is the product for `n` without its highest bit, times the square
+/// of that bit: one multiplication for each power. The power of two need not be kept apart here: multiplying by
+/// it rounds nothing, and with no factor below 1 whatever overflows on the way overflows at the end.
+pub(super) fn powers(x: f64, count: usize) -> Vec<f64> {
+    let mut powers = vec![1.0; count];
+    let (mut made, mut square) = (1, x);
+    while made < count {
+        // `square` is `x` to the power of `made`, which is a power of two.
+        let (old, new) = powers.split_at_mut(made);
+        for (new, old) in new.iter_mut().zip(old) {
+            *new = *old * square;
         }
-        if bits & 1 == 1 {
-            product *= square;
-            exponent += square_exponent;
-        }
+        made *= 2;
         square *= square;
-        square_exponent *= 2;
-        if square < 0.5 {
-            square += square;
-            square_exponent -= 1;
-        }
-        bits >>= 1;
     }
-    scale(product, exponent)
+    powers
 }
 
 /// `e^x`, for `x` between 0 and 500: a Taylor series of x/16, squared four times.

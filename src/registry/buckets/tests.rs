@@ -1,6 +1,6 @@
 //! Which bounds come of which fields, and which fields are refused.
 
-use super::{bounds, reference};
+use super::{bounds, certain_count, reference};
 use crate::metric::{BucketParams, Rejection};
 
 const MAX: usize = 1024;
@@ -116,4 +116,58 @@ fn what_makes_no_rising_bounds_is_refused() {
 fn the_default_count_obeys_the_limit_as_well() {
     assert_eq!(bounds(&none(), 19), REFUSED);
     assert_eq!(bounds(&BucketParams { count: 1024, ..none() }, MAX).map(|all| all.len()), Ok(MAX));
+}
+
+#[test]
+fn a_certain_count_is_that_of_the_bounds() {
+    // Numbers around every border: of the rounding to equal bounds, to 0 and to infinity.
+    let numbers = [
+        0.0,
+        -1.0,
+        5e-324,
+        1e-301,
+        1e-300,
+        1e-16,
+        1e-9,
+        0.1,
+        0.5,
+        1.0,
+        1.0 + 1e-15,
+        1.0 + 1e-9,
+        1.1,
+        2.0,
+        10.0,
+        1e9,
+        1e16,
+        1e17,
+        1e299,
+        1e300,
+        1e308,
+        f64::MAX,
+    ];
+    let mut certain = 0;
+    for count in [-1, 0, 1, 2, 3, 20, 300, 1024, 1025] {
+        for a in numbers {
+            for b in numbers {
+                let range = BucketParams { min: a, max: b, count, ..none() };
+                let factor = BucketParams { factor: a, start: b, count, ..none() };
+                let linear = BucketParams { width: a, start: b, count, ..none() };
+                let falling = BucketParams { width: a, start: -b, count, ..none() };
+                for fields in [range, factor, linear, falling] {
+                    if let Some(known) = certain_count(&fields, MAX) {
+                        certain += 1;
+                        assert_eq!(
+                            bounds(&fields, MAX).map(|all| all.len()),
+                            Ok(known),
+                            "{fields:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+    assert!(certain > 1_000, "{certain}");
+    for fields in [none(), BucketParams { min: 1.0, max: 9.0, count: 1024, ..none() }] {
+        assert!(certain_count(&fields, MAX).is_some(), "{fields:?}");
+    }
 }
