@@ -29,6 +29,9 @@ pub const PADDING: usize = simd_json::INPUT_PADDING;
 /// Levels of nesting. What the server reads is at most two levels deep; the rest is for members that it ignores.
 const DEPTH_MAX: usize = 16;
 
+/// The shortest object with a member is `{"":0}`.
+const MEMBER_BYTES_MIN: usize = 6;
+
 /// Parses objects, with buffers that it reuses.
 #[derive(Debug)]
 pub struct Parser {
@@ -90,6 +93,9 @@ impl Parser {
         judge: impl FnOnce(Parsed<'_>) -> R,
     ) -> R {
         debug_assert!(escaped || !bytes[..len].contains(&b'\\'));
+        if len < MEMBER_BYTES_MIN {
+            return judge(Parsed::refused(without_member(&bytes[..len]), Coercions::default()));
+        }
         let first = if escaped {
             // simd-json overwrites escapes with what they mean, and the original may be needed for a repair.
             self.scratch.clear();
@@ -195,6 +201,17 @@ impl Reader {
 fn recycle<A, B>(mut vector: Vec<A>, make: impl Fn(A) -> B) -> Vec<B> {
     vector.clear();
     vector.into_iter().map(make).collect()
+}
+
+/// Why an object without members is refused. A flood of these would cost most if they were parsed: each takes the
+/// steps of a whole message.
+#[cold]
+fn without_member(object: &[u8]) -> Rejection {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+    match object {
+        [b'{', inner @ .., b'}'] if inner.iter().all(is_blank) => Rejection::Op,
+        _ => Rejection::Syntax,
+    }
 }
 
 fn reason(error: &ErrorType) -> Rejection {

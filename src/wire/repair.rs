@@ -35,7 +35,10 @@ pub(super) fn repair(original: &[u8], quote: bool, out: &mut Vec<u8>) -> Repaire
             b'"' => copy.string(rest),
             b'-' | b'0'..=b'9' => copy.number(rest, place),
             0x80.. => copy.character(rest),
-            _ => copy.verbatim(rest, 1),
+            _ => {
+                copy.out.push(byte);
+                1
+            }
         };
         place.pass(byte);
         rest = &rest[width..];

@@ -27,6 +27,7 @@ mod entry;
 mod locator;
 mod lookahead;
 mod lookup;
+mod next_number;
 mod number;
 mod predictor;
 mod store;

@@ -24,6 +24,8 @@ pub(super) struct OpenObject {
 /// Where in the grammar the scan stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ScanState {
+    /// Right behind the object's `{`.
+    Begin,
     /// Between strings.
     Plain,
     /// Between strings, at the begin of a line: since the line feed only blanks were read.
@@ -59,7 +61,7 @@ impl OpenObject {
 
     /// An object whose `{` has just been read.
     pub(super) const fn begun() -> Self {
-        Self { depth: 1, ..Self::none() }
+        Self { depth: 1, state: ScanState::Begin, ..Self::none() }
     }
 
     /// Whether an object is open.
@@ -79,6 +81,7 @@ impl OpenObject {
         let from = *pos;
         let stop = loop {
             let stop = match open.state {
+                ScanState::Begin => open.begin(bytes, from, pos),
                 ScanState::Plain | ScanState::Text => open.block(bytes, from, pos),
                 ScanState::LineStart => open.line_start(bytes, pos),
                 ScanState::Escape => open.escape(bytes, pos),
@@ -94,6 +97,18 @@ impl OpenObject {
         stop
     }
 
+    /// Looks how an object begins. Behind a `{` a message has a string. Anything else is read byte by byte, so that a
+    /// flood of objects of a few bytes does not have a block looked at for each of them.
+    #[inline]
+    fn begin(&mut self, bytes: &[u8], from: usize, pos: &mut usize) -> Option<Stop> {
+        self.state = ScanState::Plain;
+        if bytes.get(*pos) == Some(&b'"') {
+            return None;
+        }
+        let end = bytes.len().min(*pos + block::SIZE);
+        self.byte_by_byte(&bytes[..end], from, pos)
+    }
+
     /// Reads up to [`block::SIZE`] bytes: to the end of the object, or to a byte that needs a closer
     /// look.
     #[inline]
@@ -107,7 +122,7 @@ impl OpenObject {
         let Escapes { escaped, pending } = Escapes::of(marks.backslashes, count);
         let text = in_text(marks.quotes & !escaped, self.state == ScanState::Text);
         // A backslash outside strings is no JSON and escapes nothing, but it was taken for an escape above. So
-        // the block ends with the first of them, and the bytes behind it are looked at again.
+        // the marks hold up to the first of them, and the bytes behind it are read one by one.
         let stray = marks.backslashes & !escaped & !text;
         let mut looked_at = (marks.brackets & !text) | marks.feeds | stray;
         while looked_at != 0 {
@@ -125,7 +140,7 @@ impl OpenObject {
                 b'\\' => {
                     self.escaped = true;
                     self.state = ScanState::Plain;
-                    return None;
+                    return self.byte_by_byte(&bytes[..at + count], from, pos);
                 }
                 byte => self.bracket(byte),
             }
@@ -142,6 +157,34 @@ impl OpenObject {
             1 => ScanState::Text,
             _ => ScanState::Plain,
         };
+        None
+    }
+
+    /// Reads on to the end of the bytes, or to a byte at which [`Self::block`] would stop as well.
+    #[cold]
+    fn byte_by_byte(&mut self, bytes: &[u8], from: usize, pos: &mut usize) -> Option<Stop> {
+        while let Some(&byte) = bytes.get(*pos) {
+            *pos += 1;
+            match (self.state, byte) {
+                (ScanState::Text | ScanState::Escape, b'\n') => return Some(Stop::LineInText),
+                (ScanState::Text, b'"') => self.state = ScanState::Plain,
+                (ScanState::Text, b'\\') => (self.state, self.escaped) = (ScanState::Escape, true),
+                (ScanState::Text, _) => {}
+                (ScanState::Escape, _) | (_, b'"') => self.state = ScanState::Text,
+                (_, b'\n') => {
+                    self.look_back(&bytes[from..*pos - 1]);
+                    self.state = ScanState::LineStart;
+                    return None;
+                }
+                (_, b'\\') => self.escaped = true,
+                _ => {
+                    self.bracket(byte);
+                    if self.depth == 0 {
+                        return Some(Stop::Closed);
+                    }
+                }
+            }
+        }
         None
     }
 

@@ -8,7 +8,8 @@ use super::doorkeeper::Doorkeeper;
 use super::entry::Template;
 use super::locator::{Locator, Recheck, TemplateKey};
 use super::lookahead::{self, BATCH_MAX, Lookahead, Upcoming};
-use super::lookup::{Lookup, Miss, NO_TEMPLATE, TEMPLATE_BYTES_MAX, TemplateId};
+use super::lookup::{Lookup, Miss, NO_TEMPLATE, TemplateId};
+use super::next_number::{NextNumber, TEMPLATE_BYTES_MAX, message};
 use super::number::{self, JsonNumber};
 use super::predictor::Predictor;
 use super::store::TemplateStore;
@@ -27,6 +28,8 @@ pub struct TemplateCache<T> {
     doorkeeper: Doorkeeper,
     pub(super) predictor: Predictor,
     lookahead: Lookahead,
+    /// Of the datagram or read at hand.
+    next_number: NextNumber,
 }
 
 impl<T: Copy> TemplateCache<T> {
@@ -38,6 +41,7 @@ impl<T: Copy> TemplateCache<T> {
             doorkeeper: Doorkeeper::new(bytes_max > 0),
             predictor: Predictor::new(),
             lookahead: Lookahead::new(),
+            next_number: NextNumber::NONE,
         }
     }
 
@@ -46,12 +50,14 @@ impl<T: Copy> TemplateCache<T> {
     pub(super) fn begin_read(&mut self) {
         self.predictor.forget_last();
         self.lookahead.clear();
+        self.next_number.clear();
     }
 
     /// Begins the datagram with this number in a batch, after [`Self::look_at_firsts`].
     pub(super) fn begin_datagram(&mut self, number: usize) {
         self.predictor.forget_last();
         self.lookahead.begin_datagram(number);
+        self.next_number.clear();
     }
 
     /// Removes a template.
@@ -146,7 +152,7 @@ impl<T: Copy> TemplateCache<T> {
         self.lookahead.clear();
         // Where predictions hold, the messages behind will be predicted and not searched for.
         let count = if self.predictor.is_trusted() { 1 } else { self.lookahead.depth() };
-        while let Some(probe) = self.locator.probe(listener, message(bytes, at)) {
+        while let Some(probe) = self.locator.probe(listener, bytes, at, &mut self.next_number) {
             let held = self.lookahead.push(at, probe);
             let Some(next) =
                 lookahead::next_start(bytes, at + probe.brace()).filter(|_| held < count)
@@ -172,7 +178,7 @@ impl<T: Copy> TemplateCache<T> {
         lookahead.set_firsts(datagrams.iter().map(|datagram| {
             let bytes = datagram.bytes();
             let begins = bytes.first() == Some(&b'{');
-            begins.then(|| locator.probe(listener, message(bytes, 0)))?
+            begins.then(|| locator.probe(listener, bytes, 0, &mut { NextNumber::NONE }))?
         }));
         prefetch_all(store, lookahead.firsts_mut(), prefetch);
     }
@@ -223,10 +229,4 @@ fn prefetch_all<'m, T: Copy>(
             prefetch(template.meaning());
         }
     }
-}
-
-/// The message at `at`, and what follows it, up to the length of the longest template.
-#[inline]
-fn message(bytes: &[u8], at: usize) -> &[u8] {
-    &bytes[at..bytes.len().min(at + TEMPLATE_BYTES_MAX)]
 }

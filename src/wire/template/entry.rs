@@ -2,7 +2,8 @@
 //!
 //! Runs on an ingest worker; it must not know how it was found.
 
-use super::lookup::{NO_TEMPLATE, TEMPLATE_BYTES_MAX};
+use super::lookup::NO_TEMPLATE;
+use super::next_number::TEMPLATE_BYTES_MAX;
 use super::number::{self, JsonNumber};
 use crate::index_table::ShortHash;
 

@@ -8,12 +8,10 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use ahash::RandomState;
 use memchr::memmem::Finder;
 
+use super::next_number::{NEEDLE, NextNumber, message};
 use super::number::{self, JsonNumber};
 use crate::index_table::ShortHash;
 use crate::wire::text::number_len;
-
-/// The bytes right before the number.
-const NEEDLE: &[u8; 8] = b"\"value\":";
 
 /// Where the number of a message begins, and the hash of the bytes around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,10 +111,17 @@ impl Locator {
         Self { hasher: RandomState::new(), finder: Finder::new(NEEDLE), remembered: [0; 4] }
     }
 
-    /// Looks for the number of the message at the front of the bytes: first at the remembered offsets, then
-    /// everywhere.
+    /// Looks for the number of the message that begins at `at`: first at the remembered offsets, then everywhere.
+    /// `next` is what was found in the same bytes before.
     #[inline]
-    pub(super) fn probe(&mut self, listener: u32, bytes: &[u8]) -> Option<Probe> {
+    pub(super) fn probe(
+        &mut self,
+        listener: u32,
+        read: &[u8],
+        at: usize,
+        next: &mut NextNumber,
+    ) -> Option<Probe> {
+        let bytes = message(read, at);
         let is_here = |&at: &usize| at >= 8 && bytes.get(at - 8..at) == Some(NEEDLE);
         if let Some(index) = self.remembered.iter().position(is_here) {
             self.remembered.swap(0, index);
@@ -124,7 +129,7 @@ impl Locator {
                 return Some(Probe { at_remembered_offset: true, ..probe });
             }
         }
-        let offset = self.first_offset(bytes)?;
+        let offset = next.offset(&self.finder, read, at)?;
         if !self.remembered.contains(&offset) {
             self.remembered.rotate_right(1);
             self.remembered[0] = offset;

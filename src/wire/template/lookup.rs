@@ -6,9 +6,6 @@ use super::locator::TemplateKey;
 
 /// The index of no template.
 pub(super) const NO_TEMPLATE: u32 = u32::MAX;
-/// Bytes of the longest template; a number further behind is not found. Longer messages are
-/// rare, and searching one for its number must not cost more than parsing it.
-pub(super) const TEMPLATE_BYTES_MAX: usize = 1024;
 
 /// A template's place in its cache, valid until the template is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ pub(super) struct JsonNumber {
     pub(super) value: f64,
 }
 
-/// The longest number at the front by JSON's grammar; `None` if there is none or it is not finite.
+/// The longest number at the front by JSON's grammar; `None` if there is none, or it is not finite or very long.
 #[inline]
 pub(super) fn read(text: &[u8]) -> Option<JsonNumber> {
     let Digits { end: len, number } = Digits::read(text, 0, 0);
@@ -69,10 +69,17 @@ impl Digits {
     }
 }
 
+/// A message with a longer number is parsed each time. No `f64` needs more than 25 bytes; and there may be several
+/// objects before one number, which is read for each of them.
+const NUMBER_BYTES_MAX: usize = 64;
+
 /// Any number, by the standard library.
 #[cold]
 fn any_number(text: &[u8]) -> Option<JsonNumber> {
     let len = number_len(text);
+    if len > NUMBER_BYTES_MAX {
+        return None;
+    }
     // `parse` accepts more than JSON's grammar, but here it gets a number of that grammar or nothing.
     let value: f64 = str::from_utf8(&text[..len]).ok()?.parse().ok()?;
     value.is_finite().then_some(JsonNumber { len, value })

@@ -4,7 +4,8 @@
 
 use super::entry::Template;
 use super::locator::Probe;
-use super::lookup::{Hit, NO_TEMPLATE, TEMPLATE_BYTES_MAX, TemplateId};
+use super::lookup::{Hit, NO_TEMPLATE, TemplateId};
+use super::next_number::TEMPLATE_BYTES_MAX;
 use crate::index_table::{IndexTable, ShortHash};
 
 /// Templates of one hash at most. Further messages of that hash are parsed each time. So whoever finds messages
