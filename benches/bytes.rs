@@ -133,6 +133,7 @@ impl Worker {
             name_lines_max: 2000,
             memory_max_bytes: 1 << 30,
             mixed_label_sets: false,
+            workers: 1,
         };
         let registry = Arc::new(Registry::new(limits, |_| false));
         let local_registry = LocalRegistry::new(0, registry, Arc::new(Mailboxes::new(1)));
