@@ -26,9 +26,10 @@ impl FirstBucketParams {
         Self { custom: params.custom.into(), others: BucketParams { custom: &[], ..*params } }
     }
 
-    /// Whether the fields are the same.
+    /// Whether the fields are the same, but for those that bounds do not depend on.
     pub(crate) fn same_as(&self, params: &BucketParams<'_>) -> bool {
-        BucketParams { custom: &self.custom, ..self.others } == *params
+        let own = BucketParams { custom: &self.custom, ..self.others };
+        own == *params || relevant(&own) == relevant(params)
     }
 
     /// Bytes on the heap.
@@ -43,6 +44,22 @@ const COUNT_DEFAULT: i64 = 20;
 const WIDTH_DEFAULT: f64 = 10.0;
 /// The first bound of exponential bounds that `bucket_factor` asks for; `bucket_start` is for linear ones only.
 const FACTOR_START: f64 = 0.1;
+
+/// The fields without those that [`bounds`] does not look at.
+#[cold]
+fn relevant<'a>(params: &BucketParams<'a>) -> BucketParams<'a> {
+    let &BucketParams { count, custom, width, factor, min, max, start } = params;
+    let none = BucketParams::default();
+    if min > 0.0 && max > 0.0 {
+        BucketParams { count, min, max, ..none }
+    } else if factor > 0.0 {
+        BucketParams { count, factor, ..none }
+    } else if !custom.is_empty() {
+        BucketParams { custom, ..none }
+    } else {
+        BucketParams { count, width, start, ..none }
+    }
+}
 
 /// The upper bounds of a new histogram: finite, strictly increasing, at most `buckets_max`. The bucket
 /// up to +Inf is not among them.

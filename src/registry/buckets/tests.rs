@@ -1,6 +1,6 @@
 //! Which bounds come of which fields, and which fields are refused.
 
-use super::{bounds, certain_count, reference};
+use super::{FirstBucketParams, bounds, certain_count, reference};
 use crate::metric::{BucketParams, Rejection};
 
 const MAX: usize = 1024;
@@ -170,4 +170,16 @@ fn a_certain_count_is_that_of_the_bounds() {
     for fields in [none(), BucketParams { min: 1.0, max: 9.0, count: 1024, ..none() }] {
         assert!(certain_count(&fields, MAX).is_some(), "{fields:?}");
     }
+}
+
+#[test]
+fn fields_without_a_say_make_no_difference() {
+    let range = BucketParams { min: 1.0, max: 9.0, count: 10, ..none() };
+    let first = FirstBucketParams::new(&range);
+    assert!(first.same_as(&BucketParams { width: 3.0, factor: 2.0, start: 1.0, ..range }));
+    assert!(!first.same_as(&BucketParams { max: 8.0, ..range }));
+    let list = FirstBucketParams::new(&BucketParams { custom: &[1.0, 2.0], ..none() });
+    assert!(list.same_as(&BucketParams { custom: &[1.0, 2.0], count: 7, ..none() }));
+    assert!(!list.same_as(&BucketParams { custom: &[1.0, 3.0], ..none() }));
+    assert!(!list.same_as(&none()));
 }
