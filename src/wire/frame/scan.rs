@@ -97,12 +97,12 @@ impl OpenObject {
         stop
     }
 
-    /// Looks how an object begins. Behind a `{` a message has a string. Anything else is read byte by byte, so that a
+    /// Looks how an object begins. Behind a `{` a message has a key. Anything else is read byte by byte, so that a
     /// flood of objects of a few bytes does not have a block looked at for each of them.
     #[inline]
     fn begin(&mut self, bytes: &[u8], from: usize, pos: &mut usize) -> Option<Stop> {
         self.state = ScanState::Plain;
-        if bytes.get(*pos) == Some(&b'"') {
+        if matches!(bytes.get(*pos..*pos + 2), Some([b'"', first]) if *first != b'"') {
             return None;
         }
         let end = bytes.len().min(*pos + block::SIZE);

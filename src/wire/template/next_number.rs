@@ -12,9 +12,9 @@ pub(super) const NEEDLE: &[u8; 8] = b"\"value\":";
 /// No message that counts is shorter: `{"name":"a","op":"inc"}` has three more.
 const MESSAGE_BYTES_MIN: usize = 20;
 
-/// Of the distance to the needle so much has to be passed before another object is told of it: of a thousand bytes a
-/// quarter.
-const DISTANCE_SHARE: usize = 4;
+/// Of the distance to the needle so much has to be passed before another object is told of it: of a thousand bytes
+/// half.
+const DISTANCE_SHARE: usize = 2;
 
 /// Where the next number of a read may be. It is kept from message to message, so that no byte of a read is
 /// searched more than once, however many messages begin before it.
