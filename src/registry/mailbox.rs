@@ -41,8 +41,8 @@ struct Mailbox {
     requests: Mutex<Vec<Request>>,
 }
 
-/// The mailboxes of all owners, and their replies. They are bounded by the number of cells and families,
-/// since there is at most one request for each.
+/// The mailboxes of all owners, and their replies. There is at most one request for each cell, and one for each
+/// family that was removed since its owner looked last, which it does between any two batches.
 #[derive(Debug)]
 pub struct Mailboxes {
     mailboxes: Vec<CachePadded<Mailbox>>,

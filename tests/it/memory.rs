@@ -155,6 +155,9 @@ fn the_bound_holds_with_several_workers() {
     assert!(page.rejected("memory_limit") > 0 && accounted <= MAX, "{accounted} of {MAX}");
     let grown = resident::bytes(&server).saturating_sub(before);
     assert!(grown < MAX + MAX / 10 + SLACK_BYTES, "{grown} of {MAX}");
+    // The first series got in, so none of its samples is refused, whichever worker they came to.
+    let first = page.text.lines().find(|line| line.contains("label_0=\"0-0-"));
+    assert!(first.is_some_and(|line| line.ends_with(" 4")), "{first:?}");
 }
 
 /// Series of other sizes each time: their memory is used again, and given back.
