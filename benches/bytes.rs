@@ -127,14 +127,7 @@ impl Worker {
     /// A worker that knows the series of the good messages and a histogram of 1,024 bounds, so that there is no
     /// room for another of them.
     fn new() -> Self {
-        let limits = SeriesLimits {
-            buckets_max: 1024,
-            lines_max: 2000,
-            name_lines_max: 2000,
-            memory_max_bytes: 1 << 30,
-            mixed_label_sets: false,
-            workers: 1,
-        };
+        let limits = SeriesLimits::unlimited(1).with_buckets_max(1024).with_lines_max(2000);
         let registry = Arc::new(Registry::new(limits, |_| false));
         let local_registry = LocalRegistry::new(0, registry, Arc::new(Mailboxes::new(1)));
         let stats: Stats = [CachePadded::default()].into_iter().collect();

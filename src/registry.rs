@@ -62,8 +62,8 @@ impl Registry {
             limits,
             hasher: RandomState::new(),
             index: Mutex::new(SegmentedTable::default()),
-            names: Names::new(is_reserved, limits.mixed_label_sets),
-            usage: Usage::new(limits.workers),
+            names: Names::new(is_reserved, limits.mixed_label_sets()),
+            usage: Usage::new(limits.workers()),
             new_cells: Mutex::default(),
         }
     }
@@ -104,7 +104,7 @@ impl Registry {
 
     /// Whether no series more would get in for want of memory.
     pub fn memory_is_full(&self) -> bool {
-        self.usage.committed_bytes() >= self.limits.memory_max_bytes
+        self.usage.committed_bytes() >= self.limits.memory_max_bytes()
     }
 
     /// Lines that all series take on the page.

@@ -1,4 +1,4 @@
-//! A registry whose bounds are out of reach, and the local registry of its one worker.
+//! A registry without bounds of its size, and the local registry of its one worker.
 
 use std::sync::Arc;
 
@@ -8,15 +8,7 @@ use metrics_server::testing::registry::{Registry, SeriesLimits};
 
 /// An empty registry.
 pub(crate) fn registry() -> Arc<Registry> {
-    let bounds = SeriesLimits {
-        workers: 1,
-        buckets_max: 1024,
-        lines_max: 10_000_000,
-        name_lines_max: 10_000_000,
-        memory_max_bytes: 1 << 34,
-        mixed_label_sets: false,
-    };
-    Arc::new(Registry::new(bounds, |_| false))
+    Arc::new(Registry::new(SeriesLimits::unlimited(1).with_buckets_max(1024), |_| false))
 }
 
 /// The local registry of its only worker.

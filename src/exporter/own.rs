@@ -134,9 +134,9 @@ impl OwnPage {
 
     fn registry(&mut self, registry: &Registry) {
         self.one(OwnFamily::ExposedLines, registry.lines());
-        self.one(OwnFamily::ExposedLinesLimit, registry.limits().lines_max);
+        self.one(OwnFamily::ExposedLinesLimit, registry.limits().lines_max());
         self.one(OwnFamily::Memory, registry.bytes());
-        self.one(OwnFamily::MemoryLimit, registry.limits().memory_max_bytes);
+        self.one(OwnFamily::MemoryLimit, registry.limits().memory_max_bytes());
     }
 
     fn expiry(&mut self, totals: &ExpiryTotals) {

@@ -62,17 +62,17 @@ impl Registry {
     fn check_room_for_bounds(&self, spec: &SeriesSpec<'_>) -> Result<(), Rejection> {
         let limits = &self.limits;
         let certain = match spec.kind {
-            Kind::Histogram => buckets::certain_count(&spec.buckets, limits.buckets_max),
+            Kind::Histogram => buckets::certain_count(&spec.buckets, limits.buckets_max()),
             Kind::Counter | Kind::Gauge => None,
         };
         let Some(bounds) = certain else { return Ok(()) };
         let lines = bounds as u64 + 3; // +Inf, _sum, _count
         let words = cell::words(spec.kind, bounds) as u64;
-        if self.lines() + lines > limits.lines_max {
+        if self.lines() + lines > limits.lines_max() {
             Err(Rejection::LinesLimit)
-        } else if lines > limits.name_lines_max {
+        } else if lines > limits.name_lines_max() {
             Err(Rejection::NameLinesLimit)
-        } else if self.bytes() + words * size_of::<u64>() as u64 > limits.memory_max_bytes {
+        } else if self.bytes() + words * size_of::<u64>() as u64 > limits.memory_max_bytes() {
             Err(Rejection::MemoryLimit)
         } else {
             Ok(())
@@ -82,7 +82,7 @@ impl Registry {
     /// The upper bounds of a new family.
     fn bounds(&self, spec: &SeriesSpec<'_>) -> Result<Vec<f64>, Rejection> {
         match spec.kind {
-            Kind::Histogram => buckets::bounds(&spec.buckets, self.limits.buckets_max),
+            Kind::Histogram => buckets::bounds(&spec.buckets, self.limits.buckets_max()),
             Kind::Counter | Kind::Gauge => Ok(Vec::new()),
         }
     }

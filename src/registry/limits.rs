@@ -14,17 +14,85 @@ use crate::sync::{AtomicU64, Ordering};
 #[derive(Clone, Copy, Debug)]
 pub struct SeriesLimits {
     /// Workers, each of which may have a cell in every series.
-    pub workers: usize,
+    workers: usize,
     /// Finite upper bounds of one histogram.
-    pub buckets_max: usize,
+    buckets_max: usize,
     /// Lines of the page for all series; a histogram takes one per bucket and two more.
-    pub lines_max: u64,
+    lines_max: u64,
     /// Lines of the page for the series of one name.
-    pub name_lines_max: u64,
+    name_lines_max: u64,
     /// Bytes of label text, cells, tables and message templates.
-    pub memory_max_bytes: u64,
+    memory_max_bytes: u64,
     /// Whether the series of one name may have different label names.
-    pub mixed_label_sets: bool,
+    mixed_label_sets: bool,
+}
+
+impl SeriesLimits {
+    /// No limits yet for so many workers; the series of one name must have the same label names.
+    pub fn unlimited(workers: usize) -> Self {
+        Self {
+            workers,
+            buckets_max: usize::MAX,
+            lines_max: u64::MAX,
+            name_lines_max: u64::MAX,
+            memory_max_bytes: u64::MAX,
+            mixed_label_sets: false,
+        }
+    }
+
+    /// With at most so many finite upper bounds in a histogram.
+    #[must_use]
+    pub fn with_buckets_max(self, buckets_max: usize) -> Self {
+        Self { buckets_max, ..self }
+    }
+
+    /// With at most so many lines on the page.
+    #[must_use]
+    pub fn with_lines_max(self, lines_max: u64) -> Self {
+        Self { lines_max, ..self }
+    }
+
+    /// With at most so many lines on the page under one name.
+    #[must_use]
+    pub fn with_name_lines_max(self, name_lines_max: u64) -> Self {
+        Self { name_lines_max, ..self }
+    }
+
+    /// With at most so many bytes of memory.
+    #[must_use]
+    pub fn with_memory_max_bytes(self, memory_max_bytes: u64) -> Self {
+        Self { memory_max_bytes, ..self }
+    }
+
+    /// With different label names in the series of one name, or without.
+    #[must_use]
+    pub fn with_mixed_label_sets(self, mixed_label_sets: bool) -> Self {
+        Self { mixed_label_sets, ..self }
+    }
+
+    pub(super) fn workers(&self) -> usize {
+        self.workers
+    }
+
+    pub(super) fn buckets_max(&self) -> usize {
+        self.buckets_max
+    }
+
+    pub(crate) fn lines_max(&self) -> u64 {
+        self.lines_max
+    }
+
+    pub(super) fn name_lines_max(&self) -> u64 {
+        self.name_lines_max
+    }
+
+    pub(crate) fn memory_max_bytes(&self) -> u64 {
+        self.memory_max_bytes
+    }
+
+    pub(super) fn mixed_label_sets(&self) -> bool {
+        self.mixed_label_sets
+    }
 }
 
 /// What the allocator adds to a block: its size, and up to 15 bytes so that the next one is aligned.

@@ -87,7 +87,7 @@ impl LocalRegistry {
     /// Whether the bucket fields of a sample that was counted in this cell, a histogram's, ask for other
     /// bounds than the histogram has.
     pub fn ignores_buckets(&self, cell: CellHandle, asked: &BucketParams<'_>) -> bool {
-        self.cells.family(cell).ignores_buckets(asked, self.registry.limits().buckets_max)
+        self.cells.family(cell).ignores_buckets(asked, self.registry.limits().buckets_max())
     }
 
     /// Reads what [`Self::count_in`] will need, so that it is in the processor's cache by then. The cell may

@@ -55,12 +55,10 @@ impl Common {
 }
 
 fn series_limits(config: &LimitsConfig, workers: usize) -> SeriesLimits {
-    SeriesLimits {
-        workers,
-        buckets_max: config.buckets_max,
-        lines_max: config.lines_max,
-        name_lines_max: config.name_lines_max,
-        memory_max_bytes: config.memory_max_bytes as u64,
-        mixed_label_sets: config.mixed_label_sets,
-    }
+    SeriesLimits::unlimited(workers)
+        .with_buckets_max(config.buckets_max)
+        .with_lines_max(config.lines_max)
+        .with_name_lines_max(config.name_lines_max)
+        .with_memory_max_bytes(config.memory_max_bytes as u64)
+        .with_mixed_label_sets(config.mixed_label_sets)
 }

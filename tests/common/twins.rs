@@ -126,14 +126,10 @@ impl Wire {
 
 impl Twin {
     fn new(templates_bytes: usize) -> Self {
-        let bounds = SeriesLimits {
-            workers: 1,
-            buckets_max: 50,
-            lines_max: 4_000,
-            name_lines_max: 1_000,
-            memory_max_bytes: 1 << 30, // templates are charged to it, so it must not be reached
-            mixed_label_sets: false,
-        };
+        let bounds = SeriesLimits::unlimited(1)
+            .with_buckets_max(50)
+            .with_lines_max(4_000)
+            .with_name_lines_max(1_000);
         let registry = Arc::new(Registry::new(bounds, stats::is_reserved));
         let mailboxes = Arc::new(Mailboxes::new(1));
         let stats: Stats = std::iter::once(WorkerStats::default()).map(Into::into).collect();

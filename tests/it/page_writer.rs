@@ -25,14 +25,7 @@ struct OneWorker {
 
 impl OneWorker {
     fn new() -> Self {
-        let bounds = SeriesLimits {
-            workers: 1,
-            buckets_max: 100,
-            lines_max: 1 << 20,
-            name_lines_max: 1 << 20,
-            memory_max_bytes: 1 << 30,
-            mixed_label_sets: false,
-        };
+        let bounds = SeriesLimits::unlimited(1).with_buckets_max(100);
         let registry = Arc::new(Registry::new(bounds, |_| false));
         let mailboxes = Arc::new(Mailboxes::new(1));
         Self {
