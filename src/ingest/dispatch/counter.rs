@@ -116,8 +116,9 @@ impl SampleCounter {
         listener: usize,
         Parsed { op_type, mut coercions, result }: Parsed<'_>,
     ) -> Result<Option<Counted>, Rejection> {
-        let counted = result.and_then(|sample| {
-            let cell = self.count(&sample, listener)?;
+        // By reference: a sample is too large to be moved for nothing.
+        let counted = result.as_ref().map_err(|&reason| reason).and_then(|sample| {
+            let cell = self.count(sample, listener)?;
             let is_ignored = |cell| self.local_registry.ignores_buckets(cell, &sample.buckets);
             if sample.op == Op::Obs && cell.is_some_and(is_ignored) {
                 coercions.insert(Coercion::BucketsIgnored);

@@ -35,10 +35,10 @@ pub(super) fn collect<'a>(tape: &[Node<'a>], object: usize, found: &mut Vec<Sent
 /// Sorts the labels by name, and keeps of each name the last that is not null.
 pub(super) fn settle(found: &mut Vec<SentLabel<'_>>) {
     // Many programs send labels in this order and each once; then there is nothing to do.
-    if found.is_sorted_by(|a, b| a.name < b.name) {
+    let Some(first) = found.windows(2).position(|pair| pair[0].name >= pair[1].name) else {
         return;
-    }
-    found.sort_unstable_by(|a, b| a.name.cmp(b.name).then(a.at.cmp(&b.at)));
+    };
+    sort(found, first + 1);
     found.dedup_by(|later, kept| {
         let same = later.name == kept.name;
         if same && !matches!(later.value, Node::Static(StaticNode::Null)) {
@@ -46,6 +46,22 @@ pub(super) fn settle(found: &mut Vec<SentLabel<'_>>) {
         }
         same
     });
+}
+
+/// Sorts labels of which the first `sorted` are in order. Those with one name stay in the order of the tape.
+fn sort(found: &mut [SentLabel<'_>], sorted: usize) {
+    /// Up to so many labels are put in their places one after the other: that moves more labels than the
+    /// standard library's sort does, and compares fewer names.
+    const FEW: usize = 16;
+    if found.len() > FEW {
+        found.sort_unstable_by(|a, b| a.name.cmp(b.name).then(a.at.cmp(&b.at)));
+        return;
+    }
+    for index in sorted..found.len() {
+        let name = found[index].name;
+        let place = found[..index].partition_point(|label| label.name <= name);
+        found[place..=index].rotate_right(1);
+    }
 }
 
 /// Whether the value of one of the labels is a number.
@@ -97,5 +113,43 @@ fn literal(value: StaticNode) -> &'static str {
         StaticNode::Bool(true) => "true",
         StaticNode::Bool(false) => "false",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+
+    #[test]
+    fn of_each_name_the_last_label_that_is_not_null_is_kept() {
+        for count in 0..40 {
+            for step in [1, 5, 7, 11] {
+                let sent: Vec<_> = (0..count).map(|at| label(at, NAMES[at * step % 12])).collect();
+                let expected: Vec<_> =
+                    NAMES.iter().filter_map(|name| last_of_name(&sent, name)).collect();
+                let mut found = sent.clone();
+                settle(&mut found);
+                assert_eq!(
+                    format!("{found:?}"),
+                    format!("{expected:?}"),
+                    "{count} labels in steps of {step}"
+                );
+            }
+        }
+    }
+
+    /// Each third is null.
+    fn label(at: usize, name: &'static str) -> SentLabel<'static> {
+        let value = if at.is_multiple_of(3) { StaticNode::Null } else { StaticNode::Bool(true) };
+        SentLabel { name, value: Node::Static(value), at }
+    }
+
+    fn last_of_name<'a>(sent: &[SentLabel<'a>], name: &str) -> Option<SentLabel<'a>> {
+        let is_null = |label: &SentLabel<'_>| label.value == Node::Static(StaticNode::Null);
+        let mut of_name = sent.iter().copied().filter(|label| label.name == name);
+        let first = of_name.next()?;
+        Some(of_name.fold(first, |kept, later| if is_null(&later) { kept } else { later }))
     }
 }
