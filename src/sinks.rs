@@ -107,6 +107,11 @@ pub trait Sink: Send + fmt::Debug {
     /// What its batches may hold.
     fn limits(&self) -> BatchLimits;
 
+    /// The longest random wait before a batch is sent again. The wait that a far end asks for is added to it.
+    fn longest_wait(&self) -> Duration {
+        backoff::LONGEST
+    }
+
     /// Sends the rows, which are in order. If the outcome is [`Outcome::Rows`], pushes one result for each row. May
     /// wait as long as the far end is given; returns early once the function of [`Sink::cancel`] was called.
     fn deliver(

@@ -65,7 +65,7 @@ impl BatchSender {
     fn settle(&mut self, batch: Batch) -> Vec<Block> {
         let origin = batch.origin;
         let mut parts = VecDeque::from([batch.rows]);
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::up_to(self.sink.longest_wait());
         while let Some(mut part) = parts.pop_front() {
             if self.queue.is_over() {
                 parts.push_front(part);

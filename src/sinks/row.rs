@@ -47,8 +47,6 @@ pub struct Row<'a> {
     buckets: &'a str,
     /// The message's own time in RFC 3339; empty if it has no valid one.
     timestamp: &'a str,
-    /// The name and the labels, joined without separators.
-    series: &'a str,
     encoded: &'a [u8],
 }
 
@@ -61,15 +59,13 @@ impl<'a> Row<'a> {
         let lengths_bytes =
             labels.checked_mul(2)?.checked_add(TEXTS_WITHOUT_LABELS)?.checked_mul(4)?;
         let (lengths, texts) = body.split_at_checked(lengths_bytes)?;
-        let all_texts = std::str::from_utf8(texts).ok()?;
-        let mut texts = Texts { lengths, rest: all_texts };
+        let mut texts = Texts { lengths, rest: std::str::from_utf8(texts).ok()? };
         let name = texts.next()?;
         let label_texts =
             Texts { lengths: &texts.lengths[..labels * LABEL_LENGTHS_BYTES], ..texts };
         for _ in 0..labels * 2 {
             texts.next()?;
         }
-        let series_bytes = all_texts.len() - texts.rest.len();
         let row = Self {
             time_ns: u64::from_le_bytes(array(&head[TIME])),
             seq: u64::from_le_bytes(array(&head[SEQ])),
@@ -81,7 +77,6 @@ impl<'a> Row<'a> {
             index: texts.next()?,
             buckets: texts.next()?,
             timestamp: texts.next()?,
-            series: &all_texts[..series_bytes],
             encoded,
         };
         texts.rest.is_empty().then_some((row, rest))
@@ -91,11 +86,6 @@ impl<'a> Row<'a> {
     /// each name once.
     pub fn labels(&self) -> RowLabels<'a> {
         self.labels.clone()
-    }
-
-    /// A text that is the same for all rows of one series. Two series seldom share it.
-    pub fn series(&self) -> &'a str {
-        self.series
     }
 
     /// The bytes that this row was read from.
@@ -174,7 +164,6 @@ pub(crate) mod tests {
         let labels: Vec<_> = row.labels().map(|label| (label.name, label.value)).collect();
         assert_eq!(labels, [("a", "1"), ("b", "2"), ("c", "é")]);
         assert_eq!(row.labels().len(), 3);
-        assert_eq!(row.series(), "nämea1b2cé");
         assert_eq!(row.encoded(), &bytes[..length]);
     }
 

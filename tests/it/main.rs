@@ -34,6 +34,8 @@ mod readme;
 mod real;
 mod remote;
 mod remote_network;
+mod remote_order;
+mod remote_outage;
 mod scrape;
 mod scylla;
 mod shutdown_uid;

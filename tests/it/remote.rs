@@ -1,6 +1,6 @@
 //! `-remote`: what goes to the far end, and what happens when there is none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
 
 use crate::common::server::temp_dir;
@@ -313,37 +313,6 @@ fn a_row_that_no_datagram_holds_is_rejected_and_the_others_go() {
     let page = books_close(&server);
     assert_eq!(page.own(r#"sink_rows_rejected_total{reason="too_long",sink="remote"}"#), 1);
     assert_eq!(forwarded(&page), BTreeMap::from([(r#"{type="inc"}"#.to_owned(), 2)]));
-}
-
-#[test]
-fn several_ports_share_the_load_and_each_series_keeps_to_one() {
-    let far_end = FarEnd::new();
-    let server =
-        router(&far_end.address, &["-remote-sockets", "4", "-remote-datagram-bytes", "400"]);
-    let (series, values) = (40, 25);
-    let mut client = server.connect("ms.sock");
-    for value in 1..=values {
-        let message =
-            |n| format!(r#"{{"name":"g","op":"set","labels":{{"n":"{n}"}},"value":{value}}}"#);
-        client.send((0..series).map(message).collect::<String>().as_bytes());
-    }
-    let mut ports = BTreeMap::<String, BTreeSet<u16>>::new();
-    let mut came = BTreeMap::<String, Vec<i64>>::new();
-    for (text, from) in far_end.datagrams(series * usize::try_from(values).unwrap()) {
-        assert!(text.len() <= 400);
-        for line in text.lines() {
-            let row: Value = serde_json::from_str(line).unwrap();
-            let name = row["labels"]["n"].to_string();
-            ports.entry(name.clone()).or_default().insert(from.port());
-            came.entry(name).or_default().push(row["value"].as_i64().unwrap());
-        }
-    }
-    assert_eq!(came.len(), series);
-    let in_order: Vec<i64> = (1..=values).collect();
-    assert!(came.values().all(|values| *values == in_order), "{came:?}");
-    assert!(ports.values().all(|ports| ports.len() == 1), "{ports:?}");
-    let all: BTreeSet<_> = ports.into_values().flatten().collect();
-    assert_eq!(all.len(), 4);
 }
 
 #[test]
