@@ -5,7 +5,7 @@ SHELL := bash
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run deps check fmt lint test services services-stop test-services doc model bench bench-quick bench-instructions bench-bytes abuse load fuzz clean
+.PHONY: help run deps check fmt lint test services services-stop test-services doc model bench bench-quick bench-instructions bench-bytes abuse load faults faults-planted fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ fmt: ## Check the format
 	cargo fmt --all -- --check
 
 lint: ## Run clippy; a warning is an error
-	cargo clippy --workspace --all-targets --features services --locked -- -D warnings
+	cargo clippy --workspace --all-targets --features services,faults --locked -- -D warnings
 
 # Most tests wait for a server that they have started: three for each core keep it busy.
 test: deps model ## Install what the tests need, then run them all
@@ -72,6 +72,15 @@ abuse: ## Attack the HTTP port for three minutes, scraping meanwhile, and weigh 
 
 load: ## Start a server, load it for 10 s and close the books
 	tests/load.sh
+
+# Rows by their names: make faults ROWS='F2 F9'. With all of them the table is written.
+ROWS ?=
+
+faults: ## Put the server through the fault table, close the books after each row, and write docs/operating.md (20 minutes at most)
+	cargo test --locked --features faults --test faults -- $(if $(ROWS),$(ROWS),--write)
+
+faults-planted: ## Run each row of the fault table against a server that does something wrong on purpose: the row must fail
+	cargo test --locked --features faults --test faults -- --planted $(ROWS)
 
 fuzz: ## Fuzz every target for 60 s (needs a nightly compiler and cargo-fuzz)
 	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo 'missing: rustup toolchain install nightly && cargo install --locked cargo-fuzz' >&2; exit 1; }

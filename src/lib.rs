@@ -44,7 +44,7 @@
 //!    http        connections; `exporter` makes what it sends, through the trait `http::pages::Pages`
 //! 1  wire, registry, sys, sinks
 //! 0  metric, config, control, stats, clock, logger, text, pem, segmented_table, index_table, capacity,
-//!    sync
+//!    sync, planted
 //! ```
 //!
 //! # Invariants
@@ -70,6 +70,7 @@ mod ingest;
 mod logger;
 mod metric;
 mod pem;
+mod planted;
 mod program;
 mod registry;
 mod segmented_table;

@@ -64,6 +64,10 @@ pub mod metric {
     };
 }
 
+pub mod planted {
+    pub use crate::planted::Fault;
+}
+
 pub mod registry {
     pub use crate::registry::{Registry, SeriesLimits};
 

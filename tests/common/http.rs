@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use flate2::read::GzDecoder;
 use socket2::{Domain, Socket, Type};
 
-use super::wait::DEADLINE;
+use super::wait::deadline;
 
 /// One answer, its body with chunks joined but not decompressed.
 #[derive(Debug)]
@@ -87,8 +87,8 @@ pub(crate) fn raw(port: u16, request: &[u8]) -> io::Result<Vec<u8>> {
 
 /// [`raw`] over a connection that stands.
 pub(crate) fn exchange(mut stream: TcpStream, request: &[u8]) -> io::Result<Vec<u8>> {
-    stream.set_read_timeout(Some(DEADLINE))?;
-    stream.set_write_timeout(Some(DEADLINE))?;
+    stream.set_read_timeout(Some(deadline()))?;
+    stream.set_write_timeout(Some(deadline()))?;
     let written = stream.write_all(request);
     let mut answer = Vec::new();
     let read = stream.read_to_end(&mut answer);

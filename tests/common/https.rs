@@ -13,7 +13,7 @@ use rustls::{
 
 use super::authority::{Authority, Identity};
 use super::http::{self, Reply};
-use super::wait::DEADLINE;
+use super::wait::deadline;
 
 /// Speaks TLS with a server on 127.0.0.1.
 #[derive(Clone)]
@@ -57,8 +57,8 @@ impl HttpsClient {
     /// `GET path` with these headers. The error is that of the handshake, if it fails on either side.
     pub(crate) fn get(&self, port: u16, path: &str, headers: &[(&str, &str)]) -> io::Result<Reply> {
         let socket = TcpStream::connect(("127.0.0.1", port))?;
-        socket.set_read_timeout(Some(DEADLINE))?;
-        socket.set_write_timeout(Some(DEADLINE))?;
+        socket.set_read_timeout(Some(deadline()))?;
+        socket.set_write_timeout(Some(deadline()))?;
         let name = ServerName::try_from("127.0.0.1").expect("an address");
         let tls = ClientConnection::new(Arc::clone(&self.0), name).map_err(io::Error::other)?;
         let mut stream = StreamOwned::new(tls, socket);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use super::wait::DEADLINE;
+use super::wait::deadline;
 
 /// Lines so far, and whether there will be no more.
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ impl Log {
             if state.1 {
                 return None;
             }
-            let left = DEADLINE.saturating_sub(start.elapsed());
+            let left = deadline().saturating_sub(start.elapsed());
             assert!(
                 !left.is_zero(),
                 "waited in vain for a line of the log:\n{}",

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::wait::DEADLINE;
+use super::wait::deadline;
 
 /// What the test has sent to one server.
 #[derive(Debug, Default)]
@@ -56,8 +56,8 @@ impl Client {
             None => UnixStream::connect(path)?,
         };
         // A server that stops reading must fail the test, not hang it.
-        stream.set_write_timeout(Some(DEADLINE))?;
-        stream.set_read_timeout(Some(DEADLINE))?;
+        stream.set_write_timeout(Some(deadline()))?;
+        stream.set_read_timeout(Some(deadline()))?;
         sent.unix_open.fetch_add(1, Ordering::Relaxed);
         Ok(Self { stream, sent: Arc::clone(sent) })
     }

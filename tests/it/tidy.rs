@@ -27,6 +27,7 @@ const FLOORS: &[&[&str]] = &[
         "logger",
         "text",
         "pem",
+        "planted",
         "segmented_table",
         "index_table",
         "sync",

@@ -10,6 +10,7 @@ use crate::ingest::Handler;
 use crate::ingest::turn::Turn;
 use crate::ingest::udp::Look;
 use crate::ingest::unix::FIRST_CONNECTION;
+use crate::planted::{self, Fault};
 
 /// How long a listener rests that could not accept for want of descriptors, and how often: within this second
 /// the other workers' connections are closed too, and their descriptors free.
@@ -28,8 +29,10 @@ impl<H: Handler> Worker<H> {
         for token in open.into_iter().chain(listeners) {
             self.ready.push(token);
         }
-        self.drain_udp()?;
-        self.drain_ready();
+        if !planted::is(Fault::StopsWithoutDrain) {
+            self.drain_udp()?;
+            self.drain_ready();
+        }
         self.barrier.wait(); // nobody hands a connection over any more
         self.take_over(clock::now_ns());
         self.drain_ready();

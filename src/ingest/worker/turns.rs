@@ -10,6 +10,7 @@ use crate::ingest::Handler;
 use crate::ingest::turn::Turn;
 use crate::ingest::udp::Look;
 use crate::ingest::unix::FIRST_CONNECTION;
+use crate::planted::{self, Fault};
 
 /// A UDP socket that was left unread for so long while the worker was busy is looked at whatever the poll said:
 /// the poll tells of 256 sources at a time, and UDP may stand behind thousands of connections.
@@ -74,6 +75,9 @@ impl<H: Handler> Worker<H> {
 
     /// Lists the listeners that could not accept as ready, to try again.
     pub(super) fn end_rest(&mut self) {
+        if planted::is(Fault::StarvedForEver) {
+            return;
+        }
         self.starved.drain(..).for_each(|token| self.ready.push(token));
     }
 

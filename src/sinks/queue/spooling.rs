@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::MutexGuard;
 
 use super::{Disk, QueueState, QueuedBlock, SinkQueue, Stage};
+use crate::planted::{self, Fault};
 use crate::sinks::DropReason;
 use crate::sinks::block::Block;
 use crate::sinks::spill::{Segment, SegmentPosition, SegmentWriter};
@@ -93,7 +94,9 @@ impl SinkQueue {
     /// Drops rows that could not be written, and lets the disk rest.
     fn cannot_spill(&self, state: &mut QueueState, error: &io::Error, rows: u64) {
         state.disk = Disk::RestsUntil(Instant::now() + DISK_REST);
-        self.counters.drop_rows(DropReason::QueueFull, rows);
+        if !planted::is(Fault::FullDiskUncounted) {
+            self.counters.drop_rows(DropReason::QueueFull, rows);
+        }
         // Logged the 1st, 2nd, 4th, 8th time, and so on.
         if self.counters.spill_errors.fetch_add(1, Relaxed).is_power_of_two() {
             log::warn!(

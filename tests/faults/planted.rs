@@ -1,0 +1,37 @@
+//! Runs rows against servers that do something wrong on purpose: each row must fail.
+
+use std::process::Command;
+use std::time::Instant;
+
+use crate::row::Row;
+
+/// What holds is there within seconds, so a row that must fail waits no longer.
+const DEADLINE_SECONDS: &str = "20";
+/// A row that neither holds nor fails in so many seconds hangs.
+const ROW_SECONDS_MAX: &str = "300";
+
+/// Whether each of the rows fails. Each is a process of its own, from which its servers inherit what is planted.
+pub(crate) fn all_are_noticed(rows: &[&Row]) -> bool {
+    let mut all = true;
+    for row in rows {
+        let began = Instant::now();
+        let output = Command::new("timeout")
+            .args(["-s", "KILL", ROW_SECONDS_MAX])
+            .arg(std::env::current_exe().unwrap())
+            .arg(row.name)
+            .env("METRICS_SERVER_PLANTED", format!("{:?}", row.planted))
+            .env("METRICS_SERVER_TEST_DEADLINE_SECONDS", DEADLINE_SECONDS)
+            .output()
+            .expect("timeout, of coreutils");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let complaint = text.lines().skip_while(|line| !line.contains(" failed after "));
+        let complaint: Vec<&str> = complaint.take(3).collect();
+        let noticed = output.status.code() == Some(1) && !complaint.is_empty();
+        let verdict = if noticed { "notices" } else { "DOES NOT NOTICE" };
+        let seconds = began.elapsed().as_secs();
+        println!("{} {verdict} {:?} ({seconds} s)", row.name, row.planted);
+        println!("    {:.400}", if noticed { complaint.join(" ") } else { text.into_owned() });
+        all &= noticed;
+    }
+    all
+}
