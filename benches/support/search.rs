@@ -6,8 +6,10 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use crate::callgrind;
+use crate::cost::{RATIO_MAX, READ_BYTES, per_byte};
 use crate::inputs::GOOD;
-use crate::{RATIO_MAX, READ_BYTES, Worker, callgrind, per_byte};
+use crate::worker::StreamWorker;
 
 /// Patterns are made of these, and of single bytes.
 const PARTS: [&[u8]; 26] = [
@@ -101,7 +103,7 @@ fn change(pattern: &[u8], random: &mut Random) -> Vec<u8> {
 /// The time for one read full of the pattern, in a new worker.
 fn time(pattern: &[u8]) -> Duration {
     let read = filled(pattern);
-    let mut worker = Worker::new();
+    let mut worker = StreamWorker::new();
     let one = |_| {
         let began = Instant::now();
         worker.send(&read);

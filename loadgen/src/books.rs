@@ -4,8 +4,8 @@
 
 use crate::mix::Kind;
 use crate::num::nearest;
-use crate::page::Page;
-use crate::pool::Tally;
+use crate::page::MetricsPage;
+use crate::pool::SentCounts;
 
 /// Where the messages went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +38,9 @@ pub(crate) struct Books {
     pub(crate) allow_rejected: bool,
 }
 
-/// The server's counters at one moment, or by how much they grew between two.
+/// What the server has counted at one moment, or by how much they grew between two.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Ledger {
+pub(crate) struct ServerCounters {
     /// Whether the server keeps books at all; without, only values are compared.
     pub(crate) kept: bool,
     /// Datagrams read.
@@ -73,7 +73,7 @@ pub(crate) struct Ledger {
 
 impl Books {
     /// Reads the counters from a page.
-    pub(crate) fn read(&self, page: &Page) -> Ledger {
+    pub(crate) fn read(&self, page: &MetricsPage) -> ServerCounters {
         let whole = |name: &str| exact(page, name);
         let op = |kind: Kind| {
             nearest(page.labelled("metrics_server_messages_accepted_total", "op", kind.op()))
@@ -82,7 +82,7 @@ impl Books {
             (0..self.families).map(|i| exact(page, &format!("{}{end}", kind.family(i)))).sum()
         };
         let reasons = page.own("metrics_server_messages_rejected_total");
-        Ledger {
+        ServerCounters {
             kept: page.has("metrics_server_messages_framed_total"),
             datagrams: whole("metrics_server_datagrams_received_total"),
             bytes: nearest(page.labelled(
@@ -105,14 +105,14 @@ impl Books {
     }
 
     /// What does not add up, as sentences; none: the books are closed.
-    pub(crate) fn differences(&self, sent: &Tally, grown: &Ledger) -> Vec<String> {
-        let mut check = Check(Vec::new());
+    pub(crate) fn differences(&self, sent: &SentCounts, grown: &ServerCounters) -> Vec<String> {
+        let mut differences = Differences(Vec::new());
         let mut complete = true;
         if grown.kept {
             let messages = match self.transport {
                 Transport::Udp => {
                     let all = grown.datagrams + grown.dropped;
-                    check.equal(
+                    differences.equal(
                         "datagrams sent",
                         sent.datagrams,
                         "read + dropped by the kernel",
@@ -122,23 +122,23 @@ impl Books {
                 }
                 Transport::Unix => i128::from(sent.messages),
             };
-            check.equal("messages in what was read", messages, "framed", grown.framed);
+            differences.equal("messages in what was read", messages, "framed", grown.framed);
             let judged = grown.accepted + grown.rejected;
-            check.equal("messages framed", grown.framed, "accepted + rejected", judged);
-            check.equal("bytes of garbage sent", 0, "found", grown.garbage);
+            differences.equal("messages framed", grown.framed, "accepted + rejected", judged);
+            differences.equal("bytes of garbage sent", 0, "found", grown.garbage);
             if !self.allow_rejected {
-                check.equal("messages expected to be refused", 0, "rejected", grown.rejected);
+                differences.equal("messages expected to be refused", 0, "rejected", grown.rejected);
             }
             complete = grown.dropped == 0 && grown.rejected == 0;
         }
         if complete {
-            values(sent, grown, &mut check);
+            values(sent, grown, &mut differences);
         }
-        check.0
+        differences.0
     }
 }
 
-impl Ledger {
+impl ServerCounters {
     /// By how much the counters grew since `before`.
     pub(crate) fn since(self, before: &Self) -> Self {
         let old =
@@ -167,23 +167,28 @@ impl Ledger {
 }
 
 /// With nothing lost and nothing refused, the page must have grown by exactly what was sent.
-fn values(sent: &Tally, grown: &Ledger, check: &mut Check) {
+fn values(sent: &SentCounts, grown: &ServerCounters, differences: &mut Differences) {
     if grown.kept {
-        check.equal("bytes sent", sent.bytes, "received", grown.bytes);
+        differences.equal("bytes sent", sent.bytes, "received", grown.bytes);
         for kind in Kind::ALL {
             let name = format!("messages of op {} sent", kind.op());
-            check.equal(&name, sent.of(kind), "accepted", grown.kinds[kind as usize]);
+            differences.equal(&name, sent.of(kind), "accepted", grown.kinds[kind as usize]);
         }
     }
-    check.equal("sum of increments sent", sent.increments, "growth of the counters", grown.counted);
+    differences.equal(
+        "sum of increments sent",
+        sent.increments,
+        "growth of the counters",
+        grown.counted,
+    );
     let observations = sent.of(Kind::Histogram);
-    check.equal("observations sent", observations, "growth of all _count", grown.observed);
+    differences.equal("observations sent", observations, "growth of all _count", grown.observed);
 }
 
-/// Collects sentences.
-struct Check(Vec<String>);
+/// The differences that were found, as sentences.
+struct Differences(Vec<String>);
 
-impl Check {
+impl Differences {
     fn equal(&mut self, left: &str, a: impl Into<i128>, right: &str, b: i128) {
         let a = a.into();
         if a != b {
@@ -193,7 +198,7 @@ impl Check {
 }
 
 /// The sum of a name's series where all are whole, as our counters are; otherwise the nearest integer.
-fn exact(page: &Page, name: &str) -> i128 {
+fn exact(page: &MetricsPage, name: &str) -> i128 {
     let total = page.total(name);
     i128::try_from(total.integers).unwrap_or(i128::MAX).saturating_add(nearest(total.others))
 }

@@ -13,7 +13,7 @@ pub(crate) fn of_this_thread() -> Option<Duration> {
 
 /// What a process' threads used so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Threads {
+pub(crate) struct CpuTimes {
     /// Of all threads.
     pub(crate) all: Duration,
     /// Of those that ingest: their names begin with `ingest`.
@@ -21,8 +21,8 @@ pub(crate) struct Threads {
 }
 
 /// The time of a process' living threads; none if there is no such process.
-pub(crate) fn of_process(pid: u32) -> Option<Threads> {
-    let mut sum = Threads::default();
+pub(crate) fn of_process(pid: u32) -> Option<CpuTimes> {
+    let mut sum = CpuTimes::default();
     for task in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
         let path = task.ok()?.path();
         // A thread may end while we look.

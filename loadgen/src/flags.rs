@@ -10,17 +10,17 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 
-use crate::mix::{Style, Weights};
+use crate::mix::{LineStyle, Weights};
 use crate::sys::MAX_BATCH;
 
 mod table;
 
-use table::FLAGS;
 pub(crate) use table::help;
+use table::{FLAGS, FlagSpec};
 
 /// Where to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum To {
+pub(crate) enum Destination {
     /// A UDP address.
     Udp(String),
     /// A unix stream socket's path.
@@ -31,11 +31,11 @@ pub(crate) enum To {
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "switches are what the command line has")]
 pub(crate) struct Options {
-    pub(crate) to: To,
+    pub(crate) to: Destination,
     pub(crate) http: Option<String>,
     pub(crate) pid: Option<u32>,
     pub(crate) series: usize,
-    pub(crate) style: Style,
+    pub(crate) style: LineStyle,
     pub(crate) weights: Weights,
     pub(crate) random: bool,
     pub(crate) per_datagram: usize,
@@ -79,7 +79,7 @@ pub(crate) enum Command {
 
 /// Reads the arguments after the program's name. Errors name the flag, the value and the cause.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command> {
-    let Some(values) = Values::collect(arguments)? else { return Ok(Command::Help) };
+    let Some(values) = FlagValues::collect(arguments)? else { return Ok(Command::Help) };
     if values.switch("version")? {
         return Ok(Command::Version);
     }
@@ -87,13 +87,13 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
 }
 
 /// The text of each flag, by name; defaults where nothing was given.
-struct Values(BTreeMap<&'static str, String>);
+struct FlagValues(BTreeMap<&'static str, String>);
 
-impl Values {
+impl FlagValues {
     /// None if help is asked for.
     fn collect(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Self>> {
         let mut values: BTreeMap<_, _> =
-            FLAGS.iter().map(|flag| (flag.0, flag.2.to_owned())).collect();
+            FLAGS.iter().map(|flag| (flag.name, flag.default.to_owned())).collect();
         let mut parser = lexopt::Parser::from_args(arguments);
         let mut words = parser.raw_args().context("arguments")?;
         while let Some(word) = words.next() {
@@ -109,7 +109,8 @@ impl Values {
             if name == "h" || name == "help" {
                 return Ok(None);
             }
-            let Some((name, takes, ..)) = FLAGS.iter().find(|known| known.0 == name) else {
+            let Some(FlagSpec { name, takes, .. }) = FLAGS.iter().find(|known| known.name == name)
+            else {
                 bail!("flag provided but not defined: -{name}");
             };
             if value.is_none() {
@@ -139,7 +140,7 @@ impl Values {
     }
 
     /// A number of things of which there must be one.
-    fn some(&self, name: &str) -> Result<usize> {
+    fn at_least_one(&self, name: &str) -> Result<usize> {
         match self.number(name)? {
             0 => Err(self.error(name, "must be 1 or more")),
             number => Ok(number),
@@ -147,7 +148,7 @@ impl Values {
     }
 
     /// A finite number of seconds or per second; none if it is 0.
-    fn amount(&self, name: &str) -> Result<Option<f64>> {
+    fn positive(&self, name: &str) -> Result<Option<f64>> {
         match self.number::<f64>(name)? {
             number if (0.0..1e12).contains(&number) => Ok(Some(number).filter(|n| *n > 0.0)),
             _ => Err(self.error(name, "must not be negative")),
@@ -159,7 +160,7 @@ impl Values {
     }
 
     /// One of two words; whether it is the second.
-    fn second(&self, name: &str, words: [&str; 2]) -> Result<bool> {
+    fn is_second(&self, name: &str, words: [&str; 2]) -> Result<bool> {
         let place = words.iter().position(|word| *word == self.text(name));
         place
             .map(|i| i == 1)
@@ -169,8 +170,8 @@ impl Values {
     fn options(&self) -> Result<Options> {
         let to = match (self.text("udp"), self.text("uds")) {
             ("", "") => bail!("nowhere to send: give -udp ADDR or -uds PATH"),
-            (address, "") => To::Udp(host(address)),
-            ("", path) => To::Unix(path.into()),
+            (address, "") => Destination::Udp(host(address)),
+            ("", path) => Destination::Unix(path.into()),
             _ => bail!("-udp and -uds exclude each other"),
         };
         let count = Some(self.number("count")?).filter(|count| *count > 0);
@@ -180,20 +181,20 @@ impl Values {
             to,
             http: Some(self.text("http")).filter(|text| !text.is_empty()).map(host),
             pid: Some(self.number("pid")?).filter(|pid| *pid > 0),
-            series: self.some("series")?,
+            series: self.at_least_one("series")?,
             style: self.style()?,
             weights,
-            random: self.second("order", ["sequential", "random"])?,
-            per_datagram: self.some("per-datagram")?,
-            ports: self.some("ports")?,
-            clients: self.some("clients")?,
+            random: self.is_second("order", ["sequential", "random"])?,
+            per_datagram: self.at_least_one("per-datagram")?,
+            ports: self.at_least_one("ports")?,
+            clients: self.at_least_one("clients")?,
             connect_each: self.switch("connect-each")?,
-            rate: self.amount("rate")?,
+            rate: self.positive("rate")?,
             time: self.time(count.is_some())?,
             count,
-            threads: self.some("threads")?,
+            threads: self.at_least_one("threads")?,
             gso: self.switch("gso")?,
-            batch: self.some("batch")?.min(MAX_BATCH),
+            batch: self.at_least_one("batch")?.min(MAX_BATCH),
             pin: self.pin()?,
             seed: self.number("seed")?,
             json: self.switch("json")?,
@@ -205,20 +206,20 @@ impl Values {
             rcvbuf: self.number("udp-rcvbuf")?,
             batch_wait: Duration::from_micros(self.number("batch-wait-us")?),
         };
-        options.agree()
+        options.refuse_contradictions()
     }
 
-    fn style(&self) -> Result<Style> {
-        Ok(Style {
-            short: self.second("line", ["http", "short"])?,
-            families: self.some("names")?,
+    fn style(&self) -> Result<LineStyle> {
+        Ok(LineStyle {
+            short: self.is_second("line", ["http", "short"])?,
+            families: self.at_least_one("names")?,
             label_bytes: self.number("label-bytes")?,
             unique: self.switch("unique")?,
         })
     }
 
     fn time(&self, counted: bool) -> Result<Duration> {
-        Ok(match self.amount("seconds")? {
+        Ok(match self.positive("seconds")? {
             Some(seconds) => Duration::from_secs_f64(seconds),
             None if counted => Duration::MAX,
             None => Duration::from_secs(10),
@@ -248,12 +249,12 @@ impl Values {
 
 impl Options {
     /// Refuses what does not go together.
-    fn agree(self) -> Result<Self> {
+    fn refuse_contradictions(self) -> Result<Self> {
         let (period, threads) = (self.weights.period(), self.threads);
         ensure!(self.series >= period, "-series must be {period} or more, so that -mix fits");
         ensure!(self.series >= threads, "-series must be {threads} or more: one for each thread");
         ensure!(!self.style.short || self.style.label_bytes == 0, "-label-bytes needs -line=http");
-        let udp = matches!(self.to, To::Udp(_));
+        let udp = matches!(self.to, Destination::Udp(_));
         ensure!(udp || !self.gso, "-gso needs -udp");
         ensure!(!udp || !self.connect_each, "-connect-each needs -uds");
         Ok(self)

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     }
     match run::run(&options) {
         Ok(report) => {
-            let status = u8::from(!report.good());
+            let status = u8::from(!report.is_ok());
             let text = if options.json { format!("{}\n", report.json()) } else { report.text() };
             say(&mut io::stdout(), &text, status)
         }

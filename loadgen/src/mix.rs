@@ -102,7 +102,7 @@ impl Weights {
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Style {
+pub(crate) struct LineStyle {
     /// One label, no help and no bounds, instead of the usual three or four labels.
     pub(crate) short: bool,
     /// How many families each kind has; series are spread over them.
@@ -115,11 +115,11 @@ pub(crate) struct Style {
 
 /// What [`line()`] wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct WrittenLine {
     /// What a counter was asked to grow by; 0 for the other kinds.
     pub(crate) increment: u64,
     /// Where in the output the serial number's 16 digits stand, in a unique line.
-    pub(crate) hole: Option<usize>,
+    pub(crate) placeholder: Option<usize>,
 }
 
 /// Digits that the serial number takes.
@@ -128,17 +128,17 @@ pub(crate) const SERIAL_DIGITS: usize = 16;
 /// Appends the message of one series, without a line end.
 pub(crate) fn line(
     out: &mut Vec<u8>,
-    style: Style,
+    style: LineStyle,
     kind: Kind,
     series: usize,
     rng: &mut Rng,
-) -> Line {
+) -> WrittenLine {
     let pick = if style.unique { rng.below(9999) as u64 + 1 } else { 1 };
     let name = kind.family(series % style.families);
     let mut text = format!(r#"{{"name":"{name}","#);
     labels(&mut text, style, kind, series);
     out.extend_from_slice(text.as_bytes());
-    let hole = style.unique.then(|| {
+    let placeholder = style.unique.then(|| {
         out.extend_from_slice(br#""x":"0000000000000000","#);
         out.len() - SERIAL_DIGITS - 2
     });
@@ -154,11 +154,11 @@ pub(crate) fn line(
     };
     // Writing to a Vec cannot fail.
     let _ = write!(out, r#""op":"{}","value":{value}{bounds}}}"#, kind.op());
-    Line { increment: if kind == Kind::Counter { pick } else { 0 }, hole }
+    WrittenLine { increment: if kind == Kind::Counter { pick } else { 0 }, placeholder }
 }
 
 /// Appends help and labels.
-fn labels(text: &mut String, style: Style, kind: Kind, series: usize) {
+fn labels(text: &mut String, style: LineStyle, kind: Kind, series: usize) {
     use std::fmt::Write as _;
     // Writing to a String cannot fail.
     if style.short {
@@ -177,11 +177,11 @@ fn labels(text: &mut String, style: Style, kind: Kind, series: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Rng, Style, Weights, line};
+    use super::{Kind, LineStyle, Rng, Weights, line};
 
-    const STYLE: Style = Style { short: false, families: 1, label_bytes: 0, unique: false };
+    const STYLE: LineStyle = LineStyle { short: false, families: 1, label_bytes: 0, unique: false };
 
-    fn text(style: Style, kind: Kind, series: usize) -> String {
+    fn text(style: LineStyle, kind: Kind, series: usize) -> String {
         let mut out = Vec::new();
         line(&mut out, style, kind, series, &mut Rng::new(1));
         String::from_utf8(out).unwrap()
@@ -207,7 +207,7 @@ mod tests {
     fn every_style_of_every_kind_is_json() {
         for kind in Kind::ALL {
             for (short, unique) in [(false, false), (false, true), (true, false), (true, true)] {
-                let style = Style { short, families: 3, label_bytes: 0, unique };
+                let style = LineStyle { short, families: 3, label_bytes: 0, unique };
                 let json: serde_json::Value = serde_json::from_str(&text(style, kind, 5)).unwrap();
                 assert_eq!(json["op"], kind.op());
                 assert_eq!(json["name"], kind.family(2));
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn label_text_is_as_long_as_asked_for() {
-        let style = Style { label_bytes: 105, ..STYLE };
+        let style = LineStyle { label_bytes: 105, ..STYLE };
         for (kind, series) in [(Kind::Counter, 3), (Kind::Histogram, 999_999)] {
             let json: serde_json::Value = serde_json::from_str(&text(style, kind, series)).unwrap();
             let labels = json["labels"].as_object().unwrap();

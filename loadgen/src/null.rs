@@ -24,7 +24,7 @@ use metrics_server::testing::stats::{Stats, Transport};
 use metrics_server::testing::sys::{cpu, recv};
 use mio::{Poll, Token, Waker};
 
-use crate::flags::{Options, To};
+use crate::flags::{Destination, Options};
 
 /// Runs the loop; returns the report.
 pub(crate) fn run(options: &Options) -> Result<String> {
@@ -102,12 +102,12 @@ fn start(worker: Worker<Null>, core: Option<usize>) -> Result<thread::JoinHandle
 
 fn bind(options: &Options) -> Result<(Vec<UdpSocket>, Option<mio::net::UnixListener>)> {
     match &options.to {
-        To::Udp(address) => {
+        Destination::Udp(address) => {
             let parsed = address.parse().with_context(|| format!("-udp {address}"))?;
             let sockets = udp::bind(parsed, options.threads, options.rcvbuf);
             Ok((sockets.with_context(|| format!("-udp {address}: cannot bind"))?, None))
         }
-        To::Unix(path) => Ok((Vec::new(), Some(listen(path)?))),
+        Destination::Unix(path) => Ok((Vec::new(), Some(listen(path)?))),
     }
 }
 

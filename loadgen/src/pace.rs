@@ -11,8 +11,8 @@ use anyhow::{Context as _, Result, ensure};
 use hdrhistogram::Histogram;
 
 use crate::cpu;
-use crate::num::{place, whole_part};
-use crate::pool::{Pool, Tally};
+use crate::num::{whole_part, wrapped_index};
+use crate::pool::{Pool, SentCounts};
 use crate::sys;
 
 /// Something that takes datagrams.
@@ -21,12 +21,12 @@ pub(crate) trait Target: Send {
     fn send(&mut self, pool: &Pool, first: usize, count: usize) -> io::Result<usize>;
 
     /// How many datagrams one call takes at most.
-    fn most(&self) -> usize;
+    fn batch_max(&self) -> usize;
 }
 
 /// When to send and when to stop.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct Schedule {
     /// Stop after this many datagrams.
     pub(crate) limit: u64,
     /// Stop after this time.
@@ -37,11 +37,11 @@ pub(crate) struct Plan {
     pub(crate) core: Option<usize>,
 }
 
-/// What came of it.
+/// What one thread has sent, and how long that took.
 #[derive(Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct SendStats {
     /// What was sent.
-    pub(crate) sent: Tally,
+    pub(crate) sent: SentCounts,
     /// From the first call to the last one's return.
     pub(crate) time: Duration,
     /// Processor time of the thread, if the kernel tells.
@@ -50,13 +50,13 @@ pub(crate) struct Outcome {
     pub(crate) calls: Histogram<u64>,
     /// Nanoseconds from the moment each datagram was due to the return of its call, so that a stall counts for all
     /// that waited behind it (no coordinated omission). Empty without a rate.
-    pub(crate) late: Histogram<u64>,
+    pub(crate) latencies: Histogram<u64>,
     /// Calls that told of a datagram sent before that nobody listened to.
     pub(crate) refused: u64,
 }
 
 /// Datagrams due within this time go out together: a system call each would cost too much.
-const QUANTUM_NS: f64 = 100_000.0;
+const GROUP_NS: f64 = 100_000.0;
 
 /// Waits shorter than this are spun: waking up takes about as long.
 const SPIN: Duration = Duration::from_micros(50);
@@ -76,41 +76,45 @@ pub(crate) fn histogram() -> Result<Histogram<u64>> {
 pub(crate) fn run(
     target: &mut dyn Target,
     pool: &mut Pool,
-    plan: &Plan,
+    schedule: &Schedule,
     progress: &AtomicU64,
-) -> Result<Outcome> {
-    if let Some(core) = plan.core {
+) -> Result<SendStats> {
+    if let Some(core) = schedule.core {
         sys::pin(core).with_context(|| format!("cannot stay on core {core}"))?;
     }
     sys::sleep_exactly();
-    let (mut calls, mut late) = (histogram()?, histogram()?);
+    let (mut calls, mut latencies) = (histogram()?, histogram()?);
     let (mut sent, mut refused) = (0_u64, 0_u64);
     let cpu_before = cpu::of_this_thread();
     let start = Instant::now();
-    let clock = plan.interval.map(|interval| Clock::new(start, interval, target.most()));
-    while sent < plan.limit && clock.as_ref().is_none_or(|clock| clock.starts(sent, plan.time)) {
-        let room = usize::try_from(plan.limit - sent).unwrap_or(usize::MAX).min(target.most());
-        let allowed = clock.as_ref().map_or(room, |clock| clock.wait(sent, room));
+    let pacer = schedule.interval.map(|interval| Pacer::new(start, interval, target.batch_max()));
+    while sent < schedule.limit
+        && pacer.as_ref().is_none_or(|pacer| pacer.starts(sent, schedule.time))
+    {
+        let room =
+            usize::try_from(schedule.limit - sent).unwrap_or(usize::MAX).min(target.batch_max());
+        let allowed = pacer.as_ref().map_or(room, |pacer| pacer.wait(sent, room));
         let before = Instant::now();
         // A paced run may finish its last batch: it is due exactly when the time is over.
-        let last = clock.is_some() && sent + room as u64 == plan.limit;
-        if before - start >= plan.time.saturating_add(if last { GRACE } else { Duration::ZERO }) {
+        let last = pacer.is_some() && sent + room as u64 == schedule.limit;
+        if before - start >= schedule.time.saturating_add(if last { GRACE } else { Duration::ZERO })
+        {
             break;
         }
-        let first = place(sent, pool.len());
+        let first = wrapped_index(sent, pool.len());
         let count = allowed.min(pool.len() - first);
-        pool.stamp(first, count, sent);
+        pool.write_serials(first, count, sent);
         let gone = match target.send(pool, first, count) {
             Ok(gone) => gone as u64,
             Err(error) => {
-                tolerate(error, &mut refused)?;
+                pass_over(error, &mut refused)?;
                 continue;
             }
         };
         let after = Instant::now();
         calls.saturating_record(nanoseconds(after - before));
-        if let Some(clock) = &clock {
-            late.saturating_record_n(nanoseconds(after - clock.due(sent)), gone);
+        if let Some(pacer) = &pacer {
+            latencies.saturating_record_n(nanoseconds(after - pacer.due(sent)), gone);
         }
         sent += gone;
         progress.store(sent, Ordering::Relaxed);
@@ -118,11 +122,11 @@ pub(crate) fn run(
     let time = start.elapsed();
     let cpu =
         cpu_before.zip(cpu::of_this_thread()).map(|(before, after)| after.saturating_sub(before));
-    Ok(Outcome { sent: pool.tally(sent), time, cpu, calls, late, refused })
+    Ok(SendStats { sent: pool.counts(sent), time, cpu, calls, latencies, refused })
 }
 
 /// Refusals of earlier datagrams and full queues pass: the datagram did not go out and is sent again.
-fn tolerate(error: io::Error, refused: &mut u64) -> Result<()> {
+fn pass_over(error: io::Error, refused: &mut u64) -> Result<()> {
     if error.kind() == io::ErrorKind::ConnectionRefused {
         *refused += 1;
         ensure!(*refused <= MAX_REFUSED, "refused {MAX_REFUSED} times: nobody listens there");
@@ -140,15 +144,15 @@ fn nanoseconds(time: Duration) -> u64 {
 }
 
 /// Says when each datagram is due: in groups small enough for an even flow and large enough to be cheap.
-struct Clock {
+struct Pacer {
     start: Instant,
     interval: f64,
     group: u64,
 }
 
-impl Clock {
+impl Pacer {
     fn new(start: Instant, interval: f64, most: usize) -> Self {
-        let group = whole_part(QUANTUM_NS / interval).clamp(1, most.max(1) as u64);
+        let group = whole_part(GROUP_NS / interval).clamp(1, most.max(1) as u64);
         Self { start, interval, group }
     }
 

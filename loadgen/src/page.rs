@@ -11,7 +11,7 @@ use crate::num::nearest;
 
 /// The sum over all series of one sample name.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Total {
+pub(crate) struct SampleTotal {
     /// How many lines there were.
     pub(crate) lines: u64,
     /// Of the values that are whole and not negative: exact up to 2^53 each.
@@ -20,7 +20,7 @@ pub(crate) struct Total {
     pub(crate) others: f64,
 }
 
-impl Total {
+impl SampleTotal {
     fn add(&mut self, value: f64) {
         self.lines += 1;
         if value >= 0.0 && value.fract() == 0.0 {
@@ -38,13 +38,13 @@ impl Total {
 
 /// What a page says.
 #[derive(Debug, Default)]
-pub(crate) struct Page {
-    totals: HashMap<String, Total>,
+pub(crate) struct MetricsPage {
+    totals: HashMap<String, SampleTotal>,
     /// The server's own labelled series: name and label text, value.
     own: Vec<(String, String, f64)>,
 }
 
-impl Page {
+impl MetricsPage {
     /// Reads all lines. An error names the line that is not of the format.
     pub(crate) fn read(mut reader: impl BufRead) -> Result<Self> {
         let mut page = Self::default();
@@ -81,7 +81,7 @@ impl Page {
     }
 
     /// The sum over all series with this sample name; zeros if there is none.
-    pub(crate) fn total(&self, name: &str) -> Total {
+    pub(crate) fn total(&self, name: &str) -> SampleTotal {
         self.totals.get(name).copied().unwrap_or_default()
     }
 
@@ -105,7 +105,7 @@ impl Page {
 
 #[cfg(test)]
 mod tests {
-    use super::{Page, Total, nearest};
+    use super::{MetricsPage, SampleTotal, nearest};
 
     const TEXT: &str = "\
 # HELP http_requests_total Requests
@@ -123,18 +123,18 @@ weird NaN
 
     #[test]
     fn sums_go_over_all_series_of_a_name() {
-        let page = Page::read(TEXT.as_bytes()).unwrap();
-        let expected = Total { lines: 3, integers: 1_234_570, others: 0.5 };
+        let page = MetricsPage::read(TEXT.as_bytes()).unwrap();
+        let expected = SampleTotal { lines: 3, integers: 1_234_570, others: 0.5 };
         assert_eq!(page.total("http_requests_total"), expected);
         assert_eq!(page.total("up").integers, 1);
         assert!(page.has("up") && !page.has("down"));
-        assert_eq!(page.total("down"), Total::default());
+        assert_eq!(page.total("down"), SampleTotal::default());
         assert!(page.total("weird").value().is_nan());
     }
 
     #[test]
     fn own_series_are_found_by_label() {
-        let page = Page::read(TEXT.as_bytes()).unwrap();
+        let page = MetricsPage::read(TEXT.as_bytes()).unwrap();
         let bytes = |transport| {
             nearest(page.labelled("metrics_server_received_bytes_total", "transport", transport))
         };
@@ -145,7 +145,7 @@ weird NaN
     #[test]
     fn lines_of_no_metric_are_errors() {
         for text in ["name\n", "name x\n", "name{a=\"b\" 1\n"] {
-            assert!(Page::read(text.as_bytes()).is_err(), "{text:?}");
+            assert!(MetricsPage::read(text.as_bytes()).is_err(), "{text:?}");
         }
     }
 }

@@ -7,8 +7,8 @@ use std::ops::AddAssign;
 
 use anyhow::{Result, ensure};
 
-use crate::mix::{Kind, SERIAL_DIGITS, Style, Weights, line};
-use crate::num::place;
+use crate::mix::{Kind, LineStyle, SERIAL_DIGITS, Weights, line};
+use crate::num::wrapped_index;
 use crate::rng::Rng;
 
 /// The most bytes that a UDP datagram over IPv4 carries.
@@ -19,7 +19,7 @@ const LEAST_MESSAGES: usize = 4096;
 
 /// What was sent, in exact integers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct SentCounts {
     /// Datagrams, or writes on a unix socket.
     pub(crate) datagrams: u64,
     /// Messages of all kinds.
@@ -32,13 +32,13 @@ pub(crate) struct Tally {
     pub(crate) increments: u64,
 }
 
-impl AddAssign for Tally {
+impl AddAssign for SentCounts {
     fn add_assign(&mut self, other: Self) {
         *self = self.and(other, 1);
     }
 }
 
-impl Tally {
+impl SentCounts {
     /// This and `times` of the other.
     fn and(self, other: Self, times: u64) -> Self {
         let kind = |i: usize| self.kinds[i] + other.kinds[i] * times;
@@ -59,9 +59,9 @@ impl Tally {
 
 /// What a pool is made of.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Recipe {
+pub(crate) struct PoolSpec {
     /// How lines look.
-    pub(crate) style: Style,
+    pub(crate) style: LineStyle,
     /// Which kinds they have.
     pub(crate) weights: Weights,
     /// The first series number.
@@ -87,38 +87,38 @@ pub(crate) struct Pool {
     /// Where each datagram ends; it begins where the one before ends.
     ends: Vec<usize>,
     /// Where serial numbers go: as many per datagram as it has messages, or none at all.
-    holes: Vec<usize>,
+    placeholders: Vec<usize>,
     per_datagram: usize,
     /// What the first `i` datagrams amount to; one entry more than there are datagrams.
-    totals: Vec<Tally>,
+    totals: Vec<SentCounts>,
     serial_key: u64,
 }
 
 impl Pool {
     /// Renders the datagrams. An error if one would be longer than a datagram can be.
-    pub(crate) fn render(recipe: &Recipe) -> Result<Self> {
-        let mut rng = Rng::new(recipe.seed);
+    pub(crate) fn render(spec: &PoolSpec) -> Result<Self> {
+        let mut rng = Rng::new(spec.seed);
         let mut pool = Self {
             bytes: Vec::new(),
             ends: Vec::new(),
-            holes: Vec::new(),
-            per_datagram: recipe.per_datagram,
-            totals: vec![Tally::default()],
+            placeholders: Vec::new(),
+            per_datagram: spec.per_datagram,
+            totals: vec![SentCounts::default()],
             serial_key: rng.next(),
         };
-        let order = order(recipe, &mut rng);
-        for datagram in order.chunks_exact(recipe.per_datagram) {
-            pool.push(recipe, datagram, &mut rng);
+        let order = order(spec, &mut rng);
+        for datagram in order.chunks_exact(spec.per_datagram) {
+            pool.push(spec, datagram, &mut rng);
         }
-        if recipe.equal {
-            pool.equalise();
+        if spec.equal {
+            pool.pad();
         }
-        pool.total();
+        pool.accumulate_totals();
         let longest = pool.longest();
         ensure!(
-            recipe.stream || longest <= MAX_DATAGRAM,
+            spec.stream || longest <= MAX_DATAGRAM,
             "{} messages make a datagram of {longest} bytes; it can hold {MAX_DATAGRAM}",
-            recipe.per_datagram
+            spec.per_datagram
         );
         Ok(pool)
     }
@@ -134,22 +134,22 @@ impl Pool {
     }
 
     /// What `sent` datagrams from the start on amount to, however often the pool was gone through.
-    pub(crate) fn tally(&self, sent: u64) -> Tally {
+    pub(crate) fn counts(&self, sent: u64) -> SentCounts {
         let rounds = sent / self.len() as u64;
-        self.totals[place(sent, self.len())].and(self.totals[self.len()], rounds)
+        self.totals[wrapped_index(sent, self.len())].and(self.totals[self.len()], rounds)
     }
 
     /// Writes serial numbers into `count` datagrams; `sent` is how many went out before. The same `sent` always
     /// gives the same bytes. Does nothing for a pool that is not unique.
-    pub(crate) fn stamp(&mut self, first: usize, count: usize, sent: u64) {
-        if self.holes.is_empty() {
+    pub(crate) fn write_serials(&mut self, first: usize, count: usize, sent: u64) {
+        if self.placeholders.is_empty() {
             return;
         }
-        let holes = first * self.per_datagram..(first + count) * self.per_datagram;
+        let placeholders = first * self.per_datagram..(first + count) * self.per_datagram;
         let serials = sent * self.per_datagram as u64..;
-        for (serial, &hole) in serials.zip(&self.holes[holes]) {
+        for (serial, &placeholder) in serials.zip(&self.placeholders[placeholders]) {
             let digits = hex(serial ^ self.serial_key);
-            self.bytes[hole..hole + SERIAL_DIGITS].copy_from_slice(&digits);
+            self.bytes[placeholder..placeholder + SERIAL_DIGITS].copy_from_slice(&digits);
         }
     }
 
@@ -158,24 +158,24 @@ impl Pool {
     }
 
     /// Appends a datagram of these series. Its totals lack the bytes, which may still change.
-    fn push(&mut self, recipe: &Recipe, datagram: &[usize], rng: &mut Rng) {
-        let mut tally = Tally { datagrams: 1, ..Tally::default() };
-        for (place, &series) in datagram.iter().enumerate() {
-            if place > 0 && !recipe.stream {
+    fn push(&mut self, spec: &PoolSpec, datagram: &[usize], rng: &mut Rng) {
+        let mut counts = SentCounts { datagrams: 1, ..SentCounts::default() };
+        for (position, &series) in datagram.iter().enumerate() {
+            if position > 0 && !spec.stream {
                 self.bytes.push(b'\n');
             }
-            let kind = recipe.weights.kind(series);
-            let line = line(&mut self.bytes, recipe.style, kind, series, rng);
-            self.holes.extend(line.hole);
-            tally.messages += 1;
-            tally.kinds[kind as usize] += 1;
-            tally.increments += line.increment;
-            if recipe.stream {
+            let kind = spec.weights.kind(series);
+            let line = line(&mut self.bytes, spec.style, kind, series, rng);
+            self.placeholders.extend(line.placeholder);
+            counts.messages += 1;
+            counts.kinds[kind as usize] += 1;
+            counts.increments += line.increment;
+            if spec.stream {
                 self.bytes.push(b'\n');
             }
         }
         self.ends.push(self.bytes.len());
-        self.totals.push(tally);
+        self.totals.push(counts);
     }
 
     /// Bytes of the longest datagram.
@@ -185,14 +185,14 @@ impl Pool {
     }
 
     /// Pads every datagram to the length of the longest.
-    fn equalise(&mut self) {
+    fn pad(&mut self) {
         let longest = self.longest();
         let mut bytes = Vec::with_capacity(longest * self.len());
         for datagram in 0..self.len() {
             let shift = datagram * longest - self.start(datagram);
-            let holes = datagram * self.per_datagram..(datagram + 1) * self.per_datagram;
-            for hole in self.holes.get_mut(holes).unwrap_or_default() {
-                *hole += shift;
+            let placeholders = datagram * self.per_datagram..(datagram + 1) * self.per_datagram;
+            for placeholder in self.placeholders.get_mut(placeholders).unwrap_or_default() {
+                *placeholder += shift;
             }
             bytes.extend_from_slice(self.span(datagram, 1));
             bytes.resize((datagram + 1) * longest, b'\n');
@@ -202,8 +202,8 @@ impl Pool {
     }
 
     /// Turns the totals of single datagrams into running ones.
-    fn total(&mut self) {
-        let mut sum = Tally::default();
+    fn accumulate_totals(&mut self) {
+        let mut sum = SentCounts::default();
         for datagram in 0..self.len() {
             sum += self.totals[datagram + 1];
             sum.bytes = self.ends[datagram] as u64;
@@ -213,14 +213,14 @@ impl Pool {
 }
 
 /// The series of all messages, a multiple of the datagram's size; every series comes at least once.
-fn order(recipe: &Recipe, rng: &mut Rng) -> Vec<usize> {
-    let least = recipe.series.max(LEAST_MESSAGES).max(recipe.per_datagram * 64);
-    let size = least.next_multiple_of(recipe.per_datagram);
-    let mut order = Vec::with_capacity(size + recipe.series);
+fn order(spec: &PoolSpec, rng: &mut Rng) -> Vec<usize> {
+    let least = spec.series.max(LEAST_MESSAGES).max(spec.per_datagram * 64);
+    let size = least.next_multiple_of(spec.per_datagram);
+    let mut order = Vec::with_capacity(size + spec.series);
     while order.len() < size {
         let pass = order.len();
-        order.extend(recipe.first..recipe.first + recipe.series);
-        if recipe.random {
+        order.extend(spec.first..spec.first + spec.series);
+        if spec.random {
             rng.shuffle(&mut order[pass..]);
         }
     }

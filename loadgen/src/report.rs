@@ -9,76 +9,77 @@ use anyhow::Result;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
-use crate::books::Ledger;
-use crate::cpu::Threads;
+use crate::books::ServerCounters;
+use crate::cpu::CpuTimes;
 use crate::mix::Kind;
-use crate::pace::{Outcome, histogram};
-use crate::pool::Tally;
+use crate::num::per;
+use crate::pace::{SendStats, histogram};
+use crate::pool::SentCounts;
 
 mod server;
 
-use server::Server;
+use server::ServerReport;
 
 /// All of a run.
 #[derive(Debug)]
 pub(crate) struct Report {
-    sent: Tally,
+    sent: SentCounts,
     /// Of the slowest thread.
     time: Duration,
     /// Of all sending threads together.
     cpu: Option<Duration>,
     calls: Histogram<u64>,
-    late: Histogram<u64>,
+    latencies: Histogram<u64>,
     refused: u64,
     /// Threads that sent.
     threads: usize,
-    server: Option<Server>,
+    server: Option<ServerReport>,
     /// The server's processor time until it had caught up.
-    process: Option<Threads>,
+    process: Option<CpuTimes>,
 }
 
 impl Report {
     /// Adds up what the threads did.
-    pub(crate) fn of(outcomes: &[Outcome]) -> Result<Self> {
+    pub(crate) fn of(threads: &[SendStats]) -> Result<Self> {
         let mut report = Self {
-            sent: Tally::default(),
+            sent: SentCounts::default(),
             time: Duration::ZERO,
             cpu: Some(Duration::ZERO),
             calls: histogram()?,
-            late: histogram()?,
+            latencies: histogram()?,
             refused: 0,
-            threads: outcomes.len(),
+            threads: threads.len(),
             server: None,
             process: None,
         };
-        for outcome in outcomes {
-            report.sent += outcome.sent;
-            report.time = report.time.max(outcome.time);
-            report.cpu = report.cpu.zip(outcome.cpu).map(|(sum, own)| sum + own);
-            report.calls.add(&outcome.calls)?;
-            report.late.add(&outcome.late)?;
-            report.refused += outcome.refused;
+        for thread in threads {
+            report.sent += thread.sent;
+            report.time = report.time.max(thread.time);
+            report.cpu = report.cpu.zip(thread.cpu).map(|(sum, own)| sum + own);
+            report.calls.add(&thread.calls)?;
+            report.latencies.add(&thread.latencies)?;
+            report.refused += thread.refused;
         }
         Ok(report)
     }
 
     /// What was sent in all.
-    pub(crate) const fn sent(&self) -> &Tally {
+    pub(crate) const fn sent(&self) -> &SentCounts {
         &self.sent
     }
 
     /// Adds the server's side.
-    pub(crate) fn server(&mut self, grown: Ledger, differences: Vec<String>) {
-        self.server = Some(Server { grown, differences });
+    pub(crate) fn server(&mut self, grown: ServerCounters, differences: Vec<String>) {
+        self.server = Some(ServerReport { grown, differences });
     }
 
     /// Adds the processor time that the server used.
-    pub(crate) const fn process(&mut self, used: Option<Threads>) {
+    pub(crate) const fn process(&mut self, used: Option<CpuTimes>) {
         self.process = used;
     }
 
     /// Whether nothing is known to be amiss: nobody refused a datagram, and the books close if they were kept.
-    pub(crate) fn good(&self) -> bool {
+    pub(crate) fn is_ok(&self) -> bool {
         self.refused == 0 && self.server.as_ref().is_none_or(|server| server.differences.is_empty())
     }
 
@@ -114,14 +115,15 @@ impl Report {
             line("sender", format!("{busy:.0} % busy, {each:.3} µs a message"));
         }
         line("calls", micros(&self.calls));
-        if !self.late.is_empty() {
-            line("due..gone", micros(&self.late));
+        if !self.latencies.is_empty() {
+            line("due..gone", micros(&self.latencies));
         }
         if self.refused > 0 {
             line("refused", format!("{} calls: nobody listened", self.refused));
         }
         if let Some(threads) = self.process {
-            let [all, ingest] = [threads.all, threads.ingest].map(|time| self.each(time));
+            let [all, ingest] =
+                [threads.all, threads.ingest].map(|time| self.micros_per_message(time));
             line("process", format!("{all:.3} µs a message, ingest threads {ingest:.3} µs"));
         }
         if let Some(server) = &self.server {
@@ -131,7 +133,7 @@ impl Report {
     }
 
     /// Microseconds of the server per message that it read.
-    fn each(&self, time: Duration) -> f64 {
+    fn micros_per_message(&self, time: Duration) -> f64 {
         let read = self.server.as_ref().filter(|server| server.grown.kept);
         let messages = read.map_or(self.sent.messages as f64, |server| server.grown.framed as f64);
         per(time.as_secs_f64() * 1e6, messages)
@@ -153,21 +155,16 @@ impl Report {
             "datagrams_per_second": per(sent.datagrams as f64, self.time.as_secs_f64()),
             "sender_cpu_seconds": self.cpu.map(|cpu| cpu.as_secs_f64()),
             "call_ns": percentiles(&self.calls),
-            "due_to_gone_ns": percentiles(&self.late),
+            "due_to_gone_ns": percentiles(&self.latencies),
             "refused_calls": self.refused,
             "process_cpu_seconds": self.process.map(|threads| threads.all.as_secs_f64()),
-            "process_cpu_us_per_message": self.process.map(|threads| self.each(threads.all)),
+            "process_cpu_us_per_message": self.process.map(|threads| self.micros_per_message(threads.all)),
             "ingest_cpu_seconds": self.process.map(|threads| threads.ingest.as_secs_f64()),
-            "ingest_cpu_us_per_message": self.process.map(|threads| self.each(threads.ingest)),
-            "server": self.server.as_ref().map(Server::json),
-            "ok": self.good(),
+            "ingest_cpu_us_per_message": self.process.map(|threads| self.micros_per_message(threads.ingest)),
+            "server": self.server.as_ref().map(ServerReport::json),
+            "ok": self.is_ok(),
         })
     }
-}
-
-/// A quotient; 0 where there was nothing to share.
-fn per(amount: f64, of: f64) -> f64 {
-    if of > 0.0 { amount / of } else { 0.0 }
 }
 
 fn micros(histogram: &Histogram<u64>) -> String {

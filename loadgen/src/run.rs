@@ -10,16 +10,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow};
 
 use crate::bar::Bar;
-use crate::books::{Books, Ledger, Transport};
-use crate::cpu::{self, Threads};
-use crate::flags::{Options, To};
+use crate::books::{Books, ServerCounters, Transport};
+use crate::cpu::{self, CpuTimes};
+use crate::flags::{Destination, Options};
 use crate::num::whole_part;
-use crate::pace::{self, Outcome, Plan, Target};
-use crate::pool::{Pool, Recipe};
+use crate::pace::{self, Schedule, SendStats, Target};
+use crate::pool::{Pool, PoolSpec};
 use crate::report::Report;
 use crate::scrape::scrape;
-use crate::udp::Udp;
-use crate::unix::Unix;
+use crate::udp::UdpTarget;
+use crate::unix::UnixTarget;
 
 /// How often the server is asked whether it has caught up, at most.
 const POLL: Duration = Duration::from_millis(50);
@@ -28,7 +28,7 @@ const POLL: Duration = Duration::from_millis(50);
 struct Sender {
     target: Box<dyn Target>,
     pool: Pool,
-    plan: Plan,
+    schedule: Schedule,
     progress: Progress,
 }
 
@@ -41,7 +41,7 @@ struct Progress(AtomicU64);
 pub(crate) fn run(options: &Options) -> Result<Report> {
     let mut senders = prepare(options)?;
     let page = options.http.as_deref().map(|address| (address, books(options)));
-    let before = page.map(|(address, books)| ledger(&books, address)).transpose()?;
+    let before = page.map(|(address, books)| server_counters(&books, address)).transpose()?;
     let cpu_before = options.pid.map(process).transpose()?;
     let mut report = Report::of(&send(options, &mut senders)?)?;
     drop(senders);
@@ -50,7 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
         report.server(grown, differences);
     }
     let cpu_after = options.pid.map(process).transpose()?;
-    report.process(cpu_before.zip(cpu_after).map(|(before, after)| Threads {
+    report.process(cpu_before.zip(cpu_after).map(|(before, after)| CpuTimes {
         all: after.all.saturating_sub(before.all),
         ingest: after.ingest.saturating_sub(before.ingest),
     }));
@@ -61,8 +61,8 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
 fn books(options: &Options) -> Books {
     Books {
         transport: match options.to {
-            To::Udp(_) => Transport::Udp,
-            To::Unix(_) => Transport::Unix,
+            Destination::Udp(_) => Transport::Udp,
+            Destination::Unix(_) => Transport::Unix,
         },
         families: options.style.families,
         per_datagram: options.per_datagram as u64,
@@ -70,11 +70,11 @@ fn books(options: &Options) -> Books {
     }
 }
 
-fn ledger(books: &Books, address: &str) -> Result<Ledger> {
+fn server_counters(books: &Books, address: &str) -> Result<ServerCounters> {
     Ok(books.read(&scrape(address)?))
 }
 
-fn process(pid: u32) -> Result<Threads> {
+fn process(pid: u32) -> Result<CpuTimes> {
     cpu::of_process(pid).with_context(|| format!("-pid: no processor time of process {pid}"))
 }
 
@@ -82,22 +82,22 @@ fn process(pid: u32) -> Result<Threads> {
 fn prepare(options: &Options) -> Result<Vec<Sender>> {
     let threads = options.threads;
     let address = match &options.to {
-        To::Udp(address) => Some(resolve(address)?),
-        To::Unix(_) => None,
+        Destination::Udp(address) => Some(resolve(address)?),
+        Destination::Unix(_) => None,
     };
     let limit = limit(options);
     let mut senders = Vec::new();
     for thread in 0..threads {
-        let pool = Pool::render(&recipe(options, thread))?;
+        let pool = Pool::render(&pool_spec(options, thread))?;
         let target = target(options, address, thread, &pool)?;
         let rate = options.rate.map(|rate| rate / options.per_datagram as f64 / threads as f64);
-        let plan = Plan {
+        let schedule = Schedule {
             limit: limit.map_or(u64::MAX, |all| share(all, threads as u64, thread as u64)),
             time: options.time,
             interval: rate.map(|datagrams| 1e9 / datagrams),
             core: options.pin.get(thread % options.pin.len().max(1)).copied(),
         };
-        senders.push(Sender { target, pool, plan, progress: Progress::default() });
+        senders.push(Sender { target, pool, schedule, progress: Progress::default() });
     }
     Ok(senders)
 }
@@ -108,9 +108,9 @@ fn resolve(address: &str) -> Result<SocketAddr> {
 }
 
 /// One thread's messages.
-fn recipe(options: &Options, thread: usize) -> Recipe {
+fn pool_spec(options: &Options, thread: usize) -> PoolSpec {
     let first = options.series * thread / options.threads;
-    Recipe {
+    PoolSpec {
         style: options.style,
         weights: options.weights,
         first,
@@ -118,7 +118,7 @@ fn recipe(options: &Options, thread: usize) -> Recipe {
         random: options.random,
         per_datagram: options.per_datagram,
         equal: options.gso,
-        stream: matches!(options.to, To::Unix(_)),
+        stream: matches!(options.to, Destination::Unix(_)),
         seed: options.seed.wrapping_add(thread as u64),
     }
 }
@@ -132,11 +132,15 @@ fn target(
 ) -> Result<Box<dyn Target>> {
     let part =
         |all: usize| ((thread + 1) * all / options.threads - thread * all / options.threads).max(1);
-    if let To::Unix(path) = &options.to {
-        return Ok(Box::new(Unix::connect(path, part(options.clients), options.connect_each)?));
+    if let Destination::Unix(path) = &options.to {
+        return Ok(Box::new(UnixTarget::connect(
+            path,
+            part(options.clients),
+            options.connect_each,
+        )?));
     }
     let address = address.context("no address")?;
-    let udp = Udp::connect(address, part(options.ports), options.batch)?;
+    let udp = UdpTarget::connect(address, part(options.ports), options.batch)?;
     Ok(Box::new(if options.gso { udp.segmented(pool.span(0, 1).len())? } else { udp }))
 }
 
@@ -155,21 +159,21 @@ const fn share(all: u64, threads: u64, thread: u64) -> u64 {
 }
 
 /// Starts all threads at once and waits for them. The first error ends the run when all have ended.
-fn send(options: &Options, senders: &mut [Sender]) -> Result<Vec<Outcome>> {
-    let limits = senders.iter().map(|sender| sender.plan.limit);
+fn send(options: &Options, senders: &mut [Sender]) -> Result<Vec<SendStats>> {
+    let limits = senders.iter().map(|sender| sender.schedule.limit);
     let limit = limits.fold(0, u64::saturating_add);
     let bar = Bar::new(options.quiet, limit, options.per_datagram as u64);
     thread::scope(|scope| {
         let mut handles = Vec::new();
         let mut counts = Vec::new();
         for (number, sender) in senders.iter_mut().enumerate() {
-            let Sender { target, pool, plan, progress } = sender;
+            let Sender { target, pool, schedule, progress } = sender;
             let count = &progress.0;
             counts.push(count);
             handles.push(
                 thread::Builder::new()
                     .name(format!("send-{number}"))
-                    .spawn_scoped(scope, move || pace::run(target.as_mut(), pool, plan, count))
+                    .spawn_scoped(scope, move || pace::run(target.as_mut(), pool, schedule, count))
                     .context("cannot start a thread")?,
             );
         }
@@ -177,7 +181,7 @@ fn send(options: &Options, senders: &mut [Sender]) -> Result<Vec<Outcome>> {
             let running = handles.iter().any(|handle| !handle.is_finished());
             running.then(|| counts.iter().map(|count| count.load(Ordering::Relaxed)).sum())
         });
-        let join = |handle: thread::ScopedJoinHandle<'_, Result<Outcome>>| {
+        let join = |handle: thread::ScopedJoinHandle<'_, Result<SendStats>>| {
             handle.join().map_err(|_| anyhow!("a sending thread panicked"))?
         };
         handles.into_iter().map(join).collect()
@@ -188,14 +192,14 @@ fn send(options: &Options, senders: &mut [Sender]) -> Result<Vec<Outcome>> {
 fn settle(
     books: &Books,
     address: &str,
-    before: &Ledger,
+    before: &ServerCounters,
     report: &Report,
     timeout: Duration,
-) -> Result<(Ledger, Vec<String>)> {
+) -> Result<(ServerCounters, Vec<String>)> {
     let start = Instant::now();
     loop {
         let asked = Instant::now();
-        let grown = ledger(books, address)?.since(before);
+        let grown = server_counters(books, address)?.since(before);
         let differences = books.differences(report.sent(), &grown);
         if differences.is_empty() || start.elapsed() >= timeout {
             return Ok((grown, differences));
@@ -207,7 +211,7 @@ fn settle(
 
 #[cfg(test)]
 mod tests {
-    use super::{limit, recipe, share};
+    use super::{limit, pool_spec, share};
     use crate::flags::{Command, Options, parse};
 
     fn options(line: &str) -> Options {
@@ -222,9 +226,9 @@ mod tests {
         let options = options("-udp :9 -series 1001 -threads 3");
         let mut next = 0;
         for thread in 0..3 {
-            let recipe = recipe(&options, thread);
-            assert_eq!(recipe.first, next);
-            next += recipe.series;
+            let pool_spec = pool_spec(&options, thread);
+            assert_eq!(pool_spec.first, next);
+            next += pool_spec.series;
         }
         assert_eq!(next, 1001);
         assert_eq!((0..3).map(|thread| share(11, 3, thread)).sum::<u64>(), 11);

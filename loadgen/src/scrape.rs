@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::page::Page;
+use crate::page::MetricsPage;
 
 /// Longer than any scrape takes.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -17,11 +17,11 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 const MAX_HEAD_LINE: u64 = 8192;
 
 /// Gets and reads `/metrics` from `host:port`.
-pub(crate) fn scrape(address: &str) -> Result<Page> {
+pub(crate) fn scrape(address: &str) -> Result<MetricsPage> {
     fetch(address).with_context(|| format!("cannot scrape http://{address}/metrics"))
 }
 
-fn fetch(address: &str) -> Result<Page> {
+fn fetch(address: &str) -> Result<MetricsPage> {
     let to = address.to_socket_addrs()?.next().context("no such address")?;
     let mut stream = TcpStream::connect_timeout(&to, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
@@ -30,7 +30,7 @@ fn fetch(address: &str) -> Result<Page> {
 }
 
 /// Reads an answer: status, head, body of any of the three kinds.
-fn answer(mut reader: impl BufRead) -> Result<Page> {
+fn answer(mut reader: impl BufRead) -> Result<MetricsPage> {
     let status = head_line(&mut reader)?;
     if status.split(' ').nth(1) != Some("200") {
         bail!("the answer is {status:?}");
@@ -50,10 +50,14 @@ fn answer(mut reader: impl BufRead) -> Result<Page> {
         }
     }
     if chunked {
-        return Page::read(BufReader::new(Chunked { inner: reader, left: 0, state: State::First }));
+        return MetricsPage::read(BufReader::new(ChunkedBody {
+            inner: reader,
+            left: 0,
+            state: ChunkState::First,
+        }));
     }
     let mut body = reader.take(length.unwrap_or(u64::MAX));
-    let page = Page::read(&mut body)?;
+    let page = MetricsPage::read(&mut body)?;
     if length.is_some() && body.limit() > 0 {
         bail!("the page ends {} bytes too early", body.limit());
     }
@@ -72,43 +76,43 @@ fn head_line(reader: &mut impl BufRead) -> Result<String> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ChunkState {
     First,
     Within,
     Done,
 }
 
 /// A body in chunks. Ends with an error if the last chunk never comes, so that a cut page is not taken for whole.
-struct Chunked<R> {
+struct ChunkedBody<R> {
     inner: R,
     left: u64,
-    state: State,
+    state: ChunkState,
 }
 
-impl<R: BufRead> Chunked<R> {
+impl<R: BufRead> ChunkedBody<R> {
     /// Reads the line that begins the next chunk, and the end of the one before.
     fn next_chunk(&mut self) -> io::Result<()> {
         let line = |inner: &mut R| head_line(inner).map_err(io::Error::other);
-        if self.state == State::Within && !line(&mut self.inner)?.is_empty() {
+        if self.state == ChunkState::Within && !line(&mut self.inner)?.is_empty() {
             return Err(io::Error::other("a chunk longer than it said"));
         }
-        self.state = State::Within;
+        self.state = ChunkState::Within;
         let size = line(&mut self.inner)?;
         let digits = size.split(';').next().unwrap_or_default().trim();
         self.left = u64::from_str_radix(digits, 16).map_err(io::Error::other)?;
         if self.left == 0 {
-            self.state = State::Done;
+            self.state = ChunkState::Done;
         }
         Ok(())
     }
 }
 
-impl<R: BufRead> Read for Chunked<R> {
+impl<R: BufRead> Read for ChunkedBody<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.left == 0 && self.state != State::Done {
+        if self.left == 0 && self.state != ChunkState::Done {
             self.next_chunk()?;
         }
-        if self.state == State::Done {
+        if self.state == ChunkState::Done {
             return Ok(0);
         }
         let count = (&mut self.inner).take(self.left).read(buffer)?;

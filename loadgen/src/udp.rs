@@ -13,9 +13,9 @@ use crate::sys::{self, Batch};
 /// The kernel cuts at most this many datagrams out of one buffer.
 const MAX_SEGMENTS: usize = 64;
 
-/// What one call sends.
+/// How one call hands datagrams to the kernel.
 #[derive(Debug)]
-enum Way {
+enum SendMethod {
     /// Up to a batch of datagrams.
     Batch(Batch, usize),
     /// One buffer of up to this many datagrams of the same size.
@@ -24,20 +24,20 @@ enum Way {
 
 /// Source sockets to one address.
 #[derive(Debug)]
-pub(crate) struct Udp {
+pub(crate) struct UdpTarget {
     sockets: Vec<UdpSocket>,
     next: usize,
-    way: Way,
+    method: SendMethod,
 }
 
-impl Udp {
+impl UdpTarget {
     /// Opens `ports` sockets, each with a source port of its own, which call with up to `batch` datagrams.
     pub(crate) fn connect(to: SocketAddr, ports: usize, batch: usize) -> Result<Self> {
         let sockets = (0..ports.max(1))
             .map(|_| open(to).with_context(|| format!("no UDP socket to {to}")))
             .collect::<Result<_>>()?;
         let batch = batch.clamp(1, sys::MAX_BATCH);
-        Ok(Self { sockets, next: 0, way: Way::Batch(Batch::new(batch), batch) })
+        Ok(Self { sockets, next: 0, method: SendMethod::Batch(Batch::new(batch), batch) })
     }
 
     /// Lets the kernel cut buffers into datagrams of this size: the cheapest way to send.
@@ -46,7 +46,7 @@ impl Udp {
             sys::set_segment_size(socket, size)
                 .with_context(|| format!("-gso: no segments of {size} bytes"))?;
         }
-        self.way = Way::Segments((MAX_DATAGRAM / size.max(1)).clamp(1, MAX_SEGMENTS));
+        self.method = SendMethod::Segments((MAX_DATAGRAM / size.max(1)).clamp(1, MAX_SEGMENTS));
         Ok(self)
     }
 
@@ -58,23 +58,23 @@ impl Udp {
     }
 }
 
-impl Target for Udp {
+impl Target for UdpTarget {
     fn send(&mut self, pool: &Pool, first: usize, count: usize) -> io::Result<usize> {
         let socket = self.turn(first);
         let socket = &self.sockets[socket];
-        match &mut self.way {
-            Way::Batch(_, _) if count == 1 => socket.send(pool.span(first, 1)).map(|_| 1),
-            Way::Batch(batch, _) => {
+        match &mut self.method {
+            SendMethod::Batch(_, _) if count == 1 => socket.send(pool.span(first, 1)).map(|_| 1),
+            SendMethod::Batch(batch, _) => {
                 batch.send(socket, (first..first + count).map(|datagram| pool.span(datagram, 1)))
             }
             // All or nothing: a datagram socket never takes a part of a buffer.
-            Way::Segments(_) => socket.send(pool.span(first, count)).map(|_| count),
+            SendMethod::Segments(_) => socket.send(pool.span(first, count)).map(|_| count),
         }
     }
 
-    fn most(&self) -> usize {
-        match self.way {
-            Way::Batch(_, most) | Way::Segments(most) => most,
+    fn batch_max(&self) -> usize {
+        match self.method {
+            SendMethod::Batch(_, most) | SendMethod::Segments(most) => most,
         }
     }
 }
@@ -95,14 +95,14 @@ mod tests {
     use std::sync::atomic::AtomicU64;
     use std::time::Duration;
 
-    use super::{Pool, SockRef, Udp};
-    use crate::mix::{Style, Weights};
-    use crate::pace::{Plan, run};
-    use crate::pool::Recipe;
+    use super::{Pool, SockRef, UdpTarget};
+    use crate::mix::{LineStyle, Weights};
+    use crate::pace::{Schedule, run};
+    use crate::pool::PoolSpec;
 
     fn pool(equal: bool) -> Pool {
-        Pool::render(&Recipe {
-            style: Style { short: false, families: 1, label_bytes: 0, unique: true },
+        Pool::render(&PoolSpec {
+            style: LineStyle { short: false, families: 1, label_bytes: 0, unique: true },
             weights: Weights::parse("counter:2,histogram:1").unwrap(),
             first: 0,
             series: 30,
@@ -120,11 +120,11 @@ mod tests {
         let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
         SockRef::from(&receiver).set_recv_buffer_size(4 << 20).unwrap();
         let mut pool = pool(segments);
-        let mut target = Udp::connect(receiver.local_addr().unwrap(), 3, batch).unwrap();
+        let mut target = UdpTarget::connect(receiver.local_addr().unwrap(), 3, batch).unwrap();
         if segments {
             target = target.segmented(pool.span(0, 1).len()).unwrap();
         }
-        let plan = Plan { limit: 100, time: Duration::MAX, interval: None, core: None };
+        let plan = Schedule { limit: 100, time: Duration::MAX, interval: None, core: None };
         let outcome = run(&mut target, &mut pool, &plan, &AtomicU64::new(0)).unwrap();
         assert_eq!((outcome.sent.datagrams, outcome.sent.messages), (100, 200));
 

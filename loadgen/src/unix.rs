@@ -11,14 +11,14 @@ use crate::pool::Pool;
 
 /// Connections to one path.
 #[derive(Debug)]
-pub(crate) struct Unix {
+pub(crate) struct UnixTarget {
     path: PathBuf,
     /// Empty if each write connects anew.
     clients: Vec<UnixStream>,
     next: usize,
 }
 
-impl Unix {
+impl UnixTarget {
     /// Opens `clients` connections; none with `connect_each`.
     pub(crate) fn connect(path: &Path, clients: usize, connect_each: bool) -> Result<Self> {
         let count = if connect_each { 0 } else { clients.max(1) };
@@ -30,7 +30,7 @@ impl Unix {
     }
 }
 
-impl Target for Unix {
+impl Target for UnixTarget {
     fn send(&mut self, pool: &Pool, first: usize, _count: usize) -> io::Result<usize> {
         let bytes = pool.span(first, 1);
         if self.clients.is_empty() {
@@ -44,7 +44,7 @@ impl Target for Unix {
         Ok(1)
     }
 
-    fn most(&self) -> usize {
+    fn batch_max(&self) -> usize {
         1
     }
 }
@@ -62,14 +62,14 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    use super::{Pool, Unix};
-    use crate::mix::{Style, Weights};
-    use crate::pace::{Plan, run};
-    use crate::pool::Recipe;
+    use super::{Pool, UnixTarget};
+    use crate::mix::{LineStyle, Weights};
+    use crate::pace::{Schedule, run};
+    use crate::pool::PoolSpec;
 
     fn pool() -> Pool {
-        Pool::render(&Recipe {
-            style: Style { short: true, families: 1, label_bytes: 0, unique: false },
+        Pool::render(&PoolSpec {
+            style: LineStyle { short: true, families: 1, label_bytes: 0, unique: false },
             weights: Weights::parse("counter").unwrap(),
             first: 0,
             series: 10,
@@ -100,8 +100,8 @@ mod tests {
                     text
                 })
                 .unwrap();
-            let mut target = Unix::connect(&path, clients, each).unwrap();
-            let plan = Plan { limit: 40, time: Duration::MAX, interval: None, core: None };
+            let mut target = UnixTarget::connect(&path, clients, each).unwrap();
+            let plan = Schedule { limit: 40, time: Duration::MAX, interval: None, core: None };
             let sent = run(&mut target, &mut pool(), &plan, &AtomicU64::new(0)).unwrap().sent;
             drop(target);
             (sent, receiver.join().unwrap())

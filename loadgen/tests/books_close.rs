@@ -22,7 +22,7 @@ struct Counts {
     increments: u64,
 }
 
-struct Server {
+struct StubServer {
     udp: UdpSocket,
     unix: UnixListener,
     path: PathBuf,
@@ -31,7 +31,7 @@ struct Server {
     cook: fn(String) -> String,
 }
 
-impl Server {
+impl StubServer {
     fn bind(name: &str, cook: fn(String) -> String) -> Self {
         let path =
             std::env::temp_dir().join(format!("loadgen-books-{}-{name}", std::process::id()));
@@ -148,7 +148,7 @@ fn json(output: &Output) -> Value {
 
 #[test]
 fn honest_books_close_over_udp() {
-    let output = Server::bind("udp", |page| page)
+    let output = StubServer::bind("udp", |page| page)
         .run(false, &format!("{MIX} -count 300 -per-datagram 5 -threads 2"));
     let json = json(&output);
     assert_eq!(output.status.code(), Some(0), "{json:#}");
@@ -160,7 +160,7 @@ fn honest_books_close_over_udp() {
 #[test]
 fn honest_books_close_over_unix() {
     for (name, more) in [("lasting", "-clients 4"), ("each", "-connect-each")] {
-        let output = Server::bind(name, |page| page)
+        let output = StubServer::bind(name, |page| page)
             .run(true, &format!("{MIX} -count 300 -per-datagram 5 {more}"));
         let json = json(&output);
         assert_eq!(output.status.code(), Some(0), "{json:#}");
@@ -171,7 +171,7 @@ fn honest_books_close_over_unix() {
 #[test]
 fn a_loss_that_nobody_counted_is_an_error() {
     let cook = |page: String| page.replace("http_requests_total", "http_other_total");
-    let output = Server::bind("cooked", cook).run(false, "-count 20 -series 5");
+    let output = StubServer::bind("cooked", cook).run(false, "-count 20 -series 5");
     assert_eq!(output.status.code(), Some(1));
     let differences = json(&output)["server"]["differences"].to_string();
     assert!(differences.contains("increments"), "{differences}");

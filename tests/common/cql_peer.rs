@@ -48,7 +48,7 @@ pub(crate) struct Insert {
 
 /// What becomes of a request.
 #[derive(Clone, Debug)]
-pub(crate) enum Reply {
+pub(crate) enum CqlReply {
     /// It is done.
     Done,
     /// An error with CQL's code.
@@ -63,12 +63,12 @@ pub(crate) enum Reply {
     Close,
 }
 
-type Script = Box<dyn FnMut(&Insert) -> Reply + Send>;
-type Statements = Box<dyn FnMut(&str) -> Reply + Send>;
+type InsertScript = Box<dyn FnMut(&Insert) -> CqlReply + Send>;
+type StatementScript = Box<dyn FnMut(&str) -> CqlReply + Send>;
 
-struct Shared {
-    inserts: Mutex<Script>,
-    statements: Mutex<Statements>,
+struct NodeState {
+    inserts: Mutex<InsertScript>,
+    statements: Mutex<StatementScript>,
     table: Mutex<Option<Columns>>,
     /// This node's token, then its neighbours with theirs.
     ring: Mutex<(i64, Vec<(SocketAddr, i64)>)>,
@@ -83,7 +83,7 @@ struct Shared {
 
 /// A running node. Dropping it closes its connections.
 pub(crate) struct CqlPeer {
-    shared: Arc<Shared>,
+    shared: Arc<NodeState>,
     pub(crate) addr: SocketAddr,
 }
 
@@ -99,9 +99,9 @@ impl CqlPeer {
     #[expect(clippy::disallowed_methods, reason = "a peer is a program of its own")]
     pub(crate) fn start_on(listener: TcpListener) -> Self {
         let addr = listener.local_addr().expect("a bound socket has an address");
-        let shared = Arc::new(Shared {
-            inserts: Mutex::new(Box::new(|_| Reply::Done)),
-            statements: Mutex::new(Box::new(|_| Reply::Done)),
+        let shared = Arc::new(NodeState {
+            inserts: Mutex::new(Box::new(|_| CqlReply::Done)),
+            statements: Mutex::new(Box::new(|_| CqlReply::Done)),
             table: Mutex::new(None),
             ring: Mutex::new((0, Vec::new())),
             prepared: Mutex::default(),
@@ -136,12 +136,12 @@ impl CqlPeer {
     }
 
     /// What is answered to inserts from now on.
-    pub(crate) fn on_insert(&self, script: impl FnMut(&Insert) -> Reply + Send + 'static) {
+    pub(crate) fn on_insert(&self, script: impl FnMut(&Insert) -> CqlReply + Send + 'static) {
         *self.shared.inserts.lock() = Box::new(script);
     }
 
     /// What is answered to statements that change the schema, and to preparing an insert.
-    pub(crate) fn on_statement(&self, script: impl FnMut(&str) -> Reply + Send + 'static) {
+    pub(crate) fn on_statement(&self, script: impl FnMut(&str) -> CqlReply + Send + 'static) {
         *self.shared.statements.lock() = Box::new(script);
     }
 
@@ -171,7 +171,7 @@ impl Drop for CqlPeer {
 }
 
 struct Connection {
-    shared: Arc<Shared>,
+    shared: Arc<NodeState>,
     number: usize,
     addr: SocketAddr,
     stream: TcpStream,
@@ -181,7 +181,7 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(shared: Arc<Shared>, number: usize, addr: SocketAddr, stream: TcpStream) -> Self {
+    fn new(shared: Arc<NodeState>, number: usize, addr: SocketAddr, stream: TcpStream) -> Self {
         let writer = Arc::new(Mutex::new(stream.try_clone().expect("a descriptor")));
         Self { shared, number, addr, stream, writer, open: Arc::default() }
     }
@@ -272,11 +272,11 @@ impl Connection {
     fn by_script(&self, stream: i16, statement: &str) -> Option<io::Result<()>> {
         self.shared.asked.lock().push(statement.to_owned());
         match (self.shared.statements.lock())(statement) {
-            Reply::Done | Reply::After(_) => None,
-            Reply::Warn(message) => Some(self.warned(stream, message)),
-            Reply::Error(code, message) => Some(self.error(stream, code, message)),
-            Reply::Never => Some(Ok(())),
-            Reply::Close => Some(Err(io::ErrorKind::ConnectionAborted.into())),
+            CqlReply::Done | CqlReply::After(_) => None,
+            CqlReply::Warn(message) => Some(self.warned(stream, message)),
+            CqlReply::Error(code, message) => Some(self.error(stream, code, message)),
+            CqlReply::Never => Some(Ok(())),
+            CqlReply::Close => Some(Err(io::ErrorKind::ConnectionAborted.into())),
         }
     }
 
@@ -327,23 +327,23 @@ impl Connection {
         };
         let insert = self.insert(statement, body);
         let reply = (self.shared.inserts.lock())(&insert);
-        if matches!(reply, Reply::Done | Reply::Warn(_) | Reply::After(_)) {
+        if matches!(reply, CqlReply::Done | CqlReply::Warn(_) | CqlReply::After(_)) {
             self.shared.stored.lock().push(insert);
         }
         match reply {
-            Reply::Done => {
+            CqlReply::Done => {
                 self.open.lock().remove(&stream);
                 self.void(stream)
             }
-            Reply::Warn(message) => {
+            CqlReply::Warn(message) => {
                 self.open.lock().remove(&stream);
                 self.warned(stream, message)
             }
-            Reply::Error(code, message) => {
+            CqlReply::Error(code, message) => {
                 self.open.lock().remove(&stream);
                 self.error(stream, code, message)
             }
-            Reply::After(pause) => {
+            CqlReply::After(pause) => {
                 let (writer, open) = (Arc::clone(&self.writer), Arc::clone(&self.open));
                 thread::spawn(move || {
                     thread::sleep(pause);
@@ -352,8 +352,8 @@ impl Connection {
                 });
                 Ok(())
             }
-            Reply::Never => Ok(()),
-            Reply::Close => self.stream.shutdown(Shutdown::Both),
+            CqlReply::Never => Ok(()),
+            CqlReply::Close => self.stream.shutdown(Shutdown::Both),
         }
     }
 

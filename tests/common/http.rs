@@ -10,7 +10,7 @@ use super::wait::deadline;
 
 /// One answer, its body with chunks joined but not decompressed.
 #[derive(Debug)]
-pub(crate) struct Reply {
+pub(crate) struct Response {
     /// The status code.
     pub(crate) status: u16,
     /// Header lines in order, names as sent.
@@ -19,7 +19,7 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
 }
 
-impl Reply {
+impl Response {
     /// A header's value, by its name in any letter case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
@@ -40,7 +40,7 @@ impl Reply {
 }
 
 /// `GET path` without further headers.
-pub(crate) fn get(port: u16, path: &str) -> io::Result<Reply> {
+pub(crate) fn get(port: u16, path: &str) -> io::Result<Response> {
     request(port, "GET", path, &[])
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn request(
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
-) -> io::Result<Reply> {
+) -> io::Result<Response> {
     parse(&raw(port, head(method, path, headers).as_bytes())?)
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn request_from(
     port: u16,
     path: &str,
     headers: &[(&str, &str)],
-) -> io::Result<Reply> {
+) -> io::Result<Response> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.bind(&SocketAddr::from((from, 0)).into())?;
     socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
@@ -100,7 +100,7 @@ pub(crate) fn exchange(mut stream: TcpStream, request: &[u8]) -> io::Result<Vec<
 }
 
 /// Takes an answer apart.
-pub(crate) fn parse(answer: &[u8]) -> io::Result<Reply> {
+pub(crate) fn parse(answer: &[u8]) -> io::Result<Response> {
     let bad = |what: &str| {
         io::Error::new(
             io::ErrorKind::InvalidData,
@@ -117,7 +117,7 @@ pub(crate) fn parse(answer: &[u8]) -> io::Result<Reply> {
         .map(|line| line.split_once(':').map(|(n, v)| (n.to_owned(), v.trim().to_owned())))
         .collect::<Option<Vec<_>>>()
         .ok_or_else(|| bad("a header line without a colon"))?;
-    let mut reply = Reply {
+    let mut reply = Response {
         status: status.ok_or_else(|| bad("no status"))?,
         headers,
         body: answer[end + 4..].to_vec(),

@@ -12,7 +12,7 @@ use rustls::{
 };
 
 use super::authority::{Authority, Identity};
-use super::http::{self, Reply};
+use super::http::{self, Response};
 use super::wait::deadline;
 
 /// Speaks TLS with a server on 127.0.0.1.
@@ -55,7 +55,12 @@ impl HttpsClient {
     }
 
     /// `GET path` with these headers. The error is that of the handshake, if it fails on either side.
-    pub(crate) fn get(&self, port: u16, path: &str, headers: &[(&str, &str)]) -> io::Result<Reply> {
+    pub(crate) fn get(
+        &self,
+        port: u16,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> io::Result<Response> {
         let socket = TcpStream::connect(("127.0.0.1", port))?;
         socket.set_read_timeout(Some(deadline()))?;
         socket.set_write_timeout(Some(deadline()))?;

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use crate::common::http::{self, Reply, get, request};
+use crate::common::http::{self, Response, get, request};
 use crate::common::{Page, Server, inc};
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -16,7 +16,7 @@ fn started() -> Server {
 }
 
 /// A page of metrics with the one user family.
-fn is_page(reply: &Reply) {
+fn is_page(reply: &Response) {
     assert_eq!(reply.status, 200);
     assert_eq!(reply.header("Content-Type"), Some(TEXT));
     let page = Page::parse(&reply.text());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use crate::common::cql_peer::{CqlPeer, OLD_TABLE, Reply};
+use crate::common::cql_peer::{CqlPeer, CqlReply, OLD_TABLE};
 use crate::common::page::Page;
 use crate::common::server::BASE;
 use crate::common::wait::{until, until_true};
@@ -164,12 +164,12 @@ fn nobody_there_is_a_line_in_the_log_and_rows_wait() {
 #[test]
 fn what_may_not_be_created_is_a_line_in_the_log_and_rows_wait() {
     let peer = CqlPeer::start(None);
-    peer.on_statement(|_| Reply::Error(UNAUTHORIZED, "User joe has no CREATE permission"));
+    peer.on_statement(|_| CqlReply::Error(UNAUTHORIZED, "User joe has no CREATE permission"));
     let mut server = start(&peer, &[]);
     server.send_unix(raw(1));
     server.find_line(|line| line.contains("User joe has no CREATE permission")).unwrap();
     assert!(server.is_alive());
-    peer.on_statement(|_| Reply::Done);
+    peer.on_statement(|_| CqlReply::Done);
     delivered(&server, 1);
     server.stop();
 }
@@ -179,9 +179,9 @@ fn an_index_that_is_refused_leaves_the_table_in_use() {
     let peer = CqlPeer::start(None);
     peer.on_statement(|statement| {
         if statement.starts_with("CREATE INDEX") {
-            Reply::Error(INVALID, "Secondary indexes are not supported here")
+            CqlReply::Error(INVALID, "Secondary indexes are not supported here")
         } else {
-            Reply::Done
+            CqlReply::Done
         }
     });
     let server = start(&peer, &[]);
@@ -196,12 +196,12 @@ fn warnings_do_no_harm() {
     let peer = CqlPeer::start(None);
     peer.on_statement(|statement| {
         if statement.starts_with("CREATE KEYSPACE") {
-            Reply::Warn("Using SimpleStrategy is not recommended") // ScyllaDB says so
+            CqlReply::Warn("Using SimpleStrategy is not recommended") // ScyllaDB says so
         } else {
-            Reply::Done
+            CqlReply::Done
         }
     });
-    peer.on_insert(|_| Reply::Warn("large"));
+    peer.on_insert(|_| CqlReply::Warn("large"));
     let server = start(&peer, &[]);
     server.send_unix((0..10).map(raw).collect::<Vec<_>>().join("\n"));
     delivered(&server, 10);
@@ -242,7 +242,7 @@ fn a_node_that_never_answers_delays_rows_and_nothing_else() {
 #[test]
 fn a_hung_node_does_not_hold_up_the_end() {
     let peer = CqlPeer::start(None);
-    peer.on_insert(|_| Reply::Never);
+    peer.on_insert(|_| CqlReply::Never);
     let server = start(&peer, &["-sink-flush-timeout", "200ms"]);
     server.send_unix(raw(1));
     until_true("the insert is under way", || peer.statements().len() == 4);
@@ -258,11 +258,11 @@ fn only_rows_that_are_not_taken_come_again() {
     peer.on_insert(move |insert| match insert.value.to_string().as_str() {
         "3" => {
             tries += 1;
-            if tries < 3 { Reply::Error(OVERLOADED, "later") } else { Reply::Done }
+            if tries < 3 { CqlReply::Error(OVERLOADED, "later") } else { CqlReply::Done }
         }
-        "5" => Reply::Error(INVALID, "Expected 8 or 0 byte long for date"),
-        "6" => Reply::Error(INVALID, "Key length of 65536 is longer than maximum of 65535"),
-        _ => Reply::Done,
+        "5" => CqlReply::Error(INVALID, "Expected 8 or 0 byte long for date"),
+        "6" => CqlReply::Error(INVALID, "Key length of 65536 is longer than maximum of 65535"),
+        _ => CqlReply::Done,
     });
     let server = start(&peer, &[]);
     server.send_unix((0..10).map(raw).collect::<Vec<_>>().join("\n"));
@@ -284,9 +284,9 @@ fn a_row_that_comes_again_has_the_same_key_and_time() {
             seen_in.send(insert.clone()).unwrap();
             count += 1;
             match count {
-                1..=10 => Reply::Error(OVERLOADED, "later"),
-                11..=15 => Reply::Close,
-                _ => Reply::Done,
+                1..=10 => CqlReply::Error(OVERLOADED, "later"),
+                11..=15 => CqlReply::Close,
+                _ => CqlReply::Done,
             }
         });
         let server = start(&peer, &[]);
@@ -312,10 +312,10 @@ fn late_answers_are_nobodys() {
     peer.on_insert(move |_| {
         count += 1;
         match count {
-            50 => Reply::Never,
-            60 => Reply::After(Duration::from_secs(4)), // in time
-            70 => Reply::After(Duration::from_secs(7)), // not any more
-            _ => Reply::Done,
+            50 => CqlReply::Never,
+            60 => CqlReply::After(Duration::from_secs(4)), // in time
+            70 => CqlReply::After(Duration::from_secs(7)), // not any more
+            _ => CqlReply::Done,
         }
     });
     let server = start(&peer, &[]);
@@ -336,9 +336,9 @@ fn a_table_that_is_gone_is_made_again() {
     let mut gone = true;
     peer.on_insert(move |_| {
         if std::mem::take(&mut gone) {
-            Reply::Error(INVALID, "unconfigured table metrics")
+            CqlReply::Error(INVALID, "unconfigured table metrics")
         } else {
-            Reply::Done
+            CqlReply::Done
         }
     });
     server.send_unix(raw(2));

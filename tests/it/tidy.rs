@@ -1,13 +1,14 @@
 //! The rules of the house that a machine can see: floors, circles, names, where crates are named, where threads start.
-//! Sizes are printed, not judged.
+//! Sizes are printed, not judged. The server's sources keep to all of them; what tests and measures it, to those about
+//! circles and names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use circles::{circles, explain};
 use facade::{exported, used};
-use scan::Mention;
-use tree::{Target, Tree};
+use scan::{Mention, scan};
+use tree::{Target, Tree, read_folder};
 
 mod circles;
 mod facade;
@@ -49,9 +50,6 @@ const GROUND: &[(&str, &str)] = &[
 
 /// Circles that are still there. None may come; one that is gone is taken off the list.
 const KNOWN_CIRCLES: &[&[&str]] = &[];
-
-/// Names that more than one type has. None may come; one that is gone is taken off the list.
-const KNOWN_NAMESAKES: &[&str] = &[];
 
 /// Exports that nobody names: they stand in signatures of those that are named.
 const ONLY_IN_SIGNATURES: &[&str] = &[
@@ -97,7 +95,23 @@ const CRATES: &[(&str, &[&str])] = &[
 ];
 
 /// The server's sources, read once.
-static TREE: LazyLock<Tree> = LazyLock::new(Tree::read);
+static TREE: LazyLock<Tree> = LazyLock::new(|| Tree::read("src/lib.rs", &["src"]));
+
+/// What tests and measures the server: crates by their roots, and where their modules are.
+const OTHER_CRATES: &[(&str, &[&str])] = &[
+    ("loadgen/src/main.rs", &["loadgen/src"]),
+    ("loadgen/src/bin/bench.rs", &["loadgen/src/bench", "loadgen/src"]),
+    ("loadgen/src/bin/abuse.rs", &["loadgen/src/abuse"]),
+    ("benches/bytes.rs", &["benches/support"]),
+    ("benches/instructions.rs", &["benches/support"]),
+    ("fuzz/fuzz_targets/frame.rs", &[]),
+    ("fuzz/fuzz_targets/json.rs", &[]),
+    ("fuzz/fuzz_targets/page.rs", &["tests/common"]),
+    ("tests/common/harness.rs", &["tests/common"]),
+];
+
+/// Folders in each of which no two types may have one name.
+const FOLDERS: [&str; 5] = ["src", "loadgen", "benches", "fuzz", "tests/common"];
 
 fn floor(module: &str) -> Option<usize> {
     FLOORS.iter().position(|floor| floor.contains(&module))
@@ -154,8 +168,7 @@ fn modules_name_only_lower_floors() {
 
 #[test]
 fn no_circles_between_files() {
-    let tree = &*TREE;
-    let found = circles(tree);
+    let found = circles(&TREE);
     let known: Vec<Vec<String>> = KNOWN_CIRCLES
         .iter()
         .map(|circle| circle.iter().map(|path| (*path).to_owned()).collect())
@@ -163,7 +176,7 @@ fn no_circles_between_files() {
     let new: Vec<String> = found
         .iter()
         .filter(|circle| !known.contains(circle))
-        .map(|circle| format!("{circle:?}\n{}", explain(tree, circle)))
+        .map(|circle| format!("{circle:?}\n{}", explain(&TREE, circle)))
         .collect();
     assert!(new.is_empty(), "files in circles:\n{}", new.join("\n"));
     let gone: Vec<_> = known.iter().filter(|circle| !found.contains(circle)).collect();
@@ -171,20 +184,40 @@ fn no_circles_between_files() {
 }
 
 #[test]
-fn no_two_types_of_one_name() {
-    let tree = &*TREE;
-    let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for file in 0..tree.files.len() {
-        for found in tree.types(file) {
-            let place = format!("{}:{}", tree.files[file].path, found.line);
-            places.entry(&found.name).or_default().push(place);
-        }
+fn no_circles_in_tests_and_tools() {
+    for (root, folders) in OTHER_CRATES {
+        let tree = Tree::read(root, folders);
+        let lines = circles(&tree).iter().map(|circle| explain(&tree, circle)).collect::<Vec<_>>();
+        assert!(lines.is_empty(), "files of {root} in circles:\n{}", lines.join("\n"));
     }
-    places.retain(|_, places| places.len() > 1);
-    let new: Vec<_> = places.iter().filter(|(name, _)| !KNOWN_NAMESAKES.contains(name)).collect();
-    assert!(new.is_empty(), "two types of one name: {new:#?}");
-    let gone: Vec<_> = KNOWN_NAMESAKES.iter().filter(|name| !places.contains_key(*name)).collect();
-    assert!(gone.is_empty(), "mended, but still in KNOWN_NAMESAKES: {gone:?}");
+}
+
+#[test]
+fn all_files_of_tests_and_tools_are_looked_at() {
+    let trees = OTHER_CRATES.iter().map(|(root, folders)| Tree::read(root, folders));
+    let seen: BTreeSet<String> = trees.flat_map(|tree| tree.files).map(|file| file.path).collect();
+    let all = ["loadgen/src", "fuzz/fuzz_targets", "tests/common"].map(read_folder);
+    let tests = |path: &str| path.ends_with("/tests.rs");
+    let missing: Vec<&String> = all
+        .iter()
+        .flat_map(BTreeMap::keys)
+        .filter(|path| !seen.contains(*path) && !tests(path))
+        .collect();
+    assert!(missing.is_empty(), "in no crate of OTHER_CRATES: {missing:#?}");
+}
+
+#[test]
+fn no_two_types_of_one_name() {
+    for folder in FOLDERS {
+        let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (path, text) in read_folder(folder) {
+            for found in scan(&[], &text).types {
+                places.entry(found.name).or_default().push(format!("{path}:{}", found.line));
+            }
+        }
+        places.retain(|_, places| places.len() > 1);
+        assert!(places.is_empty(), "two types of one name: {places:#?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::thread;
 
-use crate::common::http::{self, Reply};
+use crate::common::http::{self, Response};
 use crate::common::server::{BASE, temp_dir};
 use crate::common::{Page, Server, wait};
 use base64::Engine;
@@ -37,12 +37,12 @@ impl Port {
         Self { server, _folder: folder }
     }
 
-    fn get(&self, from: Ipv4Addr, path: &str, authorization: Option<&str>) -> Reply {
+    fn get(&self, from: Ipv4Addr, path: &str, authorization: Option<&str>) -> Response {
         let headers: Vec<_> = authorization.iter().map(|value| ("Authorization", *value)).collect();
         http::request_from(from, self.server.http, path, &headers).unwrap()
     }
 
-    fn log_in(&self, from: Ipv4Addr, user: &str, password: &str) -> Reply {
+    fn log_in(&self, from: Ipv4Addr, user: &str, password: &str) -> Response {
         let value = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
         self.get(from, "/metrics", Some(&value))
     }

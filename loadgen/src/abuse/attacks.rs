@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::flood::Pace;
-use crate::script::{Reads, Script};
-use crate::server::Setup;
+use crate::flood::FloodPlan;
+use crate::script::{ReadMode, Script};
+use crate::server::ServerSetup;
 use crate::tls;
 
 /// Which server is attacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Against {
+pub(crate) enum ServerKind {
     /// One on its defaults.
     Plain,
     /// One that speaks TLS.
@@ -21,7 +21,7 @@ pub(crate) enum Against {
     FewDescriptors,
 }
 
-impl Against {
+impl ServerKind {
     /// In the order of the table.
     pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Tls, Self::FewDescriptors];
 
@@ -38,11 +38,13 @@ impl Against {
     ///
     /// # Errors
     /// No certificate can be made or written.
-    pub(crate) fn setup(self, folder: &Path) -> Result<Setup> {
+    pub(crate) fn setup(self, folder: &Path) -> Result<ServerSetup> {
         match self {
-            Self::Plain => Ok(Setup::default()),
+            Self::Plain => Ok(ServerSetup::default()),
             Self::Tls => tls::setup(folder),
-            Self::FewDescriptors => Ok(Setup { descriptors_max: Some(64), ..Setup::default() }),
+            Self::FewDescriptors => {
+                Ok(ServerSetup { descriptors_max: Some(64), ..ServerSetup::default() })
+            }
         }
     }
 }
@@ -54,10 +56,10 @@ pub(crate) struct Attack {
     pub(crate) word: &'static str,
     /// What it does, for the table.
     pub(crate) title: &'static str,
-    pub(crate) against: Against,
+    pub(crate) server_kind: ServerKind,
     /// What connections do, by turns.
     pub(crate) scripts: Vec<Script>,
-    pub(crate) pace: Pace,
+    pub(crate) plan: FloodPlan,
 }
 
 /// A request that is whole.
@@ -71,57 +73,61 @@ const MIB: usize = 1 << 20;
 
 /// All of them; `hello` is what a TLS client says first.
 pub(crate) fn all(hello: &[u8]) -> Vec<Attack> {
-    let plain = |word, title, scripts: Vec<Script>, pace| Attack {
+    let plain = |word, title, scripts: Vec<Script>, plan| Attack {
         word,
         title,
-        against: Against::Plain,
+        server_kind: ServerKind::Plain,
         scripts,
-        pace,
+        plan,
     };
     vec![
-        plain("silent", "10,000 silent connections", vec![Script::silent()], pace(10_000, 4, 8)),
-        plain("drip", "1,000 heads at a byte a second", vec![dripped()], pace(1_000, 1, 13)),
-        plain("preface", "10,000 HTTP/2 prefaces", vec![Script::new(PREFACE)], pace(10_000, 4, 6)),
-        plain("version", "10,000 `HTTP/2.0` request lines", vec![version()], pace(10_000, 4, 6)),
+        plain("silent", "10,000 silent connections", vec![Script::silent()], plan(10_000, 4, 8)),
+        plain("drip", "1,000 heads at a byte a second", vec![dripped()], plan(1_000, 1, 13)),
+        plain("preface", "10,000 HTTP/2 prefaces", vec![Script::new(PREFACE)], plan(10_000, 4, 6)),
+        plain("version", "10,000 `HTTP/2.0` request lines", vec![version()], plan(10_000, 4, 6)),
         plain(
             "body",
             "600 bodies announced as 1 TB, sent as far as taken",
             bodies(),
-            pace(600, 3, 6),
+            plan(600, 3, 6),
         ),
-        plain("pipeline", "1,000 pipelined requests", vec![pipeline()], pace(1, 0, 8)),
-        plain("head", "400 heads of 1 MB", heads(), pace(400, 3, 6)),
+        plain("pipeline", "1,000 pipelined requests", vec![pipeline()], plan(1, 0, 8)),
+        plain("head", "400 heads of 1 MB", heads(), plan(400, 3, 6)),
         plain(
             "hello",
             "1,000 TLS hellos on the plain port",
             vec![Script::new(hello)],
-            pace(1_000, 3, 6),
+            plan(1_000, 3, 6),
         ),
-        plain("reset", "1,000 resets in the middle of a page", vec![reset()], pace(1_000, 4, 6)),
-        plain("slow", "200 scrapers that read a byte a second", vec![slow()], pace(200, 1, 12)),
+        plain("reset", "1,000 resets in the middle of a page", vec![reset()], plan(1_000, 4, 6)),
+        plain("slow", "200 scrapers that read a byte a second", vec![slow()], plan(200, 1, 12)),
         Attack {
             word: "plain",
             title: "1,000 plain requests on the TLS port",
-            against: Against::Tls,
+            server_kind: ServerKind::Tls,
             scripts: vec![Script::new(GET)],
-            pace: pace(1_000, 3, 6),
+            plan: plan(1_000, 3, 6),
         },
         Attack {
             word: "descriptors",
             title: "200 connections held under `ulimit -n 64`",
-            against: Against::FewDescriptors,
+            server_kind: ServerKind::FewDescriptors,
             scripts: vec![
                 Script::silent(),
                 Script::new("GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n"),
             ],
-            pace: pace(200, 1, 6),
+            plan: plan(200, 1, 6),
         },
     ]
 }
 
 /// So many connections, opened over so many seconds, closed after so many.
-const fn pace(connections: usize, opening: u64, whole: u64) -> Pace {
-    Pace { connections, opening: Duration::from_secs(opening), whole: Duration::from_secs(whole) }
+const fn plan(connections: usize, opening_seconds: u64, seconds: u64) -> FloodPlan {
+    FloodPlan {
+        connections,
+        opening_time: Duration::from_secs(opening_seconds),
+        duration: Duration::from_secs(seconds),
+    }
 }
 
 fn dripped() -> Script {
@@ -168,9 +174,9 @@ fn heads() -> Vec<Script> {
 const PAGES: usize = 16;
 
 fn reset() -> Script {
-    Script::silent().then(GET, PAGES).reading(Reads::ThenResets(4 << 10))
+    Script::silent().then(GET, PAGES).reading(ReadMode::ThenResets(4 << 10))
 }
 
 fn slow() -> Script {
-    Script::silent().then(GET, PAGES).reading(Reads::ByteASecond)
+    Script::silent().then(GET, PAGES).reading(ReadMode::ByteASecond)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mio::net::TcpStream;
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::script::{Reads, Script, Sends};
+use crate::script::{ReadMode, Script, SendMode};
 
 /// `HTTP/1.1 200`: what is kept of an answer.
 const STATUS_BYTES: usize = 12;
@@ -31,7 +31,7 @@ pub(crate) struct Connection {
 
 /// Whether a connection is still open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum ConnectionState {
     Open,
     /// Open, and there is more to do without waiting for the poll.
     Busy,
@@ -46,7 +46,7 @@ impl Connection {
     /// Those of `socket(2)` and `connect(2)`: no descriptor, no port, refused.
     pub(crate) fn open(to: SocketAddr, script: Rc<Script>) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(to), Type::STREAM.nonblocking(), None)?;
-        if script.reads() == Reads::ByteASecond {
+        if script.reads() == ReadMode::ByteASecond {
             socket.set_recv_buffer_size(SMALL_BUFFER)?;
         }
         if let Err(error) = socket.connect(&to.into())
@@ -73,49 +73,51 @@ impl Connection {
         self.status.escape_ascii().to_string()
     }
 
-    /// Does what can be done since the poll says that something can, or since it is [`State::Busy`].
-    pub(crate) fn ready(&mut self, buffer: &mut [u8]) -> State {
+    /// Does what can be done since the poll says that something can, or since it is [`ConnectionState::Busy`].
+    pub(crate) fn ready(&mut self, buffer: &mut [u8]) -> ConnectionState {
         let sent = match self.script.sends() {
-            Sends::AtOnce => self.send_on(),
-            Sends::ByteASecond => Ok(State::Open),
+            SendMode::AtOnce => self.send_on(),
+            SendMode::ByteASecond => Ok(ConnectionState::Open),
         };
         // What the server said before it closed is read even if it takes nothing more.
         let read = match self.script.reads() {
-            Reads::AtOnce => self.read_on(buffer),
-            Reads::ByteASecond => Ok(State::Open),
-            Reads::ThenResets(bytes) => self.read_then_reset(&mut buffer[..1024], bytes),
+            ReadMode::AtOnce => self.read_on(buffer),
+            ReadMode::ByteASecond => Ok(ConnectionState::Open),
+            ReadMode::ThenResets(bytes) => self.read_then_reset(&mut buffer[..1024], bytes),
         };
         match (sent, read) {
-            (Err(_), _) | (_, Err(_) | Ok(State::Closed)) => State::Closed,
-            (Ok(State::Busy), _) | (_, Ok(State::Busy)) => State::Busy,
-            _ => State::Open,
+            (Err(_), _) | (_, Err(_) | Ok(ConnectionState::Closed)) => ConnectionState::Closed,
+            (Ok(ConnectionState::Busy), _) | (_, Ok(ConnectionState::Busy)) => {
+                ConnectionState::Busy
+            }
+            _ => ConnectionState::Open,
         }
     }
 
     /// Does what is done once a second.
-    pub(crate) fn tick(&mut self) -> State {
-        let mut done = Ok(State::Open);
-        if self.script.sends() == Sends::ByteASecond
+    pub(crate) fn tick(&mut self) -> ConnectionState {
+        let mut done = Ok(ConnectionState::Open);
+        if self.script.sends() == SendMode::ByteASecond
             && let [first, ..] = self.script.after(self.sent)
         {
             let first = [*first];
-            done = self.send(&first).map(|_| State::Open);
+            done = self.send(&first).map(|_| ConnectionState::Open);
         }
-        if self.script.reads() == Reads::ByteASecond {
+        if self.script.reads() == ReadMode::ByteASecond {
             done = done.and(self.read(&mut [0]).map(|(state, _)| state));
         }
-        done.unwrap_or(State::Closed)
+        done.unwrap_or(ConnectionState::Closed)
     }
 
-    fn send_on(&mut self) -> io::Result<State> {
+    fn send_on(&mut self) -> io::Result<ConnectionState> {
         let script = Rc::clone(&self.script);
         for _ in 0..TURN {
             let more = script.after(self.sent);
             if more.is_empty() || self.send(more)? == 0 {
-                return Ok(State::Open);
+                return Ok(ConnectionState::Open);
             }
         }
-        Ok(State::Busy)
+        Ok(ConnectionState::Busy)
     }
 
     /// How many bytes the kernel took; 0 if none for now.
@@ -128,41 +130,41 @@ impl Connection {
         Ok(sent)
     }
 
-    fn read_on(&mut self, buffer: &mut [u8]) -> io::Result<State> {
+    fn read_on(&mut self, buffer: &mut [u8]) -> io::Result<ConnectionState> {
         for _ in 0..TURN {
             match self.read(buffer)? {
-                (State::Open, 1..) => {}
+                (ConnectionState::Open, 1..) => {}
                 (state, _) => return Ok(state),
             }
         }
-        Ok(State::Busy)
+        Ok(ConnectionState::Busy)
     }
 
-    fn read_then_reset(&mut self, buffer: &mut [u8], bytes: usize) -> io::Result<State> {
+    fn read_then_reset(&mut self, buffer: &mut [u8], bytes: usize) -> io::Result<ConnectionState> {
         loop {
             let (state, read) = self.read(buffer)?;
             if self.received >= bytes {
                 // Closing a socket that lingers for no time sends a reset instead of an end.
                 SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?;
-                return Ok(State::Closed);
+                return Ok(ConnectionState::Closed);
             }
-            if state == State::Closed || read == 0 {
+            if state == ConnectionState::Closed || read == 0 {
                 return Ok(state);
             }
         }
     }
 
     /// Reads once; how many bytes came.
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<(State, usize)> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<(ConnectionState, usize)> {
         match self.stream.read(buffer) {
-            Ok(0) => Ok((State::Closed, 0)),
+            Ok(0) => Ok((ConnectionState::Closed, 0)),
             Ok(read) => {
                 let room = STATUS_BYTES.saturating_sub(self.status.len());
                 self.status.extend_from_slice(&buffer[..read.min(room)]);
                 self.received += read;
-                Ok((State::Open, read))
+                Ok((ConnectionState::Open, read))
             }
-            Err(error) if not_now(&error) => Ok((State::Open, 0)),
+            Err(error) if not_now(&error) => Ok((ConnectionState::Open, 0)),
             Err(error) => Err(error),
         }
     }

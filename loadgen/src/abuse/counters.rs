@@ -4,22 +4,22 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use crate::scraper::Page;
+use crate::scraper::PageClient;
 
 /// The families that are read, and what is cut off their names in the table.
 const PREFIX: &str = "metrics_server_http_";
 const SUFFIX: &str = "_total";
 
 /// Each counter's value by its short name.
-pub(crate) type Counters = BTreeMap<String, f64>;
+pub(crate) type HttpCounters = BTreeMap<String, f64>;
 
 /// Reads all of them from the page.
-pub(crate) fn read(page: &Page) -> Result<Counters> {
+pub(crate) fn read(page: &PageClient) -> Result<HttpCounters> {
     Ok(parsed(&page.text()?))
 }
 
-/// What has moved, and by how much.
-pub(crate) fn moved(before: &Counters, after: &Counters) -> Counters {
+/// The counters that have grown, and by how much.
+pub(crate) fn increases(before: &HttpCounters, after: &HttpCounters) -> HttpCounters {
     let by = |(name, value): (&String, &f64)| {
         let by = value - before.get(name).unwrap_or(&0.0);
         (by > 0.0).then(|| (name.clone(), by))
@@ -27,7 +27,7 @@ pub(crate) fn moved(before: &Counters, after: &Counters) -> Counters {
     after.iter().filter_map(by).collect()
 }
 
-fn parsed(page: &str) -> Counters {
+fn parsed(page: &str) -> HttpCounters {
     let counter = |line: &str| {
         let (series, value) = line.strip_prefix(PREFIX)?.rsplit_once(' ')?;
         let (name, labels) = series.split_at(series.find('{').unwrap_or(series.len()));
@@ -38,7 +38,7 @@ fn parsed(page: &str) -> Counters {
 
 #[cfg(test)]
 mod tests {
-    use super::{moved, parsed};
+    use super::{increases, parsed};
 
     #[test]
     fn counters_that_moved_are_told_by_their_short_names() {
@@ -52,9 +52,9 @@ mod tests {
             ))
         };
         assert_eq!(page(1).len(), 2);
-        let moved = moved(&page(1), &page(4));
+        let increases = increases(&page(1), &page(4));
         assert_eq!(
-            moved.into_iter().collect::<Vec<_>>(),
+            increases.into_iter().collect::<Vec<_>>(),
             [("refused{reason=\"head\"}".to_owned(), 3.0)]
         );
     }

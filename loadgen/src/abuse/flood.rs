@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
 
-use crate::connection::{Connection, State};
+use crate::connection::{Connection, ConnectionState};
 use crate::script::Script;
 
 /// How often connections are opened, and slow ones have their turn.
@@ -21,18 +21,18 @@ const READ_BYTES: usize = 64 << 10;
 
 /// How many connections are opened, and when.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
+pub(crate) struct FloodPlan {
     /// Connections in all.
     pub(crate) connections: usize,
     /// The time over which they are opened.
-    pub(crate) opening: Duration,
+    pub(crate) opening_time: Duration,
     /// The time after which those that are left are closed.
-    pub(crate) whole: Duration,
+    pub(crate) duration: Duration,
 }
 
 /// What became of the connections.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Outcome {
+pub(crate) struct FloodResult {
     /// Connections that were begun.
     pub(crate) opened: usize,
     /// Connections that ended before the attack did.
@@ -48,21 +48,21 @@ pub(crate) struct Outcome {
 /// Runs the attack: connections carry out the scripts in turn.
 ///
 /// # Errors
-/// Those of `epoll(7)`; what goes wrong with connections is in the outcome.
-pub(crate) fn run(to: SocketAddr, scripts: &[Script], pace: Pace) -> io::Result<Outcome> {
+/// Those of `epoll(7)`; what goes wrong with connections is in the result.
+pub(crate) fn run(to: SocketAddr, scripts: &[Script], plan: FloodPlan) -> io::Result<FloodResult> {
     let scripts: Vec<_> = scripts.iter().cloned().map(Rc::new).collect();
     let mut flood = Flood {
         poll: Poll::new()?,
-        slots: Vec::with_capacity(pace.connections),
+        slots: Vec::with_capacity(plan.connections),
         busy: Vec::new(),
         buffer: vec![0; READ_BYTES],
-        outcome: Outcome::default(),
+        result: FloodResult::default(),
     };
     let mut events = Events::with_capacity(1024);
     let began = Instant::now();
     let mut steps = 0;
-    while began.elapsed() < pace.whole {
-        flood.open_up_to(due(pace, began.elapsed()), to, &scripts);
+    while began.elapsed() < plan.duration {
+        flood.open_up_to(due(plan, began.elapsed()), to, &scripts);
         while STEP * steps < began.elapsed() {
             flood.step(steps as usize % STEPS_A_SECOND);
             steps += 1;
@@ -81,12 +81,12 @@ pub(crate) fn run(to: SocketAddr, scripts: &[Script], pace: Pace) -> io::Result<
 }
 
 /// The connections that are to be there after so much time.
-fn due(pace: Pace, elapsed: Duration) -> usize {
-    if elapsed >= pace.opening {
-        return pace.connections;
+fn due(plan: FloodPlan, elapsed: Duration) -> usize {
+    if elapsed >= plan.opening_time {
+        return plan.connections;
     }
-    let share = pace.connections as u128 * elapsed.as_nanos() / pace.opening.as_nanos();
-    usize::try_from(share).expect("a share of pace.connections")
+    let share = plan.connections as u128 * elapsed.as_nanos() / plan.opening_time.as_nanos();
+    usize::try_from(share).expect("a share of plan.connections")
 }
 
 fn interrupted(error: io::Error) -> io::Result<()> {
@@ -100,7 +100,7 @@ struct Flood {
     /// Those that go on without an event.
     busy: Vec<usize>,
     buffer: Vec<u8>,
-    outcome: Outcome,
+    result: FloodResult,
 }
 
 impl Flood {
@@ -115,11 +115,11 @@ impl Flood {
             });
             self.slots.push(match opened {
                 Ok(connection) => {
-                    self.outcome.opened += 1;
+                    self.result.opened += 1;
                     Some(connection)
                 }
                 Err(error) => {
-                    *self.outcome.errors.entry(error.to_string()).or_default() += 1;
+                    *self.result.errors.entry(error.to_string()).or_default() += 1;
                     None
                 }
             });
@@ -129,9 +129,9 @@ impl Flood {
     fn ready(&mut self, slot: usize) {
         let Some(connection) = &mut self.slots[slot] else { return };
         match connection.ready(&mut self.buffer) {
-            State::Open => {}
-            State::Busy => self.busy.push(slot),
-            State::Closed => self.close(slot),
+            ConnectionState::Open => {}
+            ConnectionState::Busy => self.busy.push(slot),
+            ConnectionState::Closed => self.close(slot),
         }
     }
 
@@ -139,7 +139,7 @@ impl Flood {
     fn step(&mut self, first: usize) {
         for slot in (first..self.slots.len()).step_by(STEPS_A_SECOND) {
             let Some(connection) = &mut self.slots[slot] else { continue };
-            if connection.tick() == State::Closed {
+            if connection.tick() == ConnectionState::Closed {
                 self.close(slot);
             }
         }
@@ -147,21 +147,21 @@ impl Flood {
 
     fn close(&mut self, slot: usize) {
         if let Some(connection) = self.slots[slot].take() {
-            self.outcome.closed += 1;
-            self.outcome.add(&connection);
+            self.result.closed += 1;
+            self.result.add(&connection);
         }
     }
 
     /// Closes what is left.
-    fn end(mut self) -> Outcome {
+    fn end(mut self) -> FloodResult {
         for connection in self.slots.drain(..).flatten() {
-            self.outcome.add(&connection);
+            self.result.add(&connection);
         }
-        self.outcome
+        self.result
     }
 }
 
-impl Outcome {
+impl FloodResult {
     fn add(&mut self, connection: &Connection) {
         self.received += connection.received();
         *self.statuses.entry(connection.status()).or_default() += 1;

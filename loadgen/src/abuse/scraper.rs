@@ -1,6 +1,6 @@
 //! The scraper that has to be answered whatever else happens: a page once a second, each on a connection of its own.
 //!
-//! Runs on a thread of its own and blocks, but never longer than [`GIVEN_UP`].
+//! Runs on a thread of its own and blocks, but never longer than [`SCRAPE_TIMEOUT`].
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,9 +14,9 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 /// A scrape that takes longer has failed.
-const WITHIN: Duration = Duration::from_secs(1);
+const SCRAPE_TIME_MAX: Duration = Duration::from_secs(1);
 /// A scrape that takes longer is not waited for.
-const GIVEN_UP: Duration = Duration::from_secs(2);
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(2);
 /// From one scrape to the next.
 const PERIOD: Duration = Duration::from_secs(1);
 /// Causes of failures that are kept.
@@ -24,14 +24,14 @@ const CAUSES_MAX: usize = 3;
 
 /// A server's page.
 #[derive(Clone, Debug)]
-pub(crate) struct Page {
+pub(crate) struct PageClient {
     address: SocketAddr,
     tls: Option<Arc<ClientConfig>>,
 }
 
 /// What became of the scrapes of an attack.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Scrapes {
+pub(crate) struct ScrapeResults {
     pub(crate) made: usize,
     /// Not whole, or not within a second.
     pub(crate) failed: usize,
@@ -40,7 +40,7 @@ pub(crate) struct Scrapes {
     pub(crate) causes: Vec<String>,
 }
 
-impl Page {
+impl PageClient {
     /// At this address, over TLS where there is a configuration for it.
     pub(crate) fn new(address: SocketAddr, tls: Option<Arc<ClientConfig>>) -> Self {
         Self { address, tls }
@@ -61,8 +61,8 @@ impl Page {
     }
 
     /// Scrapes once a second until it is told to stop, compressed and plain by turns.
-    pub(crate) fn scrape_until(&self, stop: &AtomicBool) -> Scrapes {
-        let mut scrapes = Scrapes::default();
+    pub(crate) fn scrape_until(&self, stop: &AtomicBool) -> ScrapeResults {
+        let mut scrapes = ScrapeResults::default();
         while !stop.load(Relaxed) {
             let began = Instant::now();
             let coding = if scrapes.made.is_multiple_of(2) { "gzip" } else { "identity" };
@@ -75,12 +75,12 @@ impl Page {
 
     /// The whole answer, head and all.
     fn get(&self, coding: &str) -> Result<Vec<u8>> {
-        let deadline = Instant::now() + GIVEN_UP;
+        let deadline = Instant::now() + SCRAPE_TIMEOUT;
         let mut stream =
-            TcpStream::connect_timeout(&self.address, GIVEN_UP).context("no connection")?;
+            TcpStream::connect_timeout(&self.address, SCRAPE_TIMEOUT).context("no connection")?;
         stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(GIVEN_UP))?;
-        stream.set_read_timeout(Some(GIVEN_UP))?;
+        stream.set_write_timeout(Some(SCRAPE_TIMEOUT))?;
+        stream.set_read_timeout(Some(SCRAPE_TIMEOUT))?;
         let head = format!(
             "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: {coding}\r\nConnection: close\r\n\r\n"
         );
@@ -95,7 +95,7 @@ impl Page {
     }
 }
 
-impl Scrapes {
+impl ScrapeResults {
     /// Adds those of another attack.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.made += other.made;
@@ -108,7 +108,9 @@ impl Scrapes {
         self.worst = self.worst.max(took);
         let cause = match result {
             Err(error) => format!("{error:#}"),
-            Ok(()) if took > WITHIN => format!("answered after {:.2} s", took.as_secs_f64()),
+            Ok(()) if took > SCRAPE_TIME_MAX => {
+                format!("answered after {:.2} s", took.as_secs_f64())
+            }
             Ok(()) => return,
         };
         self.failed += 1;
@@ -131,7 +133,7 @@ fn read_answer(stream: &mut (impl Read + Write), head: &str, deadline: Instant) 
             return Ok(answer);
         }
         answer.extend_from_slice(&buffer[..read]);
-        ensure!(Instant::now() < deadline, "not whole after {GIVEN_UP:?}");
+        ensure!(Instant::now() < deadline, "not whole after {SCRAPE_TIMEOUT:?}");
     }
 }
 

@@ -7,13 +7,13 @@ pub(crate) struct Script {
     /// Sent again and again behind the head, up to [`Script::bytes`] in all.
     block: Vec<u8>,
     bytes: usize,
-    sends: Sends,
-    reads: Reads,
+    sends: SendMode,
+    reads: ReadMode,
 }
 
 /// How fast a connection sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sends {
+pub(crate) enum SendMode {
     /// As fast as the server takes it.
     AtOnce,
     /// One byte a second.
@@ -22,7 +22,7 @@ pub(crate) enum Sends {
 
 /// How a connection reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reads {
+pub(crate) enum ReadMode {
     /// All, as soon as it is there.
     AtOnce,
     /// One byte a second, through the smallest receive buffer that the kernel gives.
@@ -36,7 +36,7 @@ impl Script {
     pub(crate) fn new(head: impl Into<Vec<u8>>) -> Self {
         let head = head.into();
         let bytes = head.len();
-        Self { head, block: Vec::new(), bytes, sends: Sends::AtOnce, reads: Reads::AtOnce }
+        Self { head, block: Vec::new(), bytes, sends: SendMode::AtOnce, reads: ReadMode::AtOnce }
     }
 
     /// Sends nothing at all.
@@ -53,12 +53,12 @@ impl Script {
 
     /// Sends a byte a second instead of all at once.
     pub(crate) fn drip(mut self) -> Self {
-        self.sends = Sends::ByteASecond;
+        self.sends = SendMode::ByteASecond;
         self
     }
 
     /// Reads in another way.
-    pub(crate) fn reading(mut self, reads: Reads) -> Self {
+    pub(crate) fn reading(mut self, reads: ReadMode) -> Self {
         self.reads = reads;
         self
     }
@@ -73,12 +73,12 @@ impl Script {
     }
 
     /// How fast it sends.
-    pub(crate) fn sends(&self) -> Sends {
+    pub(crate) fn sends(&self) -> SendMode {
         self.sends
     }
 
     /// How it reads.
-    pub(crate) fn reads(&self) -> Reads {
+    pub(crate) fn reads(&self) -> ReadMode {
         self.reads
     }
 }

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use rustls::ClientConfig;
 
-use crate::scraper::Page;
+use crate::scraper::PageClient;
 
 /// How long the server may take to listen, and to show what it was sent.
 const START_MAX: Duration = Duration::from_secs(10);
 /// Between two looks.
-const LOOK: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// Series on the page.
 const SERIES: usize = 10_000;
 /// Their name.
@@ -26,7 +26,7 @@ const NAME: &str = "orders_total";
 
 /// How a server is started.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Setup {
+pub(crate) struct ServerSetup {
     /// `ulimit -n`; none: what this program has.
     pub(crate) descriptors_max: Option<u32>,
     /// Flags beside those that all have.
@@ -37,13 +37,13 @@ pub(crate) struct Setup {
 
 /// A server that runs.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub(crate) struct AttackedServer {
     child: Child,
-    page: Page,
+    page: PageClient,
     log: PathBuf,
 }
 
-impl Drop for Server {
+impl Drop for AttackedServer {
     fn drop(&mut self) {
         // Both fail only if it has ended already.
         let _ = self.child.kill();
@@ -51,12 +51,12 @@ impl Drop for Server {
     }
 }
 
-impl Server {
+impl AttackedServer {
     /// Starts one, with its socket and its log in this folder, and fills its page.
     ///
     /// # Errors
     /// It cannot be started, or does not show the series.
-    pub(crate) fn start(folder: &Path, setup: Setup) -> Result<Self> {
+    pub(crate) fn start(folder: &Path, setup: ServerSetup) -> Result<Self> {
         fs::create_dir_all(folder)?;
         let (socket, log) = (folder.join("server.sock"), folder.join("log"));
         let mut command = command(setup.descriptors_max)?;
@@ -65,14 +65,14 @@ impl Server {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
         let mut child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
         let port = port(&mut child, &log)?;
-        let page = Page::new(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), setup.tls);
+        let page = PageClient::new(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), setup.tls);
         let server = Self { child, page, log };
         server.fill(&socket)?;
         Ok(server)
     }
 
     /// Its page.
-    pub(crate) fn page(&self) -> &Page {
+    pub(crate) fn page(&self) -> &PageClient {
         &self.page
     }
 
@@ -115,7 +115,7 @@ impl Server {
                 return Ok(());
             }
             ensure!(began.elapsed() < START_MAX, "{shown} of {SERIES} series are shown");
-            thread::sleep(LOOK);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 }
@@ -149,6 +149,6 @@ fn port(child: &mut Child, log: &Path) -> Result<u16> {
             bail!("the server ended with {status}: {}", text.trim());
         }
         ensure!(began.elapsed() < START_MAX, "the server does not listen: {}", text.trim());
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
     }
 }

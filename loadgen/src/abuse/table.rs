@@ -4,30 +4,30 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
-use crate::counters::Counters;
-use crate::flood::Outcome;
-use crate::scraper::Scrapes;
-use crate::usage::Usage;
+use crate::counters::HttpCounters;
+use crate::flood::FloodResult;
+use crate::resource_usage::ResourceUsage;
+use crate::scraper::ScrapeResults;
 
 /// An attack and what it did.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Row {
+pub(crate) struct AttackRow {
     pub(crate) title: &'static str,
-    pub(crate) outcome: Outcome,
-    pub(crate) scrapes: Scrapes,
-    pub(crate) before: Usage,
-    pub(crate) after: Usage,
-    /// What the server's own counters have moved by.
-    pub(crate) counted: Counters,
+    pub(crate) flood_result: FloodResult,
+    pub(crate) scrapes: ScrapeResults,
+    pub(crate) before: ResourceUsage,
+    pub(crate) after: ResourceUsage,
+    /// What the server's own counters have grown by.
+    pub(crate) counted: HttpCounters,
     /// What else went wrong.
     pub(crate) faults: Vec<String>,
 }
 
-impl Row {
+impl AttackRow {
     /// All that makes it fail, in words.
     fn failures(&self) -> Vec<String> {
         let mut failures = self.faults.clone();
-        let Scrapes { made, failed, causes, .. } = &self.scrapes;
+        let ScrapeResults { made, failed, causes, .. } = &self.scrapes;
         if *failed > 0 {
             failures.push(format!("{failed} of {made} scrapes failed"));
             failures.extend(causes.iter().map(|cause| format!("a scrape: {cause}")));
@@ -40,10 +40,14 @@ impl Row {
     }
 
     /// The counters, or none and a fault where there is no page.
-    pub(crate) fn no_fault(&mut self, counters: Result<Counters>, when: &str) -> Counters {
+    pub(crate) fn counters_or_fault(
+        &mut self,
+        counters: Result<HttpCounters>,
+        when: &str,
+    ) -> HttpCounters {
         counters.unwrap_or_else(|error| {
             self.faults.push(format!("no page {when}: {error:#}"));
-            Counters::new()
+            HttpCounters::new()
         })
     }
 
@@ -53,12 +57,12 @@ impl Row {
     }
 
     fn line(&self) -> String {
-        let Self { title, outcome, scrapes, before, after, counted, .. } = self;
-        let mib = |usage: &Usage| usage.resident_bytes as f64 / 1e6;
+        let Self { title, flood_result, scrapes, before, after, counted, .. } = self;
+        let mib = |usage: &ResourceUsage| usage.resident_bytes as f64 / 1e6;
         let counted: Vec<_> = counted.iter().map(|(name, by)| format!("{name} {by}")).collect();
         format!(
             "| {title} | {} | {:.3} s | {} of {} | {} → {} | {} → {} | {:.1} → {:.1} | {} | {} |\n",
-            outcome.opened,
+            flood_result.opened,
             scrapes.worst.as_secs_f64(),
             scrapes.failed,
             scrapes.made,
@@ -75,7 +79,7 @@ impl Row {
 
     /// How connections were answered and ended.
     fn note(&self) -> String {
-        let Outcome { opened, closed, received, statuses, errors } = &self.outcome;
+        let FloodResult { opened, closed, received, statuses, errors } = &self.flood_result;
         let mut note = format!("{closed} of {opened} ended before the attack did");
         for (status, count) in statuses.iter().take(8) {
             let status = if status.is_empty() { "no answer" } else { status };
@@ -91,13 +95,13 @@ impl Row {
 
 /// All rows.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Table {
-    rows: Vec<Row>,
+pub(crate) struct AttackTable {
+    rows: Vec<AttackRow>,
     not_measured: Vec<String>,
 }
 
-impl Table {
-    pub(crate) fn push(&mut self, row: Row) {
+impl AttackTable {
+    pub(crate) fn push(&mut self, row: AttackRow) {
         self.rows.push(row);
     }
 
@@ -108,7 +112,7 @@ impl Table {
 
     /// Whether the server held in all rows, and none is missing.
     pub(crate) fn is_ok(&self) -> bool {
-        self.not_measured.is_empty() && self.rows.iter().all(Row::is_ok)
+        self.not_measured.is_empty() && self.rows.iter().all(AttackRow::is_ok)
     }
 
     /// In Markdown, with its notes.

@@ -9,13 +9,13 @@ use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
-use crate::server::Setup;
+use crate::server::ServerSetup;
 
 /// A server with a certificate of its own, made anew.
 ///
 /// # Errors
 /// The certificate cannot be made or written.
-pub(crate) fn setup(folder: &Path) -> Result<Setup> {
+pub(crate) fn setup(folder: &Path) -> Result<ServerSetup> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
     fs::create_dir_all(folder)?;
     fs::write(folder.join("certificate.pem"), made.cert.pem())?;
@@ -24,10 +24,10 @@ pub(crate) fn setup(folder: &Path) -> Result<Setup> {
     fs::write(&config, "tls_server_config:\n  cert_file: certificate.pem\n  key_file: key.pem\n")?;
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone())?;
-    Ok(Setup {
+    Ok(ServerSetup {
         flags: vec!["-web-config-file".to_owned(), config.display().to_string()],
         tls: Some(client(roots)?),
-        ..Setup::default()
+        ..ServerSetup::default()
     })
 }
 

@@ -8,12 +8,12 @@ use anyhow::{Result, anyhow};
 
 use crate::attacks::Attack;
 use crate::counters;
-use crate::flood::{self, Outcome, Pace};
-use crate::progress;
-use crate::scraper::Scrapes;
-use crate::server::Server;
-use crate::table::{Row, Table};
-use crate::usage::Usage;
+use crate::flood::{self, FloodPlan, FloodResult};
+use crate::progress::progress;
+use crate::resource_usage::ResourceUsage;
+use crate::scraper::ScrapeResults;
+use crate::server::AttackedServer;
+use crate::table::{AttackRow, AttackTable};
 
 /// How long the server may take to give back what an attack has taken of it.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
@@ -27,36 +27,36 @@ const WARM_UP_OPENING: Duration = Duration::from_secs(1);
 /// # Errors
 /// The server cannot be weighed: it has ended.
 pub(crate) fn all(
-    server: &mut Server,
+    server: &mut AttackedServer,
     attacks: &[&Attack],
     deadline: Instant,
-    table: &mut Table,
+    table: &mut AttackTable,
 ) -> Result<()> {
-    let fresh = Usage::at_rest(server.pid())?;
+    let fresh = ResourceUsage::at_rest(server.pid())?;
     for attack in attacks {
         progress(&format!("warm-up: {}", attack.title));
-        let pace = Pace { opening: WARM_UP_OPENING, whole: WARM_UP, ..attack.pace };
-        flood::run(server.page().address(), &attack.scripts, pace)?;
+        let plan = FloodPlan { opening_time: WARM_UP_OPENING, duration: WARM_UP, ..attack.plan };
+        flood::run(server.page().address(), &attack.scripts, plan)?;
     }
-    let warm = Usage::at_rest(server.pid())?;
-    let mut whole = Row {
+    let warm = ResourceUsage::at_rest(server.pid())?;
+    let mut whole = AttackRow {
         title: "all of these, one after the other",
-        before: Usage { resident_bytes: warm.resident_bytes, ..fresh },
-        ..Row::default()
+        before: ResourceUsage { resident_bytes: warm.resident_bytes, ..fresh },
+        ..AttackRow::default()
     };
     for attack in attacks {
         progress(attack.title);
-        if Instant::now() + attack.pace.whole + SETTLE_MAX > deadline {
+        if Instant::now() + attack.plan.duration + SETTLE_MAX > deadline {
             table.not_measured(format!("{}: no time was left for it", attack.title));
             continue;
         }
         let row = measured(server, attack)?;
-        whole.outcome.opened += row.outcome.opened;
-        whole.outcome.closed += row.outcome.closed;
+        whole.flood_result.opened += row.flood_result.opened;
+        whole.flood_result.closed += row.flood_result.closed;
         whole.scrapes.merge(&row.scrapes);
         table.push(row);
     }
-    whole.after = Usage::back_to(server.pid(), whole.before, SETTLE_MAX)?;
+    whole.after = ResourceUsage::back_to(server.pid(), whole.before, SETTLE_MAX)?;
     if attacks.len() > 1 {
         table.push(whole);
     }
@@ -67,16 +67,16 @@ pub(crate) fn all(
 }
 
 /// Runs one attack and measures.
-fn measured(server: &mut Server, attack: &Attack) -> Result<Row> {
-    let mut row = Row { title: attack.title, ..Row::default() };
-    let counted_before = row.no_fault(counters::read(server.page()), "before the attack");
-    row.before = Usage::at_rest(server.pid())?;
-    (row.outcome, row.scrapes) = beside_scrapes(server, attack)?;
-    row.after = Usage::back_to(server.pid(), row.before, SETTLE_MAX)?;
-    let counted = row.no_fault(counters::read(server.page()), "after the attack");
-    row.counted = counters::moved(&counted_before, &counted);
-    if row.outcome.opened < attack.pace.connections {
-        row.faults.push(format!("only {} connections were made", row.outcome.opened));
+fn measured(server: &mut AttackedServer, attack: &Attack) -> Result<AttackRow> {
+    let mut row = AttackRow { title: attack.title, ..AttackRow::default() };
+    let counted_before = row.counters_or_fault(counters::read(server.page()), "before the attack");
+    row.before = ResourceUsage::at_rest(server.pid())?;
+    (row.flood_result, row.scrapes) = beside_scrapes(server, attack)?;
+    row.after = ResourceUsage::back_to(server.pid(), row.before, SETTLE_MAX)?;
+    let counted = row.counters_or_fault(counters::read(server.page()), "after the attack");
+    row.counted = counters::increases(&counted_before, &counted);
+    if row.flood_result.opened < attack.plan.connections {
+        row.faults.push(format!("only {} connections were made", row.flood_result.opened));
     }
     if !server.is_alive() {
         row.faults.push("the server has ended".to_owned());
@@ -85,15 +85,18 @@ fn measured(server: &mut Server, attack: &Attack) -> Result<Row> {
 }
 
 /// The flood, and a scrape once a second all the while.
-fn beside_scrapes(server: &Server, attack: &Attack) -> Result<(Outcome, Scrapes)> {
+fn beside_scrapes(
+    server: &AttackedServer,
+    attack: &Attack,
+) -> Result<(FloodResult, ScrapeResults)> {
     let page = server.page();
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let scrape = || page.scrape_until(&stop);
         let scraper = thread::Builder::new().spawn_scoped(scope, scrape)?;
-        let outcome = flood::run(page.address(), &attack.scripts, attack.pace);
+        let flood_result = flood::run(page.address(), &attack.scripts, attack.plan);
         stop.store(true, Relaxed);
         let scrapes = scraper.join().map_err(|_| anyhow!("the scraper panicked"))?;
-        Ok((outcome?, scrapes))
+        Ok((flood_result?, scrapes))
     })
 }

@@ -18,7 +18,7 @@ const START_MAX: Duration = Duration::from_secs(10);
 
 /// Where the programs are, and what they may use.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Environment {
     /// The folder of this program, where the others are too.
     bin: PathBuf,
     /// For sockets; removed at the end.
@@ -29,7 +29,7 @@ pub(crate) struct Place {
     pub(crate) send: usize,
 }
 
-impl Place {
+impl Environment {
     /// Beside this program.
     pub(crate) fn new() -> Result<Self> {
         let own = std::env::current_exe().context("where is this program?")?;
@@ -71,7 +71,7 @@ impl Place {
 
 /// The two kinds of sockets that are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Socket {
+pub(crate) enum SocketKind {
     Udp,
     Unix,
 }
@@ -99,27 +99,36 @@ impl Drop for Receiver {
 
 impl Receiver {
     /// A server with one worker, pinned, that receives on one socket. `more` flags win.
-    pub(crate) fn server(place: &Place, socket: Socket, more: &[&str]) -> Result<Self> {
-        Self::serve(place, place.command("metrics-server"), socket, more)
+    pub(crate) fn server(
+        environment: &Environment,
+        socket: SocketKind,
+        more: &[&str],
+    ) -> Result<Self> {
+        Self::serve(environment, environment.command("metrics-server"), socket, more)
     }
 
     /// The same, run by another program: `wrapper` with its flags.
     pub(crate) fn wrapped(
-        place: &Place,
+        environment: &Environment,
         wrapper: &str,
         flags: &[String],
         more: &[&str],
     ) -> Result<Self> {
         let mut command = Command::new(wrapper);
         command.stdin(Stdio::null()).stderr(Stdio::null()).stdout(Stdio::null());
-        command.args(flags).arg(place.bin.join("metrics-server"));
-        Self::serve(place, command, Socket::Udp, more)
+        command.args(flags).arg(environment.bin.join("metrics-server"));
+        Self::serve(environment, command, SocketKind::Udp, more)
     }
 
-    fn serve(place: &Place, mut command: Command, socket: Socket, more: &[&str]) -> Result<Self> {
+    fn serve(
+        environment: &Environment,
+        mut command: Command,
+        socket: SocketKind,
+        more: &[&str],
+    ) -> Result<Self> {
         command.args(["-workers", "1", "-pin", "on", "-uds", "", "-udp", ""]);
         let http = format!("127.0.0.1:{}", free_tcp()?);
-        let to = address(place, socket)?;
+        let to = address(environment, socket)?;
         command.args(["-socket", &http]).args(&to).args(more);
         let child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
         let mut receiver = Self { child, http: Some(http.clone()), to };
@@ -128,17 +137,21 @@ impl Receiver {
     }
 
     /// The server's loop with nothing behind it.
-    pub(crate) fn null(place: &Place, socket: Socket, more: &[&str]) -> Result<Self> {
-        let mut command = place.command("loadgen");
+    pub(crate) fn null(
+        environment: &Environment,
+        socket: SocketKind,
+        more: &[&str],
+    ) -> Result<Self> {
+        let mut command = environment.command("loadgen");
         command.args(["-null", "-until-eof"]);
-        let to = address(place, socket)?;
-        command.args(["-pin", &place.ingest.to_string()]).args(&to).args(more);
+        let to = address(environment, socket)?;
+        command.args(["-pin", &environment.ingest.to_string()]).args(&to).args(more);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let child = command.spawn().context("cannot start loadgen -null")?;
         let mut receiver = Self { child, http: None, to: to.clone() };
         let is_there = || match socket {
-            Socket::Udp => port(&to[1]).is_some_and(proc::is_bound),
-            Socket::Unix => Path::new(&to[1]).exists(),
+            SocketKind::Udp => port(&to[1]).is_some_and(proc::is_bound),
+            SocketKind::Unix => Path::new(&to[1]).exists(),
         };
         receiver.wait_for(&is_there)?;
         Ok(receiver)
@@ -198,14 +211,14 @@ impl Receiver {
 }
 
 /// A flag and where to listen.
-fn address(place: &Place, socket: Socket) -> Result<[String; 2]> {
+fn address(environment: &Environment, socket: SocketKind) -> Result<[String; 2]> {
     Ok(match socket {
-        Socket::Udp => {
+        SocketKind::Udp => {
             let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
             ["-udp".to_owned(), format!("127.0.0.1:{port}")]
         }
-        Socket::Unix => {
-            let path = place.folder.join(format!("{}.sock", free_tcp()?));
+        SocketKind::Unix => {
+            let path = environment.folder.join(format!("{}.sock", free_tcp()?));
             ["-uds".to_owned(), path.to_str().context("a path that is no text")?.to_owned()]
         }
     })

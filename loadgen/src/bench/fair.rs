@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::child::{Receiver, Socket};
-use crate::figure::Figure;
+use crate::child::{Receiver, SocketKind};
 use crate::http;
 use crate::lag::LoopLagReading;
+use crate::load_test::words;
+use crate::median::MedianEstimate;
 use crate::num::whole_part;
-use crate::ratios::Plan;
-use crate::run::words;
-use crate::table::{self, Row};
+use crate::ratios::BenchPlan;
+use crate::table::{self, BenchRow};
 use crate::writers::{self, Content};
 
 /// Datagrams a second beside the connections: a tenth of what a worker takes.
@@ -36,7 +36,7 @@ const DATAGRAMS: &str = "metrics_server_datagrams_received_total";
 const UNIX_BYTES: &str = r#"metrics_server_received_bytes_total{transport="unix"}"#;
 
 /// A row for each content of the connections, and for each flood of datagrams.
-pub(crate) fn rows(plan: &Plan) -> Result<Vec<Row>> {
+pub(crate) fn rows(plan: &BenchPlan) -> Result<Vec<BenchRow>> {
     let mut rows = Vec::new();
     for content in [Content::Known, Content::Parsed, Content::Garbage] {
         rows.push(udp_beside(plan, content, "0 lost, loop lag ≤ 20 ms")?);
@@ -50,26 +50,26 @@ pub(crate) fn rows(plan: &Plan) -> Result<Vec<Row>> {
 }
 
 /// A server with one worker that listens to both.
-struct Setting {
+struct UdpAndUnixServer {
     server: Receiver,
     page: String,
 }
 
-impl Setting {
+impl UdpAndUnixServer {
     /// Has the connections written to and read, and does the work meanwhile.
     fn beside<T>(
-        plan: &Plan,
+        plan: &BenchPlan,
         content: Content,
         connections: usize,
         work: impl FnOnce(&Self) -> Result<T>,
     ) -> Result<T> {
-        let path = plan.place.folder.join("fair.sock");
+        let path = plan.environment.folder.join("fair.sock");
         let uds = path.to_str().context("a path that is no text")?;
-        let server = Receiver::server(&plan.place, Socket::Udp, &["-uds", uds])?;
+        let server = Receiver::server(&plan.environment, SocketKind::Udp, &["-uds", uds])?;
         let page = server.http.clone().context("a server has a page")?;
         let setting = Self { server, page };
         wait_until("the unix socket is there", || Ok(path.exists()))?;
-        writers::beside(&path, connections, content, plan.place.send, || {
+        writers::beside(&path, connections, content, plan.environment.send, || {
             // Long enough for the messages to be known, and for every connection to be full.
             wait_until("all connections are read", || {
                 let open = http::value(&setting.page, "metrics_server_unix_connections")?;
@@ -81,12 +81,12 @@ impl Setting {
     }
 
     /// Sends datagrams for this time; the sender's report.
-    fn send(&self, plan: &Plan, load: &str, time: Duration) -> Result<Value> {
+    fn send(&self, plan: &BenchPlan, load: &str, time: Duration) -> Result<Value> {
         let [to, address, ..] = &self.server.flags()[..] else { bail!("no address") };
         let mut flags = vec![to.clone(), address.clone()];
         flags.extend(words(load));
         flags.extend(["-seconds".to_owned(), time.as_secs_f64().to_string()]);
-        plan.place.send(&flags)
+        plan.environment.send(&flags)
     }
 }
 
@@ -100,17 +100,18 @@ fn wait_until(what: &str, is_it: impl Fn() -> Result<bool>) -> Result<()> {
 }
 
 /// Datagrams at a moderate rate beside connections that are always full.
-fn udp_beside(plan: &Plan, content: Content, target: &'static str) -> Result<Row> {
-    let mut row = Row {
+fn udp_beside(plan: &BenchPlan, content: Content, target: &'static str) -> Result<BenchRow> {
+    let mut row = BenchRow {
         name: format!("{RATE} datagrams/s beside 1, 100, 1,000 unix connections of {content}"),
         base: "–".to_owned(),
         target,
         pairs: CONNECTIONS.len(),
-        ..Row::default()
+        ..BenchRow::default()
     };
     let (mut lost, mut lags) = (Vec::new(), Vec::new());
     for connections in CONNECTIONS {
-        let seen = Setting::beside(plan, content, connections, |setting| watch(plan, setting))?;
+        let seen =
+            UdpAndUnixServer::beside(plan, content, connections, |setting| watch(plan, setting))?;
         row.lost += whole_part(seen.dropped);
         lost.push(format!("{:.1} %", 100.0 * seen.dropped / seen.sent));
         lags.push(format!(
@@ -126,7 +127,7 @@ fn udp_beside(plan: &Plan, content: Content, target: &'static str) -> Result<Row
 }
 
 /// What became of datagrams, and bounds of the loop's lag meanwhile.
-struct Watched {
+struct LossAndLag {
     sent: f64,
     dropped: f64,
     lag_seconds: f64,
@@ -134,7 +135,7 @@ struct Watched {
 }
 
 /// Sends datagrams at the moderate rate.
-fn watch(plan: &Plan, setting: &Setting) -> Result<Watched> {
+fn watch(plan: &BenchPlan, setting: &UdpAndUnixServer) -> Result<LossAndLag> {
     let count = |name: &str| http::value(&setting.page, name);
     let (drops, datagrams) = (count(DROPS)?, count(DATAGRAMS)?);
     let before = LoopLagReading::scrape(&setting.page)?;
@@ -144,7 +145,7 @@ fn watch(plan: &Plan, setting: &Setting) -> Result<Watched> {
         Ok(count(DATAGRAMS)? - datagrams + count(DROPS)? - drops >= sent)
     })?;
     let after = LoopLagReading::scrape(&setting.page)?;
-    Ok(Watched {
+    Ok(LossAndLag {
         sent,
         dropped: count(DROPS)? - drops,
         lag_seconds: after.bound_since(&before, 1.0)?,
@@ -154,9 +155,9 @@ fn watch(plan: &Plan, setting: &Setting) -> Result<Watched> {
 
 /// What a hundred connections get through beside as many datagrams as the sender has, held against what they get
 /// through alone.
-fn unix_beside(plan: &Plan, name: &str, load: &str, target: &'static str) -> Result<Row> {
+fn unix_beside(plan: &BenchPlan, name: &str, load: &str, target: &'static str) -> Result<BenchRow> {
     let (mut alone, mut beside, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    let dropped = Setting::beside(plan, Content::Parsed, 100, |setting| {
+    let dropped = UdpAndUnixServer::beside(plan, Content::Parsed, 100, |setting| {
         let unix_bytes = || http::value(&setting.page, UNIX_BYTES);
         let drops = http::value(&setting.page, DROPS)?;
         for _ in 0..PAIRS {
@@ -172,16 +173,16 @@ fn unix_beside(plan: &Plan, name: &str, load: &str, target: &'static str) -> Res
         }
         Ok(http::value(&setting.page, DROPS)? - drops)
     })?;
-    Ok(Row {
+    Ok(BenchRow {
         name: format!(
             "100 unix connections of messages that are parsed beside a flood of {name} datagrams"
         ),
-        base: format!("alone {:.1} MB/s", Figure::of(&alone).median),
-        server: format!("{:.1} MB/s", Figure::of(&beside).median),
-        ratio: table::ratio(Figure::of(&ratios)),
+        base: format!("alone {:.1} MB/s", MedianEstimate::of(&alone).median),
+        server: format!("{:.1} MB/s", MedianEstimate::of(&beside).median),
+        ratio: table::ratio(MedianEstimate::of(&ratios)),
         target,
         pairs: PAIRS,
         lost: whole_part(dropped),
-        ..Row::default()
+        ..BenchRow::default()
     })
 }

@@ -90,18 +90,18 @@ fn sum(page: &[u8], name: &str) -> Result<f64> {
 
 /// A page that never changes, in pieces as large as the server's own.
 #[derive(Debug)]
-pub(crate) struct Memory(Arc<[Bytes]>);
+pub(crate) struct MemoryPage(Arc<[Bytes]>);
 
-impl Memory {
+impl MemoryPage {
     /// A page of these bytes.
     pub(crate) fn new(bytes: &[u8]) -> Self {
         Self(bytes.chunks(PIECE_BYTES).map(Bytes::copy_from_slice).collect())
     }
 }
 
-impl Pages for Memory {
+impl Pages for MemoryPage {
     fn begin(&self, _encoding: Encoding) -> PieceReceiver {
-        Arc::new(MemoryRest { pieces: Arc::clone(&self.0), next: 0 }).ask()
+        Arc::new(MemoryPageRest { pieces: Arc::clone(&self.0), next: 0 }).ask()
     }
 
     fn live(&self) -> bool {
@@ -119,12 +119,12 @@ impl Pages for Memory {
 
 /// The pieces of the page from `next` on.
 #[derive(Debug)]
-struct MemoryRest {
+struct MemoryPageRest {
     pieces: Arc<[Bytes]>,
     next: usize,
 }
 
-impl PageRest for MemoryRest {
+impl PageRest for MemoryPageRest {
     fn ask(self: Arc<Self>) -> PieceReceiver {
         let Some(bytes) = self.pieces.get(self.next) else {
             return answered(Err(PageError::Stopping));

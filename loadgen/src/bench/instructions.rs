@@ -9,8 +9,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::child::{Place, Receiver};
-use crate::run::{self, Received, words};
+use crate::child::{Environment, Receiver};
+use crate::load_test::{self, Received, words};
 
 /// Whether valgrind is there.
 pub(crate) fn can_count() -> bool {
@@ -19,16 +19,16 @@ pub(crate) fn can_count() -> bool {
 
 /// Instructions per message of a server with these flags, and what does not add up.
 pub(crate) fn per_message(
-    place: &Place,
+    environment: &Environment,
     flags: &[&str],
     load: &str,
     messages: [u64; 2],
 ) -> Result<(f64, Vec<String>)> {
     let [few, many] = messages;
-    let few = count(place, flags, load, few)?;
-    let many = count(place, flags, load, many)?;
+    let few = count(environment, flags, load, few)?;
+    let many = count(environment, flags, load, many)?;
     let each = (many.instructions - few.instructions) / (many.messages - few.messages) as f64;
-    Ok((each, [few.amiss, many.amiss].concat()))
+    Ok((each, [few.problems, many.problems].concat()))
 }
 
 /// What callgrind has counted in one run.
@@ -38,20 +38,25 @@ struct CountedRun {
     /// Instructions of the ingest threads.
     instructions: f64,
     /// What does not add up.
-    amiss: Vec<String>,
+    problems: Vec<String>,
 }
 
 /// Runs a server under callgrind and sends it so many messages.
-fn count(place: &Place, flags: &[&str], load: &str, messages: u64) -> Result<CountedRun> {
-    let folder = place.folder.join("callgrind");
+fn count(
+    environment: &Environment,
+    flags: &[&str],
+    load: &str,
+    messages: u64,
+) -> Result<CountedRun> {
+    let folder = environment.folder.join("callgrind");
     fs::create_dir_all(&folder)?;
     let out = format!("--callgrind-out-file={}", folder.join("out").display());
     let wrapper = ["--tool=callgrind", "--separate-threads=yes", &out].map(str::to_owned);
     let flags = [flags, &["-shutdown-from", "any", "-shutdown-delay", "0s"]].concat();
-    let server = Receiver::wrapped(place, "valgrind", &wrapper, &flags)?;
+    let server = Receiver::wrapped(environment, "valgrind", &wrapper, &flags)?;
     let mut send = server.flags();
     send.extend(words(&format!("{load} -count {messages} -settle-timeout 60s")));
-    let Received { messages, amiss, .. } = run::received(&place.send(&send)?)?;
+    let Received { messages, problems, .. } = load_test::received(&environment.send(&send)?)?;
     server.stop()?;
     let mut instructions = 0.0;
     for file in fs::read_dir(&folder)? {
@@ -59,7 +64,7 @@ fn count(place: &Place, flags: &[&str], load: &str, messages: u64) -> Result<Cou
     }
     fs::remove_dir_all(&folder)?;
     ensure!(instructions > 0.0, "callgrind has not seen an ingest thread");
-    Ok(CountedRun { messages, instructions, amiss })
+    Ok(CountedRun { messages, instructions, problems })
 }
 
 /// The instructions of one thread, if it is one that ingests.

@@ -13,13 +13,13 @@ use flate2::write::GzEncoder;
 use metrics_server::testing::http::{HttpLimits, HttpServer};
 use metrics_server::testing::sys::cpu;
 
-use crate::child::{Receiver, Socket};
-use crate::figure::Figure;
-use crate::http::{Memory, get};
+use crate::child::{Receiver, SocketKind};
+use crate::http::{MemoryPage, get};
 use crate::lag::LoopLagReading;
-use crate::ratios::Plan;
-use crate::run::{self, Outcome, Subject};
-use crate::table::{self, Row};
+use crate::load_test::{self, LoadTest, RunResult};
+use crate::median::MedianEstimate;
+use crate::ratios::BenchPlan;
+use crate::table::{self, BenchRow};
 
 /// Series on the page of the two rows that compare.
 const SERIES: usize = 100_000;
@@ -36,11 +36,11 @@ const FILL_RATE: usize = 200_000;
 /// Sends messages of new series to a server until it has them all, at half the rate each time that a datagram was
 /// lost.
 pub(crate) fn fill(
-    plan: &Plan,
+    plan: &BenchPlan,
     server: &Receiver,
     series: usize,
     more: &str,
-    row: &mut Row,
+    row: &mut BenchRow,
 ) -> Result<()> {
     for slower in [1, 2, 4, 8] {
         let rate = FILL_RATE / slower;
@@ -54,13 +54,13 @@ pub(crate) fn fill(
 
 /// Sends messages of all series in so many rounds more. A few may be lost, since the server has every series
 /// already.
-pub(crate) fn again(
-    plan: &Plan,
+pub(crate) fn send_again(
+    plan: &BenchPlan,
     server: &Receiver,
     series: usize,
     rounds: usize,
     more: &str,
-    row: &mut Row,
+    row: &mut BenchRow,
 ) -> Result<()> {
     let count = series * rounds;
     let load = format!("-series {series} -count {count} -rate {FILL_RATE} {more}");
@@ -68,19 +68,19 @@ pub(crate) fn again(
 }
 
 /// Runs the sender with these flags. Returns how many datagrams were lost.
-fn send_all(plan: &Plan, server: &Receiver, load: &str, row: &mut Row) -> Result<u64> {
+fn send_all(plan: &BenchPlan, server: &Receiver, load: &str, row: &mut BenchRow) -> Result<u64> {
     let mut flags = server.flags();
-    flags.extend(run::words(&format!("-per-datagram 10 -settle-timeout 60s {load}")));
-    let received = run::received(&plan.place.send(&flags)?)?;
-    row.amiss.extend(received.amiss);
+    flags.extend(load_test::words(&format!("-per-datagram 10 -settle-timeout 60s {load}")));
+    let received = load_test::received(&plan.environment.send(&flags)?)?;
+    row.problems.extend(received.problems);
     Ok(received.lost)
 }
 
 /// Both rows of 100,000 series: the plain page, and the compressed one.
-pub(crate) fn scrapes(plan: &Plan, targets: [&'static str; 2]) -> Result<Vec<Row>> {
-    let server = Receiver::server(&plan.place, Socket::Udp, &[])?;
+pub(crate) fn scrapes(plan: &BenchPlan, targets: [&'static str; 2]) -> Result<Vec<BenchRow>> {
+    let server = Receiver::server(&plan.environment, SocketKind::Udp, &[])?;
     let address = server.http.clone().context("no page")?;
-    let mut plain = Row { target: targets[0], ..Row::default() };
+    let mut plain = BenchRow { target: targets[0], ..BenchRow::default() };
     fill(plan, &server, SERIES, "", &mut plain)?;
     let mut bytes = Vec::new();
     get(&address, false, &mut bytes)?;
@@ -88,7 +88,7 @@ pub(crate) fn scrapes(plan: &Plan, targets: [&'static str; 2]) -> Result<Vec<Row
     let from_memory = listener.local_addr()?.to_string();
     let memory = HttpServer::new(
         listener,
-        Arc::new(Memory::new(&bytes)),
+        Arc::new(MemoryPage::new(&bytes)),
         Arc::default(),
         HttpLimits::new(16, Duration::from_mins(1), Duration::from_mins(1)),
         Arc::default(),
@@ -118,7 +118,7 @@ pub(crate) fn scrapes(plan: &Plan, targets: [&'static str; 2]) -> Result<Vec<Row
         100.0 * seconds / ORIGINAL_SECONDS
     ));
 
-    let mut gzip = Row { target: targets[1], ..Row::default() };
+    let mut gzip = BenchRow { target: targets[1], ..BenchRow::default() };
     let mut packed = Vec::new();
     timed(plan, &mut gzip, &mut || compress(&bytes), &mut || get(&address, true, &mut packed))?;
     gzip.name = format!("the same, gzip, {:.2} MB", packed.len() as f64 / 1e6);
@@ -128,8 +128,8 @@ pub(crate) fn scrapes(plan: &Plan, targets: [&'static str; 2]) -> Result<Vec<Row
 
 /// Compares times in pairs whose order alternates. Returns the median of the server's times in seconds.
 fn timed(
-    plan: &Plan,
-    row: &mut Row,
+    plan: &BenchPlan,
+    row: &mut BenchRow,
     base: &mut dyn FnMut() -> Result<Duration>,
     server: &mut dyn FnMut() -> Result<Duration>,
 ) -> Result<f64> {
@@ -149,15 +149,15 @@ fn timed(
         servers.push(other.as_secs_f64());
         ratios.push(other.as_secs_f64() / one.as_secs_f64());
     }
-    let median = Figure::of(&servers).median;
+    let median = MedianEstimate::of(&servers).median;
     row.pairs = pairs;
-    row.base = table::millis(Figure::of(&bases).median);
+    row.base = table::millis(MedianEstimate::of(&bases).median);
     row.server = format!(
         "{}, {} a series",
         table::millis(median),
         table::micros(median * 1e6 / SERIES as f64)
     );
-    row.ratio = table::ratio(Figure::of(&ratios));
+    row.ratio = table::ratio(MedianEstimate::of(&ratios));
     Ok(median)
 }
 
@@ -181,42 +181,43 @@ fn compress(bytes: &[u8]) -> Result<Duration> {
 
 /// Scrapes one after the other while messages come in at half of what the server can take, and the same load
 /// without them: what is lost then is lost for another reason.
-pub(crate) fn while_ingesting(plan: &Plan, target: &'static str) -> Result<Row> {
+pub(crate) fn while_ingesting(plan: &BenchPlan, target: &'static str) -> Result<BenchRow> {
     let series = plan.many;
     let load = format!("-names 10 -series {series} -per-datagram 10 -order random");
-    let mut row = Row {
+    let mut row = BenchRow {
         name: format!("scrapes of {series} series in ten names at half load"),
         target,
-        ..Row::default()
+        ..BenchRow::default()
     };
-    let mut subject = Subject::server(&plan.place, Socket::Udp, &[], &format!("{load} -gso"))?;
-    let server = subject.server.as_ref().context("just started")?;
+    let mut load_test =
+        LoadTest::server(&plan.environment, SocketKind::Udp, &[], &format!("{load} -gso"))?;
+    let server = load_test.server.as_ref().context("just started")?;
     let address = server.http.clone().context("no page")?;
     // The first time creates the series, two more make a template of each message.
     fill(plan, server, series, "-names 10", &mut row)?;
-    again(plan, server, series, 2, "-names 10", &mut row)?;
-    let most = subject.run(&plan.place, plan.time.max(Duration::from_secs(1)))?;
-    row.amiss.extend(most.amiss);
-    subject.send = run::words(&format!("{load} -rate {:.0}", most.rate / 2.0));
+    send_again(plan, server, series, 2, "-names 10", &mut row)?;
+    let most = load_test.run(&plan.environment, plan.time.max(Duration::from_secs(1)))?;
+    row.problems.extend(most.problems);
+    load_test.send = load_test::words(&format!("{load} -rate {:.0}", most.rate / 2.0));
     let phase = plan.watch / (2 * PHASES);
-    let (mut lost_without, mut micros, mut seen) = (0, Vec::new(), Seen::default());
+    let (mut lost_without, mut micros, mut seen) = (0, Vec::new(), ScrapeObservations::default());
     for _ in 0..PHASES {
-        let without = subject.run(&plan.place, phase)?;
-        let with = scraped(plan, &subject, &address, phase, &mut seen)?;
+        let without = load_test.run(&plan.environment, phase)?;
+        let with = scraped(plan, &load_test, &address, phase, &mut seen)?;
         lost_without += without.lost;
         row.lost += with.lost;
         micros.push([without.micros, with.micros]);
-        row.amiss.extend(without.amiss.into_iter().chain(with.amiss));
+        row.problems.extend(without.problems.into_iter().chain(with.problems));
     }
     row.pairs = seen.times.len();
     let cost = |which: usize| {
         let costs: Vec<f64> = micros.iter().map(|pair| pair[which]).collect();
-        table::micros(Figure::of(&costs).median)
+        table::micros(MedianEstimate::of(&costs).median)
     };
     row.base = format!("without scrapes {lost_without} lost, {} a message", cost(0));
     row.server = format!(
         "scrape {} (at most {}), {} a message",
-        table::millis(Figure::of(&seen.times).median),
+        table::millis(MedianEstimate::of(&seen.times).median),
         table::millis(seen.times.iter().copied().fold(0.0, f64::max)),
         cost(1)
     );
@@ -231,7 +232,7 @@ pub(crate) fn while_ingesting(plan: &Plan, target: &'static str) -> Result<Row> 
 
 /// What was seen of scrapes and on their pages.
 #[derive(Debug, Default)]
-struct Seen {
+struct ScrapeObservations {
     times: Vec<f64>,
     /// The bound of the bucket in which the longest loop lag fell.
     lag_seconds: f64,
@@ -240,15 +241,15 @@ struct Seen {
 /// One phase of the load, and scrapes all the while, plain and compressed by turns. Two more, before and after
 /// it, tell the loop lag meanwhile.
 fn scraped(
-    plan: &Plan,
-    subject: &Subject,
+    plan: &BenchPlan,
+    load_test: &LoadTest,
     address: &str,
     phase: Duration,
-    seen: &mut Seen,
-) -> Result<Outcome> {
+    seen: &mut ScrapeObservations,
+) -> Result<RunResult> {
     let before = LoopLagReading::scrape(address)?;
-    let outcome = thread::scope(|scope| {
-        let send = || subject.run(&plan.place, phase);
+    let result = thread::scope(|scope| {
+        let send = || load_test.run(&plan.environment, phase);
         let sender = thread::Builder::new().spawn_scoped(scope, send)?;
         let (mut count, mut page) = (0, Vec::new());
         while !sender.is_finished() {
@@ -260,5 +261,5 @@ fn scraped(
     })?;
     seen.lag_seconds =
         seen.lag_seconds.max(LoopLagReading::scrape(address)?.bound_since(&before, 1.0)?);
-    Ok(outcome)
+    Ok(result)
 }

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::child::Socket;
+use crate::child::SocketKind;
 use crate::http;
-use crate::ratios::{Plan, paired};
-use crate::run::Subject;
-use crate::table::Row;
+use crate::load_test::LoadTest;
+use crate::ratios::{BenchPlan, paired};
+use crate::table::BenchRow;
 
 /// Rows that wait for the far end all the while, and are tried again and again.
 const ROWS: usize = 10_000;
@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 const LOAD: &str = "-per-datagram 10 -gso";
 
 /// A far end that refuses connections, and one that takes them and says nothing.
-pub(crate) fn beside(plan: &Plan, target: &'static str) -> Result<Vec<Row>> {
+pub(crate) fn beside(plan: &BenchPlan, target: &'static str) -> Result<Vec<BenchRow>> {
     let hung = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?; // the kernel connects, nobody accepts
     let dead = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let (hung_port, dead_port) = (hung.local_addr()?.port(), dead.local_addr()?.port());
@@ -31,12 +31,13 @@ pub(crate) fn beside(plan: &Plan, target: &'static str) -> Result<Vec<Row>> {
         .collect()
 }
 
-fn beside_one(plan: &Plan, target: &'static str, what: &str, port: u16) -> Result<Row> {
+fn beside_one(plan: &BenchPlan, target: &'static str, what: &str, port: u16) -> Result<BenchRow> {
     let url = format!("http://127.0.0.1:{port}/loki/api/v1/push");
-    let without = Subject::server(&plan.place, Socket::Udp, &[], LOAD)?;
-    let with = Subject::server(&plan.place, Socket::Udp, &["-loki-address", &url], LOAD)?;
-    let mut amiss = without.run(&plan.place, plan.time)?.amiss;
-    amiss.extend(with.run(&plan.place, plan.time)?.amiss);
+    let without = LoadTest::server(&plan.environment, SocketKind::Udp, &[], LOAD)?;
+    let with =
+        LoadTest::server(&plan.environment, SocketKind::Udp, &["-loki-address", &url], LOAD)?;
+    let mut problems = without.run(&plan.environment, plan.time)?.problems;
+    problems.extend(with.run(&plan.environment, plan.time)?.problems);
     let receiver = with.server.as_ref().context("a server was started")?;
     let page = receiver.http.clone().context("a server has a page")?;
     let queued = || http::value(&page, "metrics_server_sink_queue_rows");
@@ -46,19 +47,20 @@ fn beside_one(plan: &Plan, target: &'static str, what: &str, port: u16) -> Resul
         ensure!(began.elapsed() < Duration::from_secs(10), "events do not become rows");
         thread::sleep(Duration::from_millis(10));
     }
-    let row = Row {
+    let row = BenchRow {
         name: format!("10 per datagram, {ROWS} rows waiting for a Loki {what}"),
         base: "without".to_owned(),
         target,
-        ..Row::default()
+        ..BenchRow::default()
     };
-    let mut row = paired(plan, row, &mut || without.run(&plan.place, plan.time), &mut || {
-        with.run(&plan.place, plan.time)
-    })?;
+    let mut row =
+        paired(plan, row, &mut || without.run(&plan.environment, plan.time), &mut || {
+            with.run(&plan.environment, plan.time)
+        })?;
     if (queued()? - ROWS as f64).abs() > 0.5 {
-        amiss.push(format!("{} of {ROWS} rows wait", queued()?));
+        problems.push(format!("{} of {ROWS} rows wait", queued()?));
     }
-    row.amiss.extend(amiss);
+    row.problems.extend(problems);
     Ok(row)
 }
 

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::figure::Figure;
+use crate::median::MedianEstimate;
 
 /// One line of the table.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Row {
+pub(crate) struct BenchRow {
     /// What was done.
     pub(crate) name: String,
     /// What it is held against, with its figure.
@@ -22,14 +22,14 @@ pub(crate) struct Row {
     /// Datagrams that the kernel dropped in the server's runs.
     pub(crate) lost: u64,
     /// What did not add up; empty: all books closed.
-    pub(crate) amiss: Vec<String>,
+    pub(crate) problems: Vec<String>,
     /// What a reader has to know beside the figures.
     pub(crate) notes: Vec<String>,
 }
 
 /// `1.05 [1.02, 1.09]`
-pub(crate) fn ratio(figure: Figure) -> String {
-    let Figure { median, low, high } = figure;
+pub(crate) fn ratio(figure: MedianEstimate) -> String {
+    let MedianEstimate { median, low, high } = figure;
     format!("**{median:.2}** [{low:.2}, {high:.2}]")
 }
 
@@ -45,14 +45,14 @@ pub(crate) fn millis(seconds: f64) -> String {
 }
 
 /// The whole table with its notes.
-pub(crate) fn markdown(rows: &[Row]) -> String {
+pub(crate) fn markdown(rows: &[BenchRow]) -> String {
     let mut text = String::from(
         "| row | against | server | ratio [95 % interval] | target | pairs | lost | books |\n\
          |---|---|---|---|---|---|---|---|\n",
     );
     for row in rows {
-        let Row { name, base, server, ratio, target, pairs, lost, amiss, .. } = row;
-        let books = if amiss.is_empty() { "ok" } else { "OPEN" };
+        let BenchRow { name, base, server, ratio, target, pairs, lost, problems, .. } = row;
+        let books = if problems.is_empty() { "ok" } else { "OPEN" };
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
@@ -64,7 +64,7 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
         for note in &row.notes {
             let _ = writeln!(text, "- {}: {note}", row.name);
         }
-        for difference in &row.amiss {
+        for difference in &row.problems {
             let _ = writeln!(text, "- **{}: {difference}**", row.name);
         }
     }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use simd_json::{Buffers, INPUT_PADDING, Tape, fill_tape_padded};
 
 use crate::cpu;
-use crate::mix::{Kind, Style, line};
+use crate::mix::{Kind, LineStyle, line};
 use crate::rng::Rng;
 
 /// Messages that are parsed in turn.
@@ -17,7 +17,7 @@ const PASSES: u32 = 20;
 
 /// Microseconds of processor time for one message of `-unique`, measured for so long.
 pub(crate) fn micros(time: Duration) -> Result<f64> {
-    let style = Style { short: false, families: 1, label_bytes: 0, unique: true };
+    let style = LineStyle { short: false, families: 1, label_bytes: 0, unique: true };
     let mut rng = Rng::new(1);
     let mut messages: Vec<(Vec<u8>, usize)> = (0..MESSAGES)
         .map(|series| {

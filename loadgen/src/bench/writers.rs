@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow};
 use metrics_server::testing::sys::cpu;
 
-use crate::mix::{Kind, Style, line};
+use crate::mix::{Kind, LineStyle, line};
 use crate::rng::Rng;
 
 /// Messages of a block, which each connection writes again and again: 60 KB.
@@ -42,7 +42,7 @@ impl fmt::Display for Content {
 
 impl Content {
     fn block(self) -> Vec<u8> {
-        let style = Style { short: false, families: 1, label_bytes: 0, unique: false };
+        let style = LineStyle { short: false, families: 1, label_bytes: 0, unique: false };
         let (mut block, mut rng) = (Vec::new(), Rng::new(1));
         for series in 0..MESSAGES {
             line(&mut block, style, Kind::Counter, series, &mut rng);
@@ -71,7 +71,7 @@ pub(crate) fn beside<T>(
     let connect = |_| {
         let stream = UnixStream::connect(path)?;
         stream.set_nonblocking(true)?;
-        Ok(Writer { stream, at: 0 })
+        Ok(ConnectionWriter { stream, at: 0 })
     };
     let writers: io::Result<Vec<_>> = (0..connections).map(connect).collect();
     let mut writers = writers.context("cannot connect")?;
@@ -101,12 +101,12 @@ pub(crate) fn beside<T>(
 
 /// One connection, and where in the block it is.
 #[derive(Debug)]
-struct Writer {
+struct ConnectionWriter {
     stream: UnixStream,
     at: usize,
 }
 
-impl Writer {
+impl ConnectionWriter {
     /// Writes until no more is taken; how many bytes were.
     fn fill(&mut self, block: &[u8]) -> io::Result<usize> {
         let mut bytes = 0;

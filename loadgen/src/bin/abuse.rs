@@ -12,6 +12,10 @@ mod connection;
 mod counters;
 #[path = "../abuse/flood.rs"]
 mod flood;
+#[path = "../abuse/progress.rs"]
+mod progress;
+#[path = "../abuse/resource_usage.rs"]
+mod resource_usage;
 #[path = "../abuse/scraper.rs"]
 mod scraper;
 #[path = "../abuse/script.rs"]
@@ -24,8 +28,6 @@ mod table;
 mod tls;
 #[path = "../abuse/trial.rs"]
 mod trial;
-#[path = "../abuse/usage.rs"]
-mod usage;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -35,9 +37,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use metrics_server::testing::sys::limits;
 
-use crate::attacks::{Against, Attack};
-use crate::server::Server;
-use crate::table::Table;
+use crate::attacks::{Attack, ServerKind};
+use crate::progress::progress;
+use crate::server::AttackedServer;
+use crate::table::AttackTable;
 
 /// An attack that would end later than this after the start is not run.
 const BOUND: Duration = Duration::from_secs(165);
@@ -90,18 +93,19 @@ fn abuse(folder: &Path, mut attacks: Vec<Attack>) -> Result<bool> {
     let began = Instant::now();
     let room = limits::raise_descriptors().context("cannot raise the limit of descriptors")?;
     let room = usize::try_from(room.saturating_sub(OWN_DESCRIPTORS))?;
-    for attack in attacks.iter_mut().filter(|attack| attack.pace.connections > room) {
+    for attack in attacks.iter_mut().filter(|attack| attack.plan.connections > room) {
         progress(&format!("{}: {room} connections, as the limit of descriptors is", attack.word));
-        attack.pace.connections = room;
+        attack.plan.connections = room;
     }
-    let mut table = Table::default();
-    for against in Against::ALL {
-        let attacks: Vec<_> = attacks.iter().filter(|attack| attack.against == against).collect();
+    let mut table = AttackTable::default();
+    for server_kind in ServerKind::ALL {
+        let attacks: Vec<_> =
+            attacks.iter().filter(|attack| attack.server_kind == server_kind).collect();
         if attacks.is_empty() {
             continue;
         }
-        let folder = folder.join(against.folder());
-        match against.setup(&folder).and_then(|setup| Server::start(&folder, setup)) {
+        let folder = folder.join(server_kind.folder());
+        match server_kind.setup(&folder).and_then(|setup| AttackedServer::start(&folder, setup)) {
             Ok(mut server) => trial::all(&mut server, &attacks, began + BOUND, &mut table)?,
             Err(error) => table.not_measured(format!("{}: {error:#}", attacks[0].title)),
         }
@@ -110,9 +114,4 @@ fn abuse(folder: &Path, mut attacks: Vec<Attack>) -> Result<bool> {
     // Who closed the pipe does not want to read more.
     let _ = out.write_all(table.markdown().as_bytes()).and_then(|()| out.flush());
     Ok(table.is_ok())
-}
-
-/// Says on stderr how far it is.
-pub(crate) fn progress(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -1,14 +1,14 @@
 //! Books that close, and one planted fault per row, each of which must be seen.
 
-use super::{Books, Ledger, Transport};
-use crate::page::Page;
-use crate::pool::Tally;
+use super::{Books, ServerCounters, Transport};
+use crate::page::MetricsPage;
+use crate::pool::SentCounts;
 
 const BOOKS: Books =
     Books { transport: Transport::Udp, families: 2, per_datagram: 10, allow_rejected: false };
 
-fn sent() -> Tally {
-    Tally {
+fn sent() -> SentCounts {
+    SentCounts {
         datagrams: 100,
         messages: 1000,
         bytes: 124_000,
@@ -18,8 +18,8 @@ fn sent() -> Tally {
 }
 
 /// What the server's counters grew by if all of it arrived.
-fn grown() -> Ledger {
-    Ledger {
+fn grown() -> ServerCounters {
+    ServerCounters {
         kept: true,
         datagrams: 100,
         bytes: 124_000,
@@ -28,7 +28,7 @@ fn grown() -> Ledger {
         kinds: [800, 100, 100],
         counted: 900,
         observed: 100,
-        ..Ledger::default()
+        ..ServerCounters::default()
     }
 }
 
@@ -36,13 +36,13 @@ fn grown() -> Ledger {
 fn a_clean_run_closes() {
     assert_eq!(BOOKS.differences(&sent(), &grown()), Vec::<String>::new());
     let unix = Books { transport: Transport::Unix, ..BOOKS };
-    let grown = Ledger { datagrams: 0, ..grown() };
+    let grown = ServerCounters { datagrams: 0, ..grown() };
     assert_eq!(unix.differences(&sent(), &grown), Vec::<String>::new());
 }
 
 #[test]
 fn kernel_drops_close_without_values() {
-    let lossy = Ledger {
+    let lossy = ServerCounters {
         datagrams: 90,
         dropped: 10,
         bytes: 111_600,
@@ -54,12 +54,12 @@ fn kernel_drops_close_without_values() {
         ..grown()
     };
     assert_eq!(BOOKS.differences(&sent(), &lossy), Vec::<String>::new());
-    let miscounted = Ledger { dropped: 9, ..lossy };
+    let miscounted = ServerCounters { dropped: 9, ..lossy };
     assert_eq!(BOOKS.differences(&sent(), &miscounted).len(), 1);
 }
 
 /// How the sentence begins that must tell of it, and the fault.
-type Fault = (&'static str, fn(&mut Ledger));
+type Fault = (&'static str, fn(&mut ServerCounters));
 
 #[test]
 fn every_planted_fault_is_seen() {
@@ -86,18 +86,18 @@ fn every_planted_fault_is_seen() {
 #[test]
 fn rejections_may_be_allowed_but_never_vanish() {
     let books = Books { allow_rejected: true, ..BOOKS };
-    let refused = Ledger { accepted: 990, rejected: 10, counted: 891, ..grown() };
+    let refused = ServerCounters { accepted: 990, rejected: 10, counted: 891, ..grown() };
     assert_eq!(books.differences(&sent(), &refused), Vec::<String>::new());
     assert_eq!(BOOKS.differences(&sent(), &refused).len(), 1);
-    let lost = Ledger { rejected: 9, ..refused };
+    let lost = ServerCounters { rejected: 9, ..refused };
     assert_eq!(books.differences(&sent(), &lost).len(), 1);
 }
 
 #[test]
 fn a_server_without_books_is_held_to_its_values() {
-    let bare = Ledger { counted: 900, observed: 100, ..Ledger::default() };
+    let bare = ServerCounters { counted: 900, observed: 100, ..ServerCounters::default() };
     assert_eq!(BOOKS.differences(&sent(), &bare), Vec::<String>::new());
-    assert_eq!(BOOKS.differences(&sent(), &Ledger { counted: 899, ..bare }).len(), 1);
+    assert_eq!(BOOKS.differences(&sent(), &ServerCounters { counted: 899, ..bare }).len(), 1);
 }
 
 #[test]
@@ -118,10 +118,10 @@ fn a_ledger_is_the_growth_between_two_pages() {
              process_cpu_seconds_total 1.5\n\
              process_resident_memory_bytes 8e+06\n"
         );
-        BOOKS.read(&Page::read(text.as_bytes()).unwrap())
+        BOOKS.read(&MetricsPage::read(text.as_bytes()).unwrap())
     };
     let grown = page(1_000_010, 9, 5).since(&page(10, 2, 0));
-    let expected = Ledger {
+    let expected = ServerCounters {
         kept: true,
         bytes: 1_000_000,
         accepted: 1_000_000,
@@ -132,7 +132,7 @@ fn a_ledger_is_the_growth_between_two_pages() {
         counted: 1_000_000,
         observed: 1_000_000,
         resident: 8e6,
-        ..Ledger::default()
+        ..ServerCounters::default()
     };
     assert_eq!(grown, expected);
 }

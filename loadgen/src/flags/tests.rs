@@ -1,6 +1,6 @@
 //! Spellings, defaults and errors of the command line.
 
-use super::{Command, Duration, FLAGS, Options, To, help, parse};
+use super::{Command, Destination, Duration, FLAGS, Options, help, parse};
 
 fn options(line: &str) -> Result<Options, String> {
     match parse(line.split_whitespace().map(Into::into)) {
@@ -16,7 +16,7 @@ fn all_spellings_mean_the_same() {
         ["-udp=:9 -rate=5 -gso", "--udp :9 --rate 5 --gso=true", "-udp 0.0.0.0:9 -gso -rate 5"]
     {
         let options = options(line).unwrap();
-        assert_eq!(options.to, To::Udp("127.0.0.1:9".to_owned()));
+        assert_eq!(options.to, Destination::Udp("127.0.0.1:9".to_owned()));
         assert_eq!(options.rate, Some(5.0));
         assert!(options.gso && !options.json);
     }
@@ -65,8 +65,8 @@ fn errors_name_the_flag() {
 
 #[test]
 fn help_tells_of_every_flag_in_order() {
-    assert!(FLAGS.is_sorted_by_key(|flag| flag.0));
-    assert!(FLAGS.iter().all(|flag| help().contains(&format!("\n  -{}", flag.0))));
+    assert!(FLAGS.is_sorted_by_key(|flag| flag.name));
+    assert!(FLAGS.iter().all(|flag| help().contains(&format!("\n  -{}", flag.name))));
     assert!(matches!(parse(["-h".into()]), Ok(Command::Help)));
     assert!(matches!(parse(["--version".into()]), Ok(Command::Version)));
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{Pool, Recipe, Tally};
-use crate::mix::{Kind, Style, Weights};
+use super::{Pool, PoolSpec, SentCounts};
+use crate::mix::{Kind, LineStyle, Weights};
 
-fn recipe() -> Recipe {
-    Recipe {
-        style: Style { short: false, families: 2, label_bytes: 0, unique: false },
+fn spec() -> PoolSpec {
+    PoolSpec {
+        style: LineStyle { short: false, families: 2, label_bytes: 0, unique: false },
         weights: Weights::parse("counter:2,gauge:1,histogram:1").unwrap(),
         first: 0,
         series: 1000,
@@ -19,8 +19,8 @@ fn recipe() -> Recipe {
     }
 }
 
-fn unique() -> Style {
-    Style { unique: true, ..recipe().style }
+fn unique() -> LineStyle {
+    LineStyle { unique: true, ..spec().style }
 }
 
 /// The messages of a datagram.
@@ -30,30 +30,30 @@ fn lines(pool: &Pool, datagram: usize) -> impl Iterator<Item = &str> {
 }
 
 /// Counts by parsing what the first `sent` datagrams say.
-fn recount(pool: &Pool, sent: usize) -> Tally {
-    let mut tally = Tally { datagrams: sent as u64, ..Tally::default() };
+fn recount(pool: &Pool, sent: usize) -> SentCounts {
+    let mut counts = SentCounts { datagrams: sent as u64, ..SentCounts::default() };
     for datagram in 0..sent {
         let datagram = datagram % pool.len();
-        tally.bytes += pool.span(datagram, 1).len() as u64;
+        counts.bytes += pool.span(datagram, 1).len() as u64;
         for line in lines(pool, datagram) {
             let json: serde_json::Value = serde_json::from_str(line).unwrap();
             let kind = Kind::ALL.into_iter().find(|kind| json["op"] == kind.op()).unwrap();
-            tally.messages += 1;
-            tally.kinds[kind as usize] += 1;
+            counts.messages += 1;
+            counts.kinds[kind as usize] += 1;
             if kind == Kind::Counter {
-                tally.increments += json["value"].as_u64().unwrap();
+                counts.increments += json["value"].as_u64().unwrap();
             }
         }
     }
-    tally
+    counts
 }
 
 #[test]
 fn the_seed_decides_the_bytes() {
-    let recipe = Recipe { random: true, style: unique(), ..recipe() };
+    let spec = PoolSpec { random: true, style: unique(), ..spec() };
     let bytes = |seed| {
-        let mut pool = Pool::render(&Recipe { seed, ..recipe }).unwrap();
-        pool.stamp(0, pool.len(), 5);
+        let mut pool = Pool::render(&PoolSpec { seed, ..spec }).unwrap();
+        pool.write_serials(0, pool.len(), 5);
         pool.bytes
     };
     assert_eq!(bytes(1), bytes(1));
@@ -63,11 +63,11 @@ fn the_seed_decides_the_bytes() {
 #[test]
 fn totals_agree_with_the_bytes_at_any_point() {
     for (style, equal, stream) in
-        [(recipe().style, false, false), (unique(), true, false), (unique(), false, true)]
+        [(spec().style, false, false), (unique(), true, false), (unique(), false, true)]
     {
-        let pool = Pool::render(&Recipe { style, equal, stream, ..recipe() }).unwrap();
+        let pool = Pool::render(&PoolSpec { style, equal, stream, ..spec() }).unwrap();
         for sent in [0, 1, 7, pool.len(), pool.len() + 11] {
-            assert_eq!(pool.tally(sent as u64), recount(&pool, sent), "after {sent}");
+            assert_eq!(pool.counts(sent as u64), recount(&pool, sent), "after {sent}");
         }
     }
 }
@@ -75,7 +75,7 @@ fn totals_agree_with_the_bytes_at_any_point() {
 #[test]
 fn every_series_comes_in_every_order() {
     for random in [false, true] {
-        let pool = Pool::render(&Recipe { random, first: 50, series: 5000, ..recipe() }).unwrap();
+        let pool = Pool::render(&PoolSpec { random, first: 50, series: 5000, ..spec() }).unwrap();
         let text = String::from_utf8(pool.bytes.clone()).unwrap();
         let routes: BTreeSet<usize> = text
             .split("\"/r/")
@@ -88,8 +88,8 @@ fn every_series_comes_in_every_order() {
 
 #[test]
 fn equal_datagrams_differ_only_in_padding() {
-    let plain = Pool::render(&recipe()).unwrap();
-    let equal = Pool::render(&Recipe { equal: true, ..recipe() }).unwrap();
+    let plain = Pool::render(&spec()).unwrap();
+    let equal = Pool::render(&PoolSpec { equal: true, ..spec() }).unwrap();
     assert_eq!(plain.len(), equal.len());
     for datagram in 0..plain.len() {
         let bytes = equal.span(datagram, 1);
@@ -101,21 +101,21 @@ fn equal_datagrams_differ_only_in_padding() {
 #[test]
 fn unique_lines_never_repeat_and_stay_json() {
     for equal in [false, true] {
-        let mut pool = Pool::render(&Recipe { style: unique(), equal, ..recipe() }).unwrap();
+        let mut pool = Pool::render(&PoolSpec { style: unique(), equal, ..spec() }).unwrap();
         let mut seen = BTreeSet::new();
         for pass in 0..3 {
-            pool.stamp(0, pool.len(), pass * pool.len() as u64);
+            pool.write_serials(0, pool.len(), pass * pool.len() as u64);
             for line in (0..pool.len()).flat_map(|datagram| lines(&pool, datagram)) {
                 assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
                 assert!(seen.insert(line.to_owned()), "{line}");
             }
         }
-        assert_eq!(seen.len() as u64, pool.tally(3 * pool.len() as u64).messages);
+        assert_eq!(seen.len() as u64, pool.counts(3 * pool.len() as u64).messages);
     }
 }
 
 #[test]
 fn datagrams_that_no_socket_would_take_are_refused() {
-    assert!(Pool::render(&Recipe { per_datagram: 1000, ..recipe() }).is_err());
-    assert!(Pool::render(&Recipe { per_datagram: 1000, stream: true, ..recipe() }).is_ok());
+    assert!(Pool::render(&PoolSpec { per_datagram: 1000, ..spec() }).is_err());
+    assert!(Pool::render(&PoolSpec { per_datagram: 1000, stream: true, ..spec() }).is_ok());
 }

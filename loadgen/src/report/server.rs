@@ -2,19 +2,19 @@
 
 use serde_json::{Value, json};
 
-use super::per;
-use crate::books::Ledger;
+use crate::books::ServerCounters;
+use crate::num::per;
 
 /// What the server's page told.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(super) struct ServerReport {
     /// By how much its counters grew.
-    pub(super) grown: Ledger,
+    pub(super) grown: ServerCounters,
     /// What does not add up.
     pub(super) differences: Vec<String>,
 }
 
-impl Server {
+impl ServerReport {
     /// Microseconds per message by the server's own account, its grain a clock tick.
     fn cpu_per_message(&self) -> f64 {
         per(self.grown.cpu * 1e6, self.grown.framed as f64)

@@ -1,16 +1,17 @@
 //! Sums over threads, and that a difference is told.
 
-use super::{Duration, Ledger, Outcome, Report, Tally, histogram};
+use super::{Duration, Report, SendStats, SentCounts, ServerCounters, histogram};
 
 fn report(refused: u64) -> Report {
-    let outcome = || {
+    let thread = || {
         let mut calls = histogram().unwrap();
         calls.saturating_record(2_000);
-        let sent = Tally { datagrams: 10, messages: 100, bytes: 5000, ..Tally::default() };
+        let sent =
+            SentCounts { datagrams: 10, messages: 100, bytes: 5000, ..SentCounts::default() };
         let time = Duration::from_secs(2);
-        Outcome { sent, time, cpu: None, calls, late: histogram().unwrap(), refused }
+        SendStats { sent, time, cpu: None, calls, latencies: histogram().unwrap(), refused }
     };
-    Report::of(&[outcome(), outcome()]).unwrap()
+    Report::of(&[thread(), thread()]).unwrap()
 }
 
 #[test]
@@ -26,12 +27,13 @@ fn threads_add_up() {
 
 #[test]
 fn a_difference_is_told_in_both_forms() {
-    assert!(!report(1).good());
+    assert!(!report(1).is_ok());
     let mut report = report(0);
-    assert!(report.good());
-    let grown = Ledger { kept: true, accepted: 199, framed: 200, ..Ledger::default() };
+    assert!(report.is_ok());
+    let grown =
+        ServerCounters { kept: true, accepted: 199, framed: 200, ..ServerCounters::default() };
     report.server(grown, vec!["one is missing".to_owned()]);
-    assert!(!report.good());
+    assert!(!report.is_ok());
     assert!(report.text().contains("DIFFERS    one is missing"));
     let json = report.json();
     assert_eq!((&json["ok"], &json["server"]["accepted"]), (&false.into(), &199.into()));

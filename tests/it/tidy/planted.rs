@@ -4,7 +4,8 @@ use super::circles::circles;
 use super::tree::{Target, Tree};
 
 fn tree(files: &[(&str, &str)]) -> Tree {
-    Tree::new(files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect())
+    let texts = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+    Tree::new("src/lib.rs", &["src"], &texts)
 }
 
 /// Who names whom, as `from>to`, without repetition.

@@ -6,7 +6,7 @@ use std::fs;
 use std::path;
 use std::slice;
 
-use super::scan::{Mention, Name, Path, Scan, Type, scan};
+use super::scan::{Mention, Name, Path, Scan, scan};
 
 /// Longer chains of imports are taken for a circle.
 const IMPORTS_MAX: usize = 16;
@@ -48,20 +48,29 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Reads `src`.
-    pub(super) fn read() -> Self {
-        Self::new(read_folder("src"))
+    /// Reads the crate with this root. Its modules are looked for in these folders, in this order: what `#[path]` says
+    /// is not read.
+    pub(super) fn read(root: &str, folders: &[&str]) -> Self {
+        let texts = folders.iter().flat_map(|folder| read_folder(folder)).chain([read_file(root)]);
+        Self::new(root, folders, &texts.collect())
     }
 
-    /// Of paths and texts. `src/main.rs` is another crate, and is left out.
-    pub(super) fn new(mut texts: Vec<(String, String)>) -> Self {
-        texts.sort();
+    /// Of paths and texts, among which may be some of other crates: they are left out, since the root does not
+    /// declare their modules.
+    pub(super) fn new(root: &str, folders: &[&str], texts: &BTreeMap<String, String>) -> Self {
+        let declared = &scan(&[], &texts[root]).names[&Path::new()];
+        let is_declared = |module: &Path| match module.first() {
+            Some(first) => matches!(declared.get(first), Some(Name::Module)),
+            None => true,
+        };
+        let place =
+            |path: &str| if path == root { Some(Path::new()) } else { module(folders, path) };
         let mut files: Vec<File> = texts
-            .into_iter()
-            .filter(|(path, _)| path != "src/main.rs")
-            .map(|(path, text)| {
-                let module = module(&path);
-                File { scan: scan(&module, &text), path, text, module }
+            .iter()
+            .filter_map(|(path, text)| Some((place(path).filter(is_declared)?, path, text)))
+            .map(|(module, path, text)| {
+                let scan = scan(&module, text);
+                File { scan, path: path.clone(), text: text.clone(), module }
             })
             .collect();
         let tests: BTreeSet<Path> =
@@ -77,11 +86,6 @@ impl Tree {
     /// All that the file names.
     pub(super) fn mentions(&self, file: usize) -> &[Mention] {
         &self.files[file].scan.mentions
-    }
-
-    /// The structs, enums, traits and unions of the file.
-    pub(super) fn types(&self, file: usize) -> &[Type] {
-        &self.files[file].scan.types
     }
 
     /// Every file's mention of another file.
@@ -170,10 +174,16 @@ impl Tree {
     }
 }
 
+/// Path and text of a Rust source.
+fn read_file(path: &str) -> (String, String) {
+    let full = path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    (path.to_owned(), fs::read_to_string(full).expect("sources are readable"))
+}
+
 /// Paths and texts of all Rust sources below a folder.
-pub(super) fn read_folder(folder: &str) -> Vec<(String, String)> {
+pub(super) fn read_folder(folder: &str) -> BTreeMap<String, String> {
     let root = path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut texts = Vec::new();
+    let mut texts = BTreeMap::new();
     let mut folders = vec![root.join(folder)];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("folders of sources are readable") {
@@ -181,18 +191,18 @@ pub(super) fn read_folder(folder: &str) -> Vec<(String, String)> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|ending| ending == "rs") {
-                let text = fs::read_to_string(&path).expect("sources are text");
                 let path = path.strip_prefix(root).expect("below the root");
-                texts.push((path.to_str().expect("a name in text").to_owned(), text));
+                let (path, text) = read_file(path.to_str().expect("a name in text"));
+                texts.insert(path, text);
             }
         }
     }
     texts
 }
 
-/// The module of a file below `src`.
-fn module(path: &str) -> Path {
-    let path = path.strip_prefix("src/").and_then(|path| path.strip_suffix(".rs"));
-    let path = path.expect("a source below src");
-    if path == "lib" { Vec::new() } else { path.split('/').map(str::to_owned).collect() }
+/// The module of a file, by the first of the folders that it is in.
+fn module(folders: &[&str], path: &str) -> Option<Path> {
+    let within = |folder: &&str| path.strip_prefix(folder)?.strip_prefix('/');
+    let path = folders.iter().find_map(within)?.strip_suffix(".rs")?;
+    Some(path.split('/').map(str::to_owned).collect())
 }

@@ -2,13 +2,13 @@
 
 /// The middle of some figures, and an interval that holds the true median.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Figure {
+pub(crate) struct MedianEstimate {
     pub(crate) median: f64,
     pub(crate) low: f64,
     pub(crate) high: f64,
 }
 
-impl Figure {
+impl MedianEstimate {
     /// Of at least one figure, in any order. The interval's ends are order statistics: each figure falls above
     /// or below the true median with equal chance, whatever the distribution, so that counting coins tells how
     /// far from the ends they may be taken. Below six figures no such pair covers 95 %: it is the whole range.
@@ -38,7 +38,7 @@ fn cut(count: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Figure, cut};
+    use super::{MedianEstimate, cut};
 
     #[test]
     fn intervals_are_those_of_the_tables() {
@@ -51,10 +51,10 @@ mod tests {
 
     #[test]
     fn order_does_not_matter() {
-        let figure = Figure::of(&[3.0, 1.0, 2.0]);
-        assert_eq!(figure, Figure { median: 2.0, low: 1.0, high: 3.0 });
-        assert!((Figure::of(&[4.0, 2.0]).median - 3.0).abs() < 1e-12);
+        let figure = MedianEstimate::of(&[3.0, 1.0, 2.0]);
+        assert_eq!(figure, MedianEstimate { median: 2.0, low: 1.0, high: 3.0 });
+        assert!((MedianEstimate::of(&[4.0, 2.0]).median - 3.0).abs() < 1e-12);
         let many: Vec<f64> = (1..=15).rev().map(f64::from).collect();
-        assert_eq!(Figure::of(&many), Figure { median: 8.0, low: 4.0, high: 12.0 });
+        assert_eq!(MedianEstimate::of(&many), MedianEstimate { median: 8.0, low: 4.0, high: 12.0 });
     }
 }

@@ -5,35 +5,35 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 
-use crate::child::{Receiver, Socket};
+use crate::child::{Receiver, SocketKind};
 use crate::http;
-use crate::pages::{again, fill};
+use crate::load_test::{LoadTest, words};
+use crate::pages::{fill, send_again};
 use crate::proc;
-use crate::ratios::Plan;
-use crate::run::{Subject, words};
-use crate::table::{self, Row};
+use crate::ratios::BenchPlan;
+use crate::table::{self, BenchRow};
 
 /// The server's flags where many series are weighed: nothing but series, and room for them.
-const MANY: [&str; 6] =
+const MANY_SERIES: [&str; 6] =
     ["-shapes-max-bytes", "0", "-lines-max", "3000000", "-name-lines-max", "3000000"];
 /// What makes their label text as long as it is on average.
-const LONG: &str = "-names 10 -label-bytes 105";
+const LONG_LABELS: &str = "-names 10 -label-bytes 105";
 
 /// Resident bytes for each of many series.
-pub(crate) fn memory(plan: &Plan, target: &'static str) -> Result<Row> {
+pub(crate) fn memory(plan: &BenchPlan, target: &'static str) -> Result<BenchRow> {
     let series = plan.many;
-    let mut row = Row {
+    let mut row = BenchRow {
         name: format!("memory per series, {series} counters in ten names, 105 bytes of label text"),
         base: "–".to_owned(),
         target,
         pairs: 1,
-        ..Row::default()
+        ..BenchRow::default()
     };
-    let server = Receiver::server(&plan.place, Socket::Udp, &MANY)?;
+    let server = Receiver::server(&plan.environment, SocketKind::Udp, &MANY_SERIES)?;
     let address = server.http.clone().context("no page")?;
     let accounted = || http::value(&address, "metrics_server_memory_accounted_bytes");
     let before = (proc::resident(server.pid())?.0, accounted()?);
-    fill(plan, &server, series, LONG, &mut row)?;
+    fill(plan, &server, series, LONG_LABELS, &mut row)?;
     let (resident, most) = proc::resident(server.pid())?;
     let each = |after: f64, before: f64| (after - before) / series as f64;
     row.server = format!("{:.1} MB resident", resident / 1e6);
@@ -48,21 +48,21 @@ pub(crate) fn memory(plan: &Plan, target: &'static str) -> Result<Row> {
 
 /// What a second worker that sees all series adds. The kernel chooses the worker by the source port, so that each
 /// round, from other ports, brings half of the series that a worker has not seen.
-pub(crate) fn further_worker(plan: &Plan, target: &'static str) -> Result<Row> {
+pub(crate) fn further_worker(plan: &BenchPlan, target: &'static str) -> Result<BenchRow> {
     const ROUNDS: usize = 8;
-    let mut row = Row {
+    let mut row = BenchRow {
         name: format!("memory per series of a further worker that sees all {}", plan.many),
         target,
         pairs: 1,
-        ..Row::default()
+        ..BenchRow::default()
     };
     let mut weigh = |workers: &str| -> Result<f64> {
-        let flags = [&MANY[..], &["-workers", workers]].concat();
-        let server = Receiver::server(&plan.place, Socket::Udp, &flags)?;
-        let more = format!("{LONG} -ports 64");
+        let flags = [&MANY_SERIES[..], &["-workers", workers]].concat();
+        let server = Receiver::server(&plan.environment, SocketKind::Udp, &flags)?;
+        let more = format!("{LONG_LABELS} -ports 64");
         fill(plan, &server, plan.many, &more, &mut row)?;
         for _ in 1..ROUNDS {
-            again(plan, &server, plan.many, 1, &more, &mut row)?;
+            send_again(plan, &server, plan.many, 1, &more, &mut row)?;
         }
         Ok(proc::resident(server.pid())?.0)
     };
@@ -74,34 +74,34 @@ pub(crate) fn further_worker(plan: &Plan, target: &'static str) -> Result<Row> {
 }
 
 /// A server that nobody sends to.
-pub(crate) fn at_rest(plan: &Plan, target: &'static str) -> Result<Row> {
+pub(crate) fn at_rest(plan: &BenchPlan, target: &'static str) -> Result<BenchRow> {
     const WATCH: Duration = Duration::from_secs(10);
-    let path = plan.place.folder.join("rest.sock");
+    let path = plan.environment.folder.join("rest.sock");
     let path = path.to_str().context("a path that is no text")?;
     let flags = ["-workers", "0", "-pin", "auto", "-uds", path];
-    let server = Receiver::server(&plan.place, Socket::Udp, &flags)?;
+    let server = Receiver::server(&plan.environment, SocketKind::Udp, &flags)?;
     thread::sleep(Duration::from_secs(1));
     let before = proc::wake_ups(server.pid())?;
     thread::sleep(WATCH);
     let woken = (proc::wake_ups(server.pid())? - before) / WATCH.as_secs_f64();
     let resident = proc::resident(server.pid())?.0;
-    Ok(Row {
+    Ok(BenchRow {
         name: "at rest after start, default settings".to_owned(),
         base: "–".to_owned(),
         server: format!("{:.1} MB resident", resident / 1e6),
         ratio: format!("**{:.1} MB, {woken:.1} wake-ups/s**", resident / 1e6),
         target,
         pairs: 1,
-        ..Row::default()
+        ..BenchRow::default()
     })
 }
 
 /// Messages that each have to be parsed: of lighter ones no sender on one core has twice what a worker takes.
-const HEAVY: &str = "-unique -per-datagram 10";
+const PARSED: &str = "-unique -per-datagram 10";
 
 /// Twice what the server can take.
-pub(crate) fn overload(plan: &Plan, target: &'static str) -> Result<Row> {
-    let mut row = Row {
+pub(crate) fn overload(plan: &BenchPlan, target: &'static str) -> Result<BenchRow> {
+    let mut row = BenchRow {
         name: format!(
             "overload, twice what it takes of messages never seen, 10 per datagram, {} s",
             plan.watch.as_secs()
@@ -109,14 +109,15 @@ pub(crate) fn overload(plan: &Plan, target: &'static str) -> Result<Row> {
         base: "–".to_owned(),
         target,
         pairs: 1,
-        ..Row::default()
+        ..BenchRow::default()
     };
-    let mut subject = Subject::server(&plan.place, Socket::Udp, &[], &format!("{HEAVY} -gso"))?;
-    let most = subject.run(&plan.place, plan.time)?;
-    subject.send = words(&format!("{HEAVY} -gso -rate {:.0}", 2.0 * most.rate));
-    let pid = subject.server.as_ref().context("just started")?.pid();
-    let (outcome, resident) = thread::scope(|scope| -> Result<_> {
-        let send = || subject.run(&plan.place, plan.watch);
+    let mut load_test =
+        LoadTest::server(&plan.environment, SocketKind::Udp, &[], &format!("{PARSED} -gso"))?;
+    let most = load_test.run(&plan.environment, plan.time)?;
+    load_test.send = words(&format!("{PARSED} -gso -rate {:.0}", 2.0 * most.rate));
+    let pid = load_test.server.as_ref().context("just started")?.pid();
+    let (result, resident) = thread::scope(|scope| -> Result<_> {
+        let send = || load_test.run(&plan.environment, plan.watch);
         let sender = thread::Builder::new().spawn_scoped(scope, send)?;
         let (began, mut seen) = (Instant::now(), Vec::new());
         while !sender.is_finished() {
@@ -128,17 +129,17 @@ pub(crate) fn overload(plan: &Plan, target: &'static str) -> Result<Row> {
         Ok((sender.join().map_err(|_| anyhow!("the sender panicked"))??, seen))
     })?;
     thread::sleep(Duration::from_secs(1));
-    subject.send = words(&format!("{HEAVY} -rate {:.0}", most.rate / 4.0));
-    let after = subject.run(&plan.place, plan.time)?;
-    let alive = subject.server.as_mut().is_some_and(Receiver::is_alive);
+    load_test.send = words(&format!("{PARSED} -rate {:.0}", most.rate / 4.0));
+    let after = load_test.run(&plan.environment, plan.time)?;
+    let alive = load_test.server.as_mut().is_some_and(Receiver::is_alive);
     let least = resident.iter().copied().fold(f64::INFINITY, f64::min);
     let peak = resident.iter().copied().fold(0.0, f64::max);
-    row.lost = outcome.lost;
+    row.lost = result.lost;
     row.server = format!(
         "{:.0} of {:.0} messages/s read at {}",
-        outcome.rate,
-        outcome.sent_rate,
-        table::micros(outcome.micros)
+        result.rate,
+        result.sent_rate,
+        table::micros(result.micros)
     );
     row.ratio = format!(
         "**{}, memory within {:.1} %, {} lost 1 s after**",
@@ -146,12 +147,12 @@ pub(crate) fn overload(plan: &Plan, target: &'static str) -> Result<Row> {
         100.0 * (peak - least) / least,
         after.lost
     );
-    let times = outcome.sent_rate / most.rate;
+    let times = result.sent_rate / most.rate;
     row.notes
         .push(format!("{times:.2} times the {:.0} messages/s that it takes were sent", most.rate));
     if times < 1.9 {
-        row.amiss.push("the sender is too slow for twice what the server takes".to_owned());
+        row.problems.push("the sender is too slow for twice what the server takes".to_owned());
     }
-    row.amiss.extend(most.amiss.into_iter().chain(outcome.amiss).chain(after.amiss));
+    row.problems.extend(most.problems.into_iter().chain(result.problems).chain(after.problems));
     Ok(row)
 }

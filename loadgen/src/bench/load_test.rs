@@ -6,13 +6,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::child::{Place, Receiver, Socket};
+use crate::child::{Environment, Receiver, SocketKind};
 use crate::proc;
 
 /// A receiver, and what it is sent.
 #[derive(Debug)]
-pub(crate) struct Subject {
-    socket: Socket,
+pub(crate) struct LoadTest {
+    socket: SocketKind,
     /// The server. Without one, a null loop is started for each run.
     pub(crate) server: Option<Receiver>,
     /// Flags of the null loop.
@@ -23,7 +23,7 @@ pub(crate) struct Subject {
 
 /// The result of a run.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Outcome {
+pub(crate) struct RunResult {
     /// Processor time of the ingest threads, in µs per message that was read.
     pub(crate) micros: f64,
     /// Messages that were read, per second of sending.
@@ -33,58 +33,58 @@ pub(crate) struct Outcome {
     /// Datagrams that the kernel dropped.
     pub(crate) lost: u64,
     /// What does not add up.
-    pub(crate) amiss: Vec<String>,
+    pub(crate) problems: Vec<String>,
 }
 
-impl Subject {
+impl LoadTest {
     /// A server with these flags, and what it is sent.
     pub(crate) fn server(
-        place: &Place,
-        socket: Socket,
+        environment: &Environment,
+        socket: SocketKind,
         flags: &[&str],
         send: &str,
     ) -> Result<Self> {
-        let server = Some(Receiver::server(place, socket, flags)?);
+        let server = Some(Receiver::server(environment, socket, flags)?);
         Ok(Self { socket, server, null: Vec::new(), send: words(send) })
     }
 
     /// A null loop with these flags, and what it is sent.
-    pub(crate) fn null(socket: Socket, flags: &[&'static str], send: &str) -> Self {
+    pub(crate) fn null(socket: SocketKind, flags: &[&'static str], send: &str) -> Self {
         Self { socket, server: None, null: flags.to_vec(), send: words(send) }
     }
 
     /// Sends for this time and measures the receiver.
-    pub(crate) fn run(&self, place: &Place, time: Duration) -> Result<Outcome> {
+    pub(crate) fn run(&self, environment: &Environment, time: Duration) -> Result<RunResult> {
         let null;
         let receiver = if let Some(server) = &self.server {
             null = None;
             server
         } else {
-            null = Some(Receiver::null(place, self.socket, &self.null)?);
+            null = Some(Receiver::null(environment, self.socket, &self.null)?);
             null.as_ref().context("just started")?
         };
         let mut flags = receiver.flags();
         flags.extend(self.send.iter().cloned());
         flags.extend(["-seconds".to_owned(), time.as_secs_f64().to_string()]);
         let before = proc::ingest_at_rest(receiver.pid())?;
-        let report = place.send(&flags)?;
+        let report = environment.send(&flags)?;
         let used = proc::ingest_at_rest(receiver.pid())?.saturating_sub(before);
         let sent = Sent {
             messages: count(&report, "messages")?,
             datagrams: count(&report, "datagrams")?,
             bytes: count(&report, "bytes")?,
         };
-        let Received { messages, lost, amiss } = match null {
+        let Received { messages, lost, problems } = match null {
             Some(null) => sent.received_by_null(&null.finish()?, self.socket)?,
             None => received(&report)?,
         };
         let seconds = report["seconds"].as_f64().context("a report without seconds")?;
-        Ok(Outcome {
+        Ok(RunResult {
             micros: used.as_secs_f64() * 1e6 / messages as f64,
             rate: messages as f64 / seconds,
             sent_rate: sent.messages as f64 / seconds,
             lost,
-            amiss,
+            problems,
         })
     }
 }
@@ -97,7 +97,7 @@ pub(crate) struct Received {
     /// Datagrams that the kernel dropped.
     pub(crate) lost: u64,
     /// What does not add up.
-    pub(crate) amiss: Vec<String>,
+    pub(crate) problems: Vec<String>,
 }
 
 /// What the sender has sent.
@@ -110,32 +110,32 @@ struct Sent {
 impl Sent {
     /// What a null loop has received of it, by its report. The loop does not know messages, but each datagram has
     /// the same number of them; and a stream loses nothing.
-    fn received_by_null(&self, report: &Value, socket: Socket) -> Result<Received> {
-        let mut amiss = Vec::new();
-        if socket == Socket::Unix {
+    fn received_by_null(&self, report: &Value, socket: SocketKind) -> Result<Received> {
+        let mut problems = Vec::new();
+        if socket == SocketKind::Unix {
             if count(report, "unix_bytes")? != self.bytes {
-                amiss.push(format!("null: sent {} bytes, read {report}", self.bytes));
+                problems.push(format!("null: sent {} bytes, read {report}", self.bytes));
             }
-            return Ok(Received { messages: self.messages, lost: 0, amiss });
+            return Ok(Received { messages: self.messages, lost: 0, problems });
         }
         let (read, lost) = (count(report, "datagrams")?, count(report, "kernel_drops")?);
         if read + lost != self.datagrams {
-            amiss.push(format!("null: sent {} datagrams, read {report}", self.datagrams));
+            problems.push(format!("null: sent {} datagrams, read {report}", self.datagrams));
         }
         let per_datagram = self.messages / self.datagrams.max(1);
-        Ok(Received { messages: read * per_datagram, lost, amiss })
+        Ok(Received { messages: read * per_datagram, lost, problems })
     }
 }
 
 /// What the server has received, by the sender's report, which compares two of the server's pages.
 pub(crate) fn received(report: &Value) -> Result<Received> {
     let server = &report["server"];
-    let mut amiss = Vec::new();
+    let mut problems = Vec::new();
     if report["ok"] != true {
-        amiss.push(format!("books: {}", server["differences"]));
+        problems.push(format!("books: {}", server["differences"]));
     }
     let (messages, lost) = (count(server, "framed")?, count(server, "lost_datagrams")?);
-    Ok(Received { messages, lost, amiss })
+    Ok(Received { messages, lost, problems })
 }
 
 fn count(report: &Value, field: &str) -> Result<u64> {

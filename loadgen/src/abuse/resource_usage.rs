@@ -7,21 +7,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 /// Between two looks.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Looks without a change after which a process counts as being at rest.
-const LOOKS_AT_REST: u32 = 10;
+const POLLS_AT_REST: u32 = 10;
 /// A process that is not at rest after this time is measured as it is.
 const REST_MAX: Duration = Duration::from_secs(5);
 
 /// What a process holds at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Usage {
+pub(crate) struct ResourceUsage {
     pub(crate) threads: u64,
     pub(crate) descriptors: u64,
     pub(crate) resident_bytes: u64,
 }
 
-impl Usage {
+impl ResourceUsage {
     /// Reads it now. Resident memory is that of `smaps_rollup`, which is exact where `status` lags behind.
     ///
     /// # Errors
@@ -41,8 +41,8 @@ impl Usage {
         let began = Instant::now();
         let mut last = Self::of(pid)?;
         let mut unchanged = 0;
-        while unchanged < LOOKS_AT_REST && began.elapsed() < REST_MAX {
-            thread::sleep(LOOK);
+        while unchanged < POLLS_AT_REST && began.elapsed() < REST_MAX {
+            thread::sleep(POLL_INTERVAL);
             let now = Self::of(pid)?;
             let same = (now.threads, now.descriptors) == (last.threads, last.descriptors);
             unchanged = if same { unchanged + 1 } else { 0 };
@@ -59,7 +59,7 @@ impl Usage {
             if now.growth(before).is_none() || began.elapsed() >= time {
                 return Ok(now);
             }
-            thread::sleep(LOOK);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 
@@ -91,23 +91,23 @@ fn field(path: &str, name: &str) -> Result<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::Usage;
+    use super::ResourceUsage;
 
     #[test]
     fn growth_names_what_has_grown_and_nothing_else() {
-        let before = Usage { threads: 5, descriptors: 20, resident_bytes: 10_000_000 };
+        let before = ResourceUsage { threads: 5, descriptors: 20, resident_bytes: 10_000_000 };
         assert_eq!(before.growth(before), None);
-        let less = Usage { threads: 4, descriptors: 19, resident_bytes: 5_000_000 };
+        let less = ResourceUsage { threads: 4, descriptors: 19, resident_bytes: 5_000_000 };
         assert_eq!(less.growth(before), None);
-        let more = Usage { threads: 6, descriptors: 22, resident_bytes: 11_000_000 };
+        let more = ResourceUsage { threads: 6, descriptors: 22, resident_bytes: 11_000_000 };
         assert_eq!(more.growth(before).unwrap(), "left behind: 1 threads, 2 descriptors");
-        let much = Usage { resident_bytes: 11_500_000, ..before };
+        let much = ResourceUsage { resident_bytes: 11_500_000, ..before };
         assert_eq!(much.growth(before).unwrap(), "left behind: 1.5 MB");
     }
 
     #[test]
     fn this_process_can_be_read() {
-        let usage = Usage::of(std::process::id()).unwrap();
+        let usage = ResourceUsage::of(std::process::id()).unwrap();
         assert!(usage.threads > 0 && usage.descriptors > 2 && usage.resident_bytes > 1 << 16);
     }
 }
