@@ -19,12 +19,14 @@ pub(crate) mod buckets;
 pub(crate) mod cell;
 mod create;
 pub(crate) mod directory;
+mod evict;
 pub(crate) mod expiry;
 mod label_text;
 mod limits;
 pub(crate) mod local;
 pub(crate) mod mailbox;
 mod names;
+mod newcomers;
 mod remove;
 pub(crate) mod series;
 mod size_class;
@@ -37,6 +39,7 @@ pub use self::limits::SeriesLimits;
 
 use self::limits::Usage;
 use self::names::Names;
+use self::newcomers::Newcomers;
 use self::series::{Family, HashedSeries, NewCell};
 use crate::metric::Rejection;
 use crate::segmented_table::SegmentedTable;
@@ -51,6 +54,8 @@ pub struct Registry {
     index: Mutex<SegmentedTable<HashedSeries>>,
     names: Names,
     usage: Usage,
+    /// What is known of refused series, where singletons make room for them.
+    newcomers: Option<Newcomers>,
     /// Cells that the exporter has not taken yet.
     new_cells: Mutex<Vec<NewCell>>,
 }
@@ -58,12 +63,16 @@ pub struct Registry {
 impl Registry {
     /// An empty registry. `is_reserved` tells names that no user's family may have.
     pub fn new(limits: SeriesLimits, is_reserved: fn(&str) -> bool) -> Self {
+        let usage = Usage::new(limits.workers());
+        let newcomers = limits.evict_singletons().then(|| Newcomers::new(limits));
+        usage.change_bytes(0, newcomers.as_ref().map_or(0, Newcomers::bytes));
         Self {
             limits,
             hasher: RandomState::new(),
             index: Mutex::new(SegmentedTable::default()),
             names: Names::new(is_reserved, limits.mixed_label_sets()),
-            usage: Usage::new(limits.workers()),
+            usage,
+            newcomers,
             new_cells: Mutex::default(),
         }
     }

@@ -23,6 +23,8 @@ pub(crate) struct LimitsConfig {
     pub templates_max_bytes: usize,
     /// Whether series of one name may have different sets of label names.
     pub mixed_label_sets: bool,
+    /// Whether series that had one sample only make room for those that come again.
+    pub evict_singletons: bool,
     /// How long a series stands after its last sample; `None`: for ever.
     pub series_ttl: Option<Duration>,
 }
@@ -37,6 +39,8 @@ impl LimitsConfig {
             memory_max_bytes: size(values.memory_max),
             templates_max_bytes: size(values.shapes_max_bytes),
             mixed_label_sets: values.mixed_label_sets,
+            // Where nothing is removed, nothing is evicted either.
+            evict_singletons: values.evict_singletons && values.metric_clean_up,
             series_ttl: series_ttl(values)?,
         })
     }

@@ -116,6 +116,8 @@ flags! {
             "most lines of one metric name on /metrics; past it new series of that name are refused", needs NO_ROUTER;
         memory_max: Int(2_147_483_648, 1_048_576..=i64::MAX), "memory-max",
             "most bytes for label texts, series and remembered messages; past it new series are refused", needs NO_ROUTER;
+        evict_singletons: Bool(true), "evict-singletons",
+            "with -metric-clean-up: once one of these three is reached, remove series that had one sample only for new ones that come again", needs TTL;
         shapes_max_bytes: Int(268_435_456, 0..=i64::MAX), "shapes-max-bytes",
             "most bytes for messages that are known but for their value, of all workers; the least used go first", needs NO_ROUTER;
     }

@@ -51,6 +51,7 @@ fn no_flags_give_the_defaults() {
         memory_max_bytes: 2 << 30,
         templates_max_bytes: 256 << 20,
         mixed_label_sets: true,
+        evict_singletons: false,
         series_ttl: None,
     };
     let http = HttpConfig {

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::control::Control;
+use crate::logger::throttle::Throttle;
 use crate::registry::Registry;
-use crate::registry::directory::Directory;
+use crate::registry::directory::{Directory, SeriesView};
 use crate::registry::expiry::Expiry;
 use crate::sys::limits;
+use crate::text::excerpt::excerpt;
 
 /// Upper bounds of the histogram of passes, in seconds. They are those of the original Go metrics-server: 0.1 and
 /// fourteen powers of ten.
@@ -36,6 +38,8 @@ const GIVE_BACK_PART: u64 = 8;
 pub(crate) struct ExpiryTotals {
     /// Series removed: counters, gauges, histograms.
     pub deleted: [u64; 3],
+    /// Series removed to make room for others: counters, gauges, histograms.
+    pub evicted: [u64; 3],
     /// Series watched after the last pass.
     pub watched: u64,
     /// Passes by the bucket that their time falls into, not cumulated; the last is of those above all bounds.
@@ -51,16 +55,34 @@ pub(crate) struct ExpiryTimer {
     period: Duration,
     passes: ExpiryTotals,
     control: Arc<Control>,
+    /// Lets a line on evicted series pass now and then.
+    evicted_log: Throttle,
+    /// How many series were evicted since the last such line.
+    evicted_unlogged: usize,
     /// Bytes freed since memory was given back last, and when that was.
     freed_bytes: u64,
     gave_back_ns: u64,
 }
 
 impl ExpiryTimer {
-    /// Makes passes of this expiry, which removes series that are older than `ttl`.
-    pub(crate) fn new(expiry: Expiry, ttl: Duration, control: Arc<Control>) -> Self {
-        let passes = ExpiryTotals::default();
-        Self { expiry, period: period(ttl), passes, control, freed_bytes: 0, gave_back_ns: 0 }
+    /// Makes passes of this expiry, which removes series that are older than `ttl`. Evicted series are logged at most
+    /// once per `log_interval`.
+    pub(crate) fn new(
+        expiry: Expiry,
+        ttl: Duration,
+        control: Arc<Control>,
+        log_interval: Duration,
+    ) -> Self {
+        Self {
+            expiry,
+            period: period(ttl),
+            passes: ExpiryTotals::default(),
+            control,
+            evicted_log: Throttle::new(log_interval),
+            evicted_unlogged: 0,
+            freed_bytes: 0,
+            gave_back_ns: 0,
+        }
     }
 
     /// Makes one pass. Returns after how long the next is due.
@@ -74,12 +96,32 @@ impl ExpiryTimer {
         for entry in &pass.removed {
             self.passes.deleted[entry.family().kind as usize] += 1;
         }
+        for entry in &pass.evicted {
+            self.passes.evicted[entry.family().kind as usize] += 1;
+        }
+        self.log_evicted(&pass.evicted);
         self.passes.watched = directory.series().iter().sum();
         pass.wake.iter().for_each(|&worker| self.control.wake(worker));
         let seconds = Duration::from_nanos(clock::now_ns() - began_ns).as_secs_f64();
         self.passes.counts[PASS_BOUNDS_SECONDS.partition_point(|&bound| bound < seconds)] += 1;
         self.passes.seconds += seconds;
         if pass.outstanding > 0 { ANSWER_WAIT } else { self.period }
+    }
+
+    /// Names one of the series that were evicted, unless a line on others was logged a moment ago.
+    fn log_evicted(&mut self, evicted: &[SeriesView]) {
+        self.evicted_unlogged += evicted.len();
+        if let Some(entry) = evicted.first()
+            && self.evicted_log.allows()
+        {
+            let count = std::mem::take(&mut self.evicted_unlogged);
+            let labels = String::from_utf8_lossy(entry.text());
+            let series = excerpt(&format!("{}{{{labels}}}", entry.family().name));
+            log::warn!(
+                "A limit is reached: {count} series that had one sample were removed to make room for new ones, such \
+                 as {series}"
+            );
+        }
     }
 
     /// Gives memory of series that earlier passes have removed back to the system: the allocator would keep it for

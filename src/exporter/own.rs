@@ -142,6 +142,11 @@ impl OwnPage {
     fn expiry(&mut self, totals: &ExpiryTotals) {
         let [inc, set, obs] = totals.deleted.map(|count| count as f64);
         self.own(OwnFamily::Deleted, [("inc", inc), ("obs", obs), ("set", set)]);
+        let kinds = [Kind::Counter, Kind::Gauge, Kind::Histogram].map(Kind::as_str);
+        self.own(
+            OwnFamily::Evicted,
+            kinds.into_iter().zip(totals.evicted.map(|count| count as f64)),
+        );
         self.one(OwnFamily::StaledLength, totals.watched);
         let family = OwnFamily::CleanUpDuration.family();
         self.family(family, |text| {

@@ -8,7 +8,9 @@ use crate::metric::{Kind, Rejection};
 use crate::registry::Registry;
 use crate::registry::buckets::{self, FirstBucketParams};
 use crate::registry::cell;
+use crate::registry::limits::SeriesLimits;
 use crate::registry::names::check_kind;
+use crate::registry::newcomers::Newcomers;
 use crate::registry::series::{Family, HashedSeries, Series, SeriesSpec};
 use crate::segmented_table::SegmentedTable;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
@@ -21,11 +23,36 @@ impl Registry {
     /// The reason for which the sample is refused: its name, type, labels or bucket fields, or a limit.
     #[cold]
     pub fn get_or_create(&self, spec: &SeriesSpec<'_>) -> Result<Arc<Series>, Rejection> {
+        let of_first_sight = self.newcomers.as_ref().and_then(Newcomers::limits_of_first_sight);
+        let refusal = match self.create_within(of_first_sight.unwrap_or(&self.limits), spec) {
+            Ok(series) => return Ok(series),
+            Err(refusal) => refusal,
+        };
+        let Some(newcomers) = self.newcomers.as_ref().filter(|_| is_limit(refusal)) else {
+            return Err(refusal);
+        };
+        if !newcomers.note_refused(spec.hash) {
+            return Err(refusal);
+        }
+        // This is not its first sample, so it is no singleton.
+        let created = self.create_within(&self.limits, &SeriesSpec { now_ns: 0, ..*spec });
+        if created.as_ref().is_err_and(|refusal| is_limit(*refusal)) {
+            newcomers.want_room();
+        }
+        created
+    }
+
+    /// Finds or creates the series if it stays within these limits.
+    fn create_within(
+        &self,
+        limits: &SeriesLimits,
+        spec: &SeriesSpec<'_>,
+    ) -> Result<Arc<Series>, Rejection> {
         // Without the lock: refusing what can be refused, and computing the bounds of a new histogram.
         let bounds = if self.names.find(spec)?.is_some() {
             None
         } else {
-            self.check_room_for_bounds(spec)?;
+            self.check_room_for_bounds(limits, spec)?;
             Some(self.bounds(spec)?)
         };
         let mut index = self.index.lock();
@@ -40,8 +67,8 @@ impl Registry {
             Some(family) => family,
             None => self.new_family(spec, bounds)?,
         };
-        self.usage.check(&self.limits, &family, spec.text.len())?;
-        let series = Arc::new(Series::new(Arc::clone(&family), spec.text));
+        self.usage.check(limits, &family, spec.text.len())?;
+        let series = Arc::new(Series::new(Arc::clone(&family), spec.text, spec.now_ns));
         index.reserve(spec.hash);
         // Nothing below can fail. So a panic above, which the worker catches, leaves nothing half created.
         if family.lines.load(Ordering::Relaxed) == 0 {
@@ -59,8 +86,11 @@ impl Registry {
 
     /// Refuses a new histogram for which there is no room, if the number of its bounds is known without making them.
     /// It may pass one that the limits refuse later.
-    fn check_room_for_bounds(&self, spec: &SeriesSpec<'_>) -> Result<(), Rejection> {
-        let limits = &self.limits;
+    fn check_room_for_bounds(
+        &self,
+        limits: &SeriesLimits,
+        spec: &SeriesSpec<'_>,
+    ) -> Result<(), Rejection> {
         let certain = match spec.kind {
             Kind::Histogram => buckets::certain_count(&spec.buckets, limits.buckets_max()),
             Kind::Counter | Kind::Gauge => None,
@@ -107,6 +137,11 @@ impl Registry {
             lines: AtomicU64::new(0),
         }))
     }
+}
+
+/// Whether a series is refused for want of room.
+fn is_limit(refusal: Rejection) -> bool {
+    matches!(refusal, Rejection::LinesLimit | Rejection::NameLinesLimit | Rejection::MemoryLimit)
 }
 
 fn find(index: &SegmentedTable<HashedSeries>, spec: &SeriesSpec<'_>) -> Option<Arc<Series>> {

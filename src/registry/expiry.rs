@@ -9,6 +9,9 @@
 //! 4. Under the registry's lock the series is removed if it has no owner left and its newest stamp is
 //!    still older than the time to live. Otherwise it remains, with its base alone.
 //!
+//! A singleton that makes room for newcomers (`evict`) goes the same way. It is not removed in 4 if it had another
+//! sample meanwhile, so that it is no singleton any more.
+//!
 //! A sample that arrives between 2 and 4 is of a series unknown to its worker, so the worker asks the
 //! registry, under its lock. Before 4 it finds the series and becomes an owner again, so 4 does not remove
 //! it; after 4 it creates a new one. So no sample is lost, and no series is removed while a worker counts
@@ -20,8 +23,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::registry::directory::{Directory, FamilyView, SeriesView};
+use crate::registry::evict;
 use crate::registry::mailbox::{GivenUp, Mailboxes, Request};
-use crate::registry::series::Family;
+use crate::registry::series::{Family, Series};
 use crate::sync::Ordering;
 
 /// What one pass has done.
@@ -29,8 +33,10 @@ use crate::sync::Ordering;
 pub struct Pass {
     /// Workers with new requests. The caller must wake them.
     pub wake: BTreeSet<usize>,
-    /// Series that were removed, with their last numbers.
+    /// Series that were removed since they were idle, with their last numbers.
     pub removed: Vec<SeriesView>,
+    /// Series that were removed to make room for others.
+    pub evicted: Vec<SeriesView>,
     /// How many cells are requested and not folded yet.
     pub outstanding: usize,
 }
@@ -38,6 +44,9 @@ pub struct Pass {
 /// How many cells may be requested at a time. To give up as many takes an owner some milliseconds, in which
 /// it reads no socket, and to fold them takes the exporter as long, in which no page is made.
 const OUTSTANDING_MAX: usize = 4096;
+/// The least time between two times that series are chosen to make room, for which all series are read. With the
+/// bound above, up to 4,096 of them go in a second.
+const EVICT_PERIOD_NS: u64 = 1_000_000_000;
 
 /// Finds idle series and removes them.
 #[derive(Debug)]
@@ -46,15 +55,18 @@ pub struct Expiry {
     mailboxes: Arc<Mailboxes>,
     /// How many cells are requested and not folded yet.
     outstanding: usize,
+    /// When series are chosen to make room next.
+    evict_due_ns: u64,
 }
 
 impl Expiry {
     /// Removes series that had no sample for `ttl_ns`, the time to live in ns.
     pub fn new(ttl_ns: u64, mailboxes: Arc<Mailboxes>) -> Self {
-        Self { ttl_ns, mailboxes, outstanding: 0 }
+        Self { ttl_ns, mailboxes, outstanding: 0, evict_due_ns: 0 }
     }
 
-    /// One pass: folds the cells that were given up, then requests those of series that have become idle.
+    /// One pass: folds the cells that were given up, then requests those of series that have become idle, and of those
+    /// that have to make room for others.
     /// `now_ns` is the time of the monotonic clock.
     pub fn pass(&mut self, directory: &mut Directory, now_ns: u64) -> Pass {
         let mut pass = Pass::default();
@@ -72,10 +84,15 @@ impl Expiry {
         // Removed series leave a view together: one by one, each would move all entries behind it.
         for name in affected {
             if let Some(view) = directory.views.get_mut(&*name) {
-                pass.removed.extend(view.take_out(|entry| entry.is_removed()));
+                let gone = view.take_out(|entry| entry.is_removed()).into_iter();
+                let (idle, evicted): (Vec<_>, Vec<_>) =
+                    gone.partition(|entry| self.is_idle(entry.stamp_ns(), now_ns));
+                pass.removed.extend(idle);
+                pass.evicted.extend(evicted);
             }
         }
         self.request_idle(directory, now_ns, &mut pass);
+        self.request_singletons(directory, now_ns, &mut pass);
         directory.views.retain(|_, view| !view.entries.is_empty());
         pass.outstanding = self.outstanding;
         pass
@@ -101,12 +118,14 @@ impl Expiry {
         entry.fold(cell);
         series.requested.store(series.requested.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
         let idle = self.is_idle(entry.stamp_ns(), now_ns);
-        let removed = registry.release_cell(series, idle);
+        let removed = registry.release_cell(series, idle || entry.is_singleton());
         if removed {
             entry.mark_removed();
             self.forget_removed(&series.family, pass);
         }
-        view.due_ns = 0;
+        if idle {
+            view.due_ns = 0;
+        }
         let worker = cell.worker();
         self.mailboxes.request(worker, Request::Reuse(*slot));
         pass.wake.insert(worker);
@@ -158,14 +177,33 @@ impl Expiry {
             {
                 continue;
             }
-            for cell in entry.cells() {
-                series
-                    .requested
-                    .store(series.requested.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-                self.mailboxes.request(cell.worker(), Request::GiveUp(Arc::clone(series)));
-                pass.wake.insert(cell.worker());
-                self.outstanding += 1;
+            self.request(entry, pass);
+        }
+    }
+
+    /// Requests the cells of singletons, if newcomers need their room.
+    fn request_singletons(&mut self, directory: &Directory, now_ns: u64, pass: &mut Pass) {
+        if now_ns < self.evict_due_ns {
+            return;
+        }
+        self.evict_due_ns = now_ns + EVICT_PERIOD_NS;
+        let Some(down_to) = directory.registry.limits_to_evict_to() else { return };
+        let most = OUTSTANDING_MAX.saturating_sub(self.outstanding);
+        for entry in evict::choose(directory, down_to, most) {
+            if entry.is_evictable() {
+                self.request(entry, pass);
             }
+        }
+    }
+
+    /// Requests all cells of a series.
+    fn request(&mut self, entry: &SeriesView, pass: &mut Pass) {
+        let series: &Arc<Series> = entry.series();
+        for cell in entry.cells() {
+            series.requested.store(series.requested.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            self.mailboxes.request(cell.worker(), Request::GiveUp(Arc::clone(series)));
+            pass.wake.insert(cell.worker());
+            self.outstanding += 1;
         }
     }
 }

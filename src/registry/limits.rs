@@ -25,6 +25,8 @@ pub struct SeriesLimits {
     memory_max_bytes: u64,
     /// Whether the series of one name may have different label names.
     mixed_label_sets: bool,
+    /// Whether series that had one sample only make room for those that come again.
+    evict_singletons: bool,
 }
 
 impl SeriesLimits {
@@ -37,6 +39,7 @@ impl SeriesLimits {
             name_lines_max: u64::MAX,
             memory_max_bytes: u64::MAX,
             mixed_label_sets: false,
+            evict_singletons: false,
         }
     }
 
@@ -70,6 +73,12 @@ impl SeriesLimits {
         Self { mixed_label_sets, ..self }
     }
 
+    /// With series that had one sample only making room for those that come again, or without.
+    #[must_use]
+    pub fn with_evict_singletons(self, evict_singletons: bool) -> Self {
+        Self { evict_singletons, ..self }
+    }
+
     pub(super) fn workers(&self) -> usize {
         self.workers
     }
@@ -92,6 +101,10 @@ impl SeriesLimits {
 
     pub(super) fn mixed_label_sets(&self) -> bool {
         self.mixed_label_sets
+    }
+
+    pub(super) fn evict_singletons(&self) -> bool {
+        self.evict_singletons
     }
 }
 
@@ -239,7 +252,8 @@ impl Usage {
         self.committed_bytes.load(Ordering::Relaxed)
     }
 
-    fn series_with_cells_bytes(&self, family: &Family, text_len: usize) -> u64 {
+    /// Bytes of a series if all workers had a cell in it.
+    pub(super) fn series_with_cells_bytes(&self, family: &Family, text_len: usize) -> u64 {
         series_bytes(text_len) + self.workers * cell_bytes(family)
     }
 

@@ -119,6 +119,7 @@ impl LocalRegistry {
             label_names: &self.label_names,
             help: sample.help,
             buckets: sample.buckets,
+            now_ns,
         };
         if let Some(family) = self.families.find(sample.name) {
             check_kind(family, kind)?;

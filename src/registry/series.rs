@@ -29,6 +29,8 @@ pub struct SeriesSpec<'a> {
     pub help: &'a str,
     /// The bucket fields of a new histogram.
     pub buckets: BucketParams<'a>,
+    /// The time of the sample that asks, in ns of the monotonic clock.
+    pub now_ns: u64,
 }
 
 /// All series of one name. It exists from the creation of its first series to the removal of its last.
@@ -102,6 +104,9 @@ pub struct Series {
     pub family: Arc<Family>,
     /// The label text (see `label_text`), which is the key of the series within its family.
     pub text: Box<[u8]>,
+    /// The time of its first sample, in ns of the monotonic clock; 0 if it was refused before, so that this was not
+    /// its first.
+    pub(super) born_ns: u64,
     /// How many cells count for the series and are not folded yet. Written under the registry's lock only.
     pub(super) owners: AtomicU32,
     /// How many cells the exporter has requested back and not folded yet. Only the exporter uses it.
@@ -110,9 +115,9 @@ pub struct Series {
 
 impl Series {
     /// A series whose creator is its only owner.
-    pub(super) fn new(family: Arc<Family>, text: &[u8]) -> Self {
+    pub(super) fn new(family: Arc<Family>, text: &[u8], born_ns: u64) -> Self {
         let (owners, requested) = (AtomicU32::new(1), AtomicU32::new(0));
-        Self { family, text: text.into(), owners, requested }
+        Self { family, text: text.into(), born_ns, owners, requested }
     }
 
     /// A series that no sample can belong to, since every name has a character.
@@ -128,7 +133,7 @@ impl Series {
             removed: AtomicBool::new(false),
             lines: AtomicU64::new(0),
         };
-        Self::new(Arc::new(family), b"")
+        Self::new(Arc::new(family), b"", 0)
     }
 
     /// Whether no worker has a cell that counts for it. Called under the registry's lock.

@@ -61,4 +61,5 @@ fn series_limits(config: &LimitsConfig, workers: usize) -> SeriesLimits {
         .with_name_lines_max(config.name_lines_max)
         .with_memory_max_bytes(config.memory_max_bytes as u64)
         .with_mixed_label_sets(config.mixed_label_sets)
+        .with_evict_singletons(config.evict_singletons)
 }

@@ -71,5 +71,5 @@ fn expiry_timer(config: &ServerConfig, common: &Common) -> Option<ExpiryTimer> {
     let ttl = config.limits.series_ttl?;
     let ttl_ns = u64::try_from(ttl.as_nanos()).expect("a flag's duration is below 2^63 ns");
     let expiry = Expiry::new(ttl_ns, Arc::clone(&common.mailboxes));
-    Some(ExpiryTimer::new(expiry, ttl, Arc::clone(&common.control)))
+    Some(ExpiryTimer::new(expiry, ttl, Arc::clone(&common.control), config.log.interval))
 }

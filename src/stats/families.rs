@@ -54,6 +54,7 @@ families! {
     Datagrams Counter "metrics_server_datagrams_received_total" "" "UDP datagrams read from the kernel."
     Truncated Counter "metrics_server_datagrams_truncated_total" "" "UDP datagrams longer than the largest there can be, read but not parsed."
     Deleted Counter "metrics_server_deleted_metrics_total" "type" "Series deleted after -metric-ttl without a sample, by op that counted into them."
+    Evicted Counter "metrics_server_evicted_series_total" "type" "Series with one sample only that -evict-singletons removed to make room for others, by type."
     ExposedLines Gauge "metrics_server_exposed_lines" "" "Lines that user series take on the page; new series are refused past -lines-max."
     ExposedLinesLimit Gauge "metrics_server_exposed_lines_limit" "" "The bound of -lines-max."
     Forwarded Counter "metrics_server_forwarded_metrics_total" "type" "Messages found while -remote is set, whatever became of them, by op; shutdown is not forwarded."

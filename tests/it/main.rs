@@ -25,6 +25,7 @@ mod limits;
 mod loki;
 mod loop_lag;
 mod memory;
+mod newcomers;
 mod opensearch;
 mod opensearch_faults;
 mod page_writer;

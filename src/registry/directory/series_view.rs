@@ -179,6 +179,16 @@ impl SeriesView {
             .expect("a series has a cell, or a base once its last cell is folded")
     }
 
+    /// Whether it had no sample but its first, as far as the time of samples tells.
+    pub(in crate::registry) fn is_singleton(&self) -> bool {
+        self.stamp_ns() == self.series.born_ns
+    }
+
+    /// Whether it may be evicted: it is a singleton, and no cell of it is requested.
+    pub(in crate::registry) fn is_evictable(&self) -> bool {
+        self.series.requested.load(atomic::Ordering::Relaxed) == 0 && self.is_singleton()
+    }
+
     /// Marks the series as removed; the caller takes all that are marked out of the view together.
     pub(in crate::registry) fn mark_removed(&self) {
         self.series.requested.store(REMOVED, atomic::Ordering::Relaxed);
