@@ -12,6 +12,7 @@ use crossbeam::channel::{self, Receiver, Sender};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use self::format::Fields;
+use crate::planted::{self, Fault};
 
 mod format;
 pub(crate) mod throttle;
@@ -113,7 +114,9 @@ impl Log for Logger {
         self.unwritten.fetch_add(1, Ordering::Relaxed);
         let (level, text) = (record.level(), record.args().to_string());
         let line = Line { level, text, fields: Fields::of(record) };
-        if self.sender.try_send(line).is_err() {
+        if planted::is(Fault::LogWaits) {
+            drop(self.sender.send(line));
+        } else if self.sender.try_send(line).is_err() {
             self.unwritten.fetch_sub(1, Ordering::Relaxed);
             self.suppressed.fetch_add(1, Ordering::Relaxed);
         }

@@ -26,6 +26,16 @@ faults! {
     StarvedForEver,
     /// Rows that could not be written to a full disk are gone without being counted.
     FullDiskUncounted,
+    /// A worker panics at each 10,000th datagram. The server has to put up with this one.
+    PanicsNowAndThen,
+    /// A message whose processing has panicked is not counted.
+    PanicUncounted,
+    /// Whoever logs a line waits until there is room for it.
+    LogWaits,
+    /// A server joins the UDP port of another one.
+    JoinsPort,
+    /// Rows that the far end's host has refused count as delivered.
+    RefusedIsDelivered,
 }
 
 /// Whether this fault is planted.
@@ -47,4 +57,15 @@ pub(crate) fn is(fault: Fault) -> bool {
         names.split(',').filter(|name| !name.is_empty()).map(bit).sum()
     });
     *PLANTED & (1 << fault as u64) != 0
+}
+
+/// Panics at each 10,000th call, if that is planted.
+#[inline]
+pub(crate) fn panic_now_and_then() {
+    #[cfg(feature = "faults")]
+    if is(Fault::PanicsNowAndThen) {
+        static CALLS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+        let call = CALLS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        assert!(!call.is_multiple_of(10_000), "planted");
+    }
 }

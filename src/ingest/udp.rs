@@ -11,6 +11,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::ingest::Handler;
+use crate::planted::{self, Fault};
 use crate::sys::recv::{BATCH, Datagrams};
 use crate::sys::socket;
 
@@ -113,7 +114,7 @@ pub fn bind(
     workers: usize,
     buffer_bytes: usize,
 ) -> io::Result<Vec<UdpSocket>> {
-    let first = open(address, false, buffer_bytes)?;
+    let first = open(address, planted::is(Fault::JoinsPort), buffer_bytes)?;
     let taken = first.local_addr()?;
     SockRef::from(&first).set_reuse_port(true)?;
     let mut sockets = vec![first];

@@ -14,6 +14,7 @@ mod common;
 
 mod books;
 mod flood;
+mod held;
 mod namespace;
 mod planted;
 mod row;

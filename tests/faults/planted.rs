@@ -3,7 +3,13 @@
 use std::process::Command;
 use std::time::Instant;
 
+use metrics_server::testing::planted::Fault;
+
+use crate::common::Server;
 use crate::row::Row;
+
+/// The variable from which a server learns what to do wrong.
+const VARIABLE: &str = "METRICS_SERVER_PLANTED";
 
 /// What holds is there within seconds, so a row that must fail waits no longer.
 const DEADLINE_SECONDS: &str = "20";
@@ -19,7 +25,7 @@ pub(crate) fn all_are_noticed(rows: &[&Row]) -> bool {
             .args(["-s", "KILL", ROW_SECONDS_MAX])
             .arg(std::env::current_exe().unwrap())
             .arg(row.name)
-            .env("METRICS_SERVER_PLANTED", format!("{:?}", row.planted))
+            .env(VARIABLE, format!("{:?}", row.planted))
             .env("METRICS_SERVER_TEST_DEADLINE_SECONDS", DEADLINE_SECONDS)
             .output()
             .expect("timeout, of coreutils");
@@ -34,4 +40,10 @@ pub(crate) fn all_are_noticed(rows: &[&Row]) -> bool {
         all &= noticed;
     }
     all
+}
+
+/// A server that does this, beside what is planted for the whole row: for rows whose fault is one of the server itself.
+pub(crate) fn server_with(fault: Fault, flags: &[&str]) -> Server {
+    let both = format!("{fault:?},{}", std::env::var(VARIABLE).unwrap_or_default());
+    Server::start_with_env(flags, &[(VARIABLE, &both)])
 }

@@ -2,9 +2,21 @@
 
 use crate::row::Row;
 
+mod chain;
 mod descriptors;
 mod disk;
+mod panics;
+mod second;
+mod stderr;
 mod stop;
 
 /// All rows.
-pub(crate) const ALL: &[&Row] = &[&stop::UNDER_FLOOD, &disk::FULL, &descriptors::EXHAUSTED];
+pub(crate) const ALL: &[&Row] = &[
+    &stop::UNDER_FLOOD,
+    &disk::FULL,
+    &panics::IN_A_WORKER,
+    &descriptors::EXHAUSTED,
+    &stderr::FULL,
+    &second::INSTANCE,
+    &chain::RESTARTED,
+];

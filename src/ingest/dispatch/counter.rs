@@ -8,6 +8,7 @@ use std::hint::black_box;
 
 use super::shared::Shared;
 use crate::metric::{Coercion, Coercions, Op, OpType, Rejection, Sample};
+use crate::planted::{self, Fault};
 use crate::registry::local::{CellHandle, LocalRegistry};
 use crate::sinks::outbox::Outboxes;
 use crate::stats::WorkerStats;
@@ -174,6 +175,9 @@ impl SampleCounter {
     #[cold]
     pub(super) fn book_panic(&self, listener: usize, bytes: &[u8]) {
         self.stats().panics.add(1);
+        if planted::is(Fault::PanicUncounted) {
+            return;
+        }
         self.book_refused(listener, Rejection::Panic, bytes);
     }
 

@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::counter::{Counted, Meaning, SampleCounter};
 use super::proof;
 use crate::metric::Rejection;
+use crate::planted;
 use crate::wire::frame::{Frame, Framer};
 use crate::wire::json::Parser;
 use crate::wire::template::{Cursor, DatagramBatch, Miss, TemplateKey};
@@ -31,6 +32,7 @@ impl Processor {
         framer: &mut Framer,
     ) {
         let Some(mut cursor) = batch.next(|meaning| self.counter.prefetch(meaning)) else { return };
+        planted::panic_now_and_then();
         self.messages(&mut cursor, framer, 0);
         if let Some(frame) = framer.finish(cursor.bytes().len()) {
             self.framed(&mut cursor, frame, Miss::Parse);

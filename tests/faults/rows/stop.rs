@@ -85,8 +85,9 @@ fn in_full_flood(server: &Server) -> bool {
     page.own("datagrams_received_total") > 5_000 && rows > 100
 }
 
-/// The numbers of the line that a server ends with.
-fn totals(stderr: &str) -> [u64; 5] {
+/// The numbers of the line that a server ends with: datagrams read, messages, accepted, rejected, and datagrams
+/// that the kernel dropped.
+pub(super) fn totals(stderr: &str) -> [u64; 5] {
     let line = stderr.lines().find_map(|line| line.split_once("Received ")).expect("a line").1;
     let numbers: Vec<u64> =
         line.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect();
