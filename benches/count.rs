@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use metrics_server::testing::metric::{BucketParams, Kind, Label, Op, Sample};
+use metrics_server::testing::metric::{BucketParams, Hops, Kind, Label, Op, Sample};
 use metrics_server::testing::registry::cell::Total;
 use metrics_server::testing::registry::{Directory, FamilyView};
 
@@ -40,6 +40,7 @@ fn main() {
                     value: 1.0,
                     buckets: BucketParams { custom: &BOUNDS, ..BucketParams::default() },
                     timestamp: None,
+                    hops: Hops::default(),
                     index: "",
                 };
                 local_registry.count(kind, &sample, &[], 1).expect("is counted")

@@ -2,10 +2,12 @@
 //!
 //! No I/O, no threads, no dependencies.
 
+mod hops;
 mod op;
 mod reasons;
 mod sample;
 
+pub use hops::Hops;
 pub use op::{Kind, Op, OpType};
 pub(crate) use reasons::reasons;
 pub use reasons::{Coercion, Coercions, Rejection};

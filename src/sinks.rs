@@ -134,6 +134,8 @@ reasons! {
         TooLong => "too_long",
         /// No index can have the name that it gives.
         IndexName => "index_name",
+        /// Too many routers have passed it on: it goes round in a ring of them.
+        HopsLimit => "hops_limit",
         /// Its index would be one more than allowed.
         IndicesLimit => "indices_limit",
         /// The far end takes no rows by order of its operator, and says that it dropped this one.

@@ -60,7 +60,7 @@ pub mod ingest {
 
 pub mod metric {
     pub use crate::metric::{
-        BucketParams, Coercion, Coercions, Kind, Label, Op, OpType, Rejection, Sample,
+        BucketParams, Coercion, Coercions, Hops, Kind, Label, Op, OpType, Rejection, Sample,
     };
 }
 

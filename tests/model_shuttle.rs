@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use metrics_server::testing::metric::{BucketParams, Kind, Op, Sample};
+use metrics_server::testing::metric::{BucketParams, Hops, Kind, Op, Sample};
 use metrics_server::testing::registry::Directory;
 use metrics_server::testing::registry::Expiry;
 use metrics_server::testing::registry::LocalRegistry;
@@ -31,7 +31,17 @@ fn registry() -> Arc<Registry> {
 fn sample(op: Op, value: f64) -> Sample<'static> {
     let buckets = BucketParams { custom: &[1.0], ..BucketParams::default() };
     let (name, help, index) = ("requests", "", "");
-    Sample { op, name, labels: &[], help, value, buckets, timestamp: None, index }
+    Sample {
+        op,
+        name,
+        labels: &[],
+        help,
+        value,
+        buckets,
+        timestamp: None,
+        index,
+        hops: Hops::default(),
+    }
 }
 
 /// The whole number that a total stands for: increments, or observations.

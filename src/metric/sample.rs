@@ -2,6 +2,7 @@
 //!
 //! Plain values, borrowed from the receive buffer and from the parser.
 
+use super::hops::Hops;
 use super::op::Op;
 
 /// One label of a sample, unescaped.
@@ -55,4 +56,6 @@ pub struct Sample<'a> {
     pub timestamp: Option<&'a str>,
     /// `index`: the template of an index name; empty where absent or no string.
     pub index: &'a str,
+    /// `hops`: how many routers have passed the message on; 0 where absent or no count.
+    pub hops: Hops,
 }

@@ -20,6 +20,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::logger::throttle::Throttle;
+use crate::metric::Hops;
 use crate::planted::{self, Fault};
 use crate::sinks::{BatchLimits, Outcome, RejectReason, Row, RowResult, Sink, Trigger};
 
@@ -66,6 +68,9 @@ pub(crate) struct Remote {
     /// The row at hand as JSON; kept so that its memory is used again.
     json: Vec<u8>,
     errors: Arc<SendErrors>,
+    /// Rows rejected with [`RejectReason::HopsLimit`] that no line in the log tells of.
+    past_hops_limit: u64,
+    throttle: Throttle,
     stopped: Arc<AtomicBool>,
 }
 
@@ -86,13 +91,15 @@ impl Remote {
             hasher: ahash::RandomState::new(),
             json: Vec::new(),
             errors,
+            past_hops_limit: 0,
+            throttle: Throttle::default(),
             stopped: Arc::default(),
         }
     }
 
     /// Sends all rows, up to the first that cannot be sent now; the error says why not.
     fn send(&mut self, rows: &[Row<'_>], results: &mut [RowResult]) -> Result<(), String> {
-        let Self { far_end, link, lanes, .. } = self;
+        let Self { far_end, link, lanes, past_hops_limit, .. } = self;
         if link.as_mut().is_some_and(|link| link.has_moved(far_end)) {
             *link = None;
         }
@@ -102,7 +109,12 @@ impl Remote {
         };
         for (index, row) in rows.iter().enumerate() {
             self.json.clear();
-            row.write_json(&mut self.json);
+            let Some(hops) = row.hops.next() else {
+                results[index] = RowResult::Rejected(RejectReason::HopsLimit);
+                *past_hops_limit += 1;
+                continue;
+            };
+            row.write_json_passed_on(&mut self.json, hops);
             if self.json.len() > DATAGRAM_MAX_BYTES {
                 results[index] = RowResult::Rejected(RejectReason::TooLong);
                 continue;
@@ -124,6 +136,17 @@ impl Remote {
         }
         Ok(())
     }
+
+    /// Tells of rows that have gone round in a ring.
+    fn complain_of_rings(&mut self) {
+        if self.past_hops_limit > 0 && self.throttle.allows() {
+            let rows = std::mem::take(&mut self.past_hops_limit);
+            log::warn!(
+                "-remote: {rows} messages that {} routers have passed on are rejected: does this server get what it sends?",
+                Hops::MAX
+            );
+        }
+    }
 }
 
 impl Lane {
@@ -144,8 +167,9 @@ impl Lane {
             // The network takes only shorter datagrams than `-remote-datagram-bytes`: each row is sent alone.
             Err(error) if is_too_long(&error) && self.rows.len() > 1 => {
                 for &row in &self.rows {
+                    let hops = rows[row].hops.next().expect("no lane takes a row past the limit");
                     self.datagram.clear();
-                    rows[row].write_json(&mut self.datagram);
+                    rows[row].write_json_passed_on(&mut self.datagram, hops);
                     let sent = link.send(number, &self.datagram, errors);
                     results[row] = judge(sent, link)?;
                 }
@@ -190,7 +214,9 @@ impl Sink for Remote {
         // A batch that an error or a panic has ended may have left rows here.
         self.lanes.iter_mut().for_each(Lane::clear);
         results.resize(rows.len(), RowResult::Retry);
-        let Err(why) = self.send(rows, results) else { return Outcome::Rows };
+        let sent = self.send(rows, results);
+        self.complain_of_rings();
+        let Err(why) = sent else { return Outcome::Rows };
         self.link = None;
         if results.iter().all(|result| *result == RowResult::Retry) {
             results.clear();

@@ -1,7 +1,7 @@
 //! A row: one message on its way to a far end, as its fields, in one run of bytes.
 //!
 //! ```text
-//! head    │ length u32 │ time_ns u64 │ seq u64 │ value f64 │ op u8 │ labels u32 │
+//! head    │ length u32 │ time_ns u64 │ seq u64 │ value f64 │ op, hops u8 │ labels u32 │
 //! lengths │ of each text u32 …                  all numbers little endian, no padding
 //! texts   │ name │ label name │ label value │ … │ help │ index │ buckets │ timestamp │
 //! ```
@@ -10,7 +10,7 @@
 //! together with the final time. A sink reads the fields that it needs and parses no text. Pure data; a row must
 //! not know where it goes.
 
-use crate::metric::{Label, Op};
+use crate::metric::{Hops, Label, Op};
 
 mod buckets;
 pub(super) mod encode;
@@ -18,7 +18,10 @@ mod json;
 mod layout;
 mod timestamp;
 
-use layout::{HEAD_BYTES, LABELS, OP, SEQ, TEXTS_WITHOUT_LABELS, TIME, Texts, VALUE, array};
+use layout::{
+    HEAD_BYTES, HOPS_SHIFT, LABELS, OP, OP_MASK, SEQ, TEXTS_WITHOUT_LABELS, TIME, Texts, VALUE,
+    array,
+};
 
 /// Bytes of the lengths of a label's name and value.
 const LABEL_LENGTHS_BYTES: usize = 8;
@@ -35,6 +38,8 @@ pub struct Row<'a> {
     pub seq: u64,
     /// What the message asked for.
     pub op: Op,
+    /// How many routers have passed the message on.
+    pub hops: Hops,
     /// The message's value; finite.
     pub value: f64,
     /// The message's name.
@@ -69,7 +74,8 @@ impl<'a> Row<'a> {
         let row = Self {
             time_ns: u64::from_le_bytes(array(&head[TIME])),
             seq: u64::from_le_bytes(array(&head[SEQ])),
-            op: *Op::ALL.get(usize::from(head[OP]))?,
+            op: *Op::ALL.get(usize::from(head[OP] & OP_MASK))?,
+            hops: Hops::new(u64::from(head[OP] >> HOPS_SHIFT)),
             value: f64::from_le_bytes(array(&head[VALUE])),
             name,
             labels: RowLabels(label_texts),
@@ -131,6 +137,7 @@ pub(crate) mod tests {
             buckets: BucketParams::default(),
             timestamp: None,
             index: "",
+            hops: Hops::default(),
         }
     }
 
@@ -142,6 +149,7 @@ pub(crate) mod tests {
             buckets: BucketParams { count: 3, ..BucketParams::default() },
             timestamp: Some("2024-01-02T03:04:05Z"),
             index: "i",
+            hops: Hops::new(3),
             ..sample(Op::Index, "näme", &labels)
         };
         let mut bytes = Vec::new();
@@ -158,7 +166,8 @@ pub(crate) mod tests {
         bytes.extend_from_slice(b"next");
         let (row, rest) = Row::decode(&bytes).unwrap();
         assert_eq!(rest, b"next");
-        assert_eq!((row.time_ns, row.seq, row.op, row.value), (8, 9, Op::Index, -0.5));
+        assert_eq!((row.time_ns, row.seq, row.value), (8, 9, -0.5));
+        assert_eq!((row.op, row.hops.get()), (Op::Index, 3));
         assert_eq!((row.name, row.index, row.help), ("näme", "i", "h"));
         assert_eq!((row.buckets, row.timestamp), (",\"buckets\":3", "2024-01-02T03:04:05Z"));
         let labels: Vec<_> = row.labels().map(|label| (label.name, label.value)).collect();

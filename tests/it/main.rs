@@ -37,6 +37,7 @@ mod remote;
 mod remote_network;
 mod remote_order;
 mod remote_outage;
+mod remote_ring;
 mod scrape;
 mod scylla;
 mod shutdown_uid;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use metrics_server::testing::exposition::page;
 use metrics_server::testing::exposition::{PIECE_BYTES, PageWriter, Texts};
-use metrics_server::testing::metric::{BucketParams, Kind, Label, Op, Sample};
+use metrics_server::testing::metric::{BucketParams, Hops, Kind, Label, Op, Sample};
 use metrics_server::testing::registry::Directory;
 use metrics_server::testing::registry::Expiry;
 use metrics_server::testing::registry::LocalRegistry;
@@ -39,7 +39,17 @@ impl OneWorker {
         let buckets = BucketParams { custom: &BOUNDS, ..BucketParams::default() };
         let labels = &[Label { name: "l", value: label }];
         let (help, index) = ("Help", "");
-        let sample = Sample { op, name, labels, help, value, buckets, timestamp: None, index };
+        let sample = Sample {
+            op,
+            name,
+            labels,
+            help,
+            value,
+            buckets,
+            timestamp: None,
+            index,
+            hops: Hops::default(),
+        };
         self.local_registry.count(op.kind().unwrap(), &sample, &[], now_ns).unwrap();
     }
 

@@ -91,11 +91,12 @@ fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned()
 }
 
-/// A row of a message that came to `ms.sock`, from its parts before and after the labels that are added.
+/// A row of a message that came to `ms.sock` and to no router before, from its parts before and after the labels that
+/// are added.
 fn row(before: &str, labels: &str, after: &str) -> String {
     let host = host_name();
     format!(
-        r#"{{{before},"labels":{{"data_source":"ms.sock","instance":"{host}","source_app":"ms"{labels}}},{after}}}"#
+        r#"{{{before},"labels":{{"data_source":"ms.sock","instance":"{host}","source_app":"ms"{labels}}},{after},"hops":1}}"#
     )
 }
 

@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{self, Receiver, Sender};
-use metrics_server::testing::metric::{BucketParams, Op, Sample};
+use metrics_server::testing::metric::{BucketParams, Hops, Op, Sample};
 use metrics_server::testing::sinks::BatchSender;
 use metrics_server::testing::sinks::Outbox;
 use metrics_server::testing::sinks::SinkCounters;
@@ -174,6 +174,7 @@ fn event(value: u32) -> Sample<'static> {
         value: f64::from(value),
         buckets: BucketParams::default(),
         timestamp: None,
+        hops: Hops::default(),
         index: "",
     }
 }

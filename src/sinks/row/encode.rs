@@ -2,7 +2,9 @@
 //!
 //! Appends to the caller's buffer and allocates nothing else.
 
-use super::layout::{HEAD_BYTES, LABELS, OP, SEQ, TIME, VALUE, array, length, u32_bytes};
+use super::layout::{
+    HEAD_BYTES, HOPS_SHIFT, LABELS, OP, SEQ, TIME, VALUE, array, length, u32_bytes,
+};
 use super::{buckets, timestamp};
 use crate::metric::{Label, Sample};
 use crate::text::labels::{ConstantLabel, merge};
@@ -60,7 +62,7 @@ pub(in crate::sinks) fn encode(
     head[..4].copy_from_slice(&u32_bytes(end - start));
     head[TIME].copy_from_slice(&time_ns.to_le_bytes());
     head[VALUE].copy_from_slice(&sample.value.to_le_bytes());
-    head[OP] = sample.op as u8;
+    head[OP] = sample.op as u8 | sample.hops.get() << HOPS_SHIFT;
     head[LABELS].copy_from_slice(&u32_bytes(labels));
 }
 

@@ -5,6 +5,7 @@
 //! always there. Runs on the sender; appends to the caller's buffer.
 
 use super::Row;
+use crate::metric::Hops;
 use crate::text::json::{write_f64, write_string};
 
 impl Row<'_> {
@@ -15,6 +16,21 @@ impl Row<'_> {
 
     /// Appends the row as one JSON object whose `timestamp` is this text; without one if the text is empty.
     pub(crate) fn write_json_at(&self, out: &mut Vec<u8>, timestamp: &str) {
+        self.write_members(out, timestamp);
+        out.push(b'}');
+    }
+
+    /// Appends the row as one JSON object which says that so many routers have passed it on. The original ignores
+    /// that field, as it does all that it does not know.
+    pub(crate) fn write_json_passed_on(&self, out: &mut Vec<u8>, hops: Hops) {
+        self.write_members(out, self.timestamp);
+        out.extend_from_slice(b",\"hops\":");
+        write_f64(out, hops.get().into());
+        out.push(b'}');
+    }
+
+    /// Appends the opening brace and the members of the original.
+    fn write_members(&self, out: &mut Vec<u8>, timestamp: &str) {
         write_text(out, "{\"name\":", self.name);
         out.extend_from_slice(b",\"labels\":{");
         let mut separator = "";
@@ -36,7 +52,6 @@ impl Row<'_> {
         if !timestamp.is_empty() {
             write_text(out, ",\"timestamp\":", timestamp);
         }
-        out.push(b'}');
     }
 }
 

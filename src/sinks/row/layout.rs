@@ -5,7 +5,10 @@ use std::ops::Range;
 pub(super) const TIME: Range<usize> = 4..12;
 pub(super) const SEQ: Range<usize> = 12..20;
 pub(super) const VALUE: Range<usize> = 20..28;
+/// The op in the lower four bits, and the hops in the upper four.
 pub(super) const OP: usize = 28;
+pub(super) const OP_MASK: u8 = 0xf;
+pub(super) const HOPS_SHIFT: u32 = 4;
 pub(super) const LABELS: Range<usize> = 29..33;
 pub(super) const HEAD_BYTES: usize = 33;
 /// Texts of a row without labels: name, help, index, buckets, timestamp.

@@ -24,9 +24,10 @@ pub(super) enum Key {
     BucketStart,
     Value,
     Timestamp,
+    Hops,
 }
 
-const KEYS: usize = Key::Timestamp as usize + 1;
+const KEYS: usize = Key::Hops as usize + 1;
 /// Bytes of a text that may be a key in another letter case. The shortest key is `op`. The longest in bytes is
 /// `bucket_custom`: it has 13, and three more with its k as the Kelvin sign (three bytes) and one s as the long
 /// s (two).
@@ -130,6 +131,7 @@ fn exact(text: &[u8]) -> Option<Key> {
         b"bucket_start" => Key::BucketStart,
         b"value" => Key::Value,
         b"timestamp" => Key::Timestamp,
+        b"hops" => Key::Hops,
         _ => return None,
     })
 }

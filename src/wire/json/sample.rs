@@ -2,7 +2,7 @@
 //!
 //! Runs on an ingest worker inside the parser; it must not know families or cells.
 
-use simd_json::Node;
+use simd_json::{Node, StaticNode};
 
 use super::buckets;
 use super::labels::{self, SentLabel};
@@ -10,7 +10,7 @@ use super::members::{Key, Members};
 use super::parsed::Parsed;
 use super::tape;
 use crate::metric::{
-    BucketParams, Coercion, Coercions, Kind, Label, Op, OpType, Rejection, Sample,
+    BucketParams, Coercion, Coercions, Hops, Kind, Label, Op, OpType, Rejection, Sample,
 };
 use crate::wire::text;
 
@@ -89,6 +89,7 @@ fn sample<'r, 'a: 'r>(
         buckets: BucketParams::default(),
         timestamp: members.text(tape, Key::Timestamp),
         index: members.text(tape, Key::Index).unwrap_or(""),
+        hops: hops(members.get(tape, Key::Hops)),
     };
     if op == Op::Shutdown {
         return Ok(sample);
@@ -134,4 +135,13 @@ fn value(op: Op, node: Option<Node<'_>>, coercions: &mut Coercions) -> Result<f6
     let Some(node) = node else { return Ok(0.0) };
     let value = tape::number(node, coercions).ok_or(Rejection::Value)?;
     if op == Op::Inc && value < 0.0 { Err(Rejection::NegativeIncrement) } else { Ok(value) }
+}
+
+/// What is no count is ignored, as all fields are that mean nothing.
+fn hops(node: Option<Node<'_>>) -> Hops {
+    match node {
+        Some(Node::Static(StaticNode::U64(count))) => Hops::new(count),
+        Some(Node::Static(StaticNode::I64(count))) => Hops::new(count.try_into().unwrap_or(0)),
+        _ => Hops::default(),
+    }
 }
