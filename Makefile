@@ -5,7 +5,7 @@ SHELL := bash
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run deps check fmt lint test services services-stop test-services doc model bench bench-quick bench-instructions bench-bytes abuse load faults faults-planted fuzz clean
+.PHONY: help run deps check fmt lint test test-php services services-stop test-services doc model bench bench-quick bench-instructions bench-bytes abuse load faults faults-planted fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,11 @@ lint: ## Run clippy; a warning is an error
 # Most tests wait for a server that they have started: three for each core keep it busy.
 test: deps model ## Install what the tests need, then run them all
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((3 * $$(nproc)))} cargo test --workspace --locked
+	if { command -v php && command -v phpunit; } >/dev/null; then $(MAKE) test-php; fi
+
+test-php: ## Run the tests of the PHP client against the server that was built last
+	tests/install-deps.sh php
+	cd clients/php && phpunit --fail-on-skipped
 
 SERVICES ?= cassandra opensearch victoria-logs victoria-logs-tls pyroscope
 # Modules of tests/services/main.rs; all of them without a name.

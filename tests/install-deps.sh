@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need on a Debian machine, as root or with sudo; does nothing where all is there.
-# With the word `services` also what tests/services needs to start real services.
+# With the word `services` also what tests/services needs to start real services, with `php` what clients/php tests with.
 # The prometheus package brings a service on port 9090: it is neither started nor enabled.
 set -euo pipefail
 
@@ -21,6 +21,12 @@ need gcc can_link
 need libc6-dev can_link
 command -v cargo >/dev/null || PATH=$PATH:$HOME/.cargo/bin
 command -v cargo >/dev/null || need curl curl --version
+if [ "${1:-}" = php ]; then
+    need phpunit phpunit --version
+    need php-psr-log test -e /usr/share/php/Psr/Log/autoload.php
+    need php-fpm compgen -G '/usr/sbin/php-fpm*'
+    need nginx-light /usr/sbin/nginx -v
+fi
 if [ "${1:-}" = services ]; then
     java_17() { compgen -G '/usr/lib/jvm/java-17-openjdk-*/bin/javac'; }
     need openjdk-17-jdk-headless java_17

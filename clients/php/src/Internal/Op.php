@@ -1,0 +1,16 @@
+<?php
+
+declare(strict_types=1);
+
+namespace MetricsServer\Internal;
+
+/** The `op` of a message. */
+enum Op: string
+{
+    case Inc = 'inc';
+    case Set = 'set';
+    case Obs = 'obs';
+    case Event = 'event';
+    case Index = 'index';
+    case Raw = 'raw';
+}

@@ -1,0 +1,68 @@
+<?php
+
+declare(strict_types=1);
+
+namespace MetricsServer\Internal;
+
+/** Sends what all clients of a process have buffered when it ends. */
+final class ProcessEnd
+{
+    /** Kept free for the end of a script that has used up its memory; a batch and its copies fit in. */
+    private const RESERVE_BYTES = 65_536;
+
+    /** @var \WeakMap<Outbox, true>|null a client that is gone leaves nothing behind */
+    private static ?\WeakMap $outboxes = null;
+    private static ?string $reserve = null;
+    private static bool $isSigtermWatched = false;
+
+    public static function watch(Outbox $outbox, bool $onSigterm): void
+    {
+        if (self::$outboxes === null) {
+            self::$outboxes = new \WeakMap();
+            self::$reserve = \str_repeat("\0", self::RESERVE_BYTES);
+            \register_shutdown_function(self::endScript(...));
+        }
+        self::$outboxes[$outbox] = true;
+        if ($onSigterm && !self::$isSigtermWatched && \PHP_SAPI === 'cli' && \function_exists('pcntl_signal')) {
+            self::$isSigtermWatched = true;
+            self::watchSigterm();
+        }
+    }
+
+    /**
+     * After a fatal error shutdown functions run, but destructors do not.
+     * Those that were registered later may count as well, so this runs once more behind them.
+     */
+    private static function endScript(): void
+    {
+        self::$reserve = null;
+        self::endOutboxes();
+        \register_shutdown_function(self::endOutboxes(...));
+    }
+
+    private static function endOutboxes(): void
+    {
+        foreach (self::$outboxes ?? [] as $outbox => $_) {
+            $outbox->end();
+        }
+    }
+
+    /** Only where SIGTERM would end the process at once: a program that has a handler ends in its own way. */
+    private static function watchSigterm(): void
+    {
+        if (\pcntl_signal_get_handler(\SIGTERM) !== \SIG_DFL) {
+            return;
+        }
+        \pcntl_async_signals(true);
+        \pcntl_signal(\SIGTERM, static function (): void {
+            self::endOutboxes();
+            // The process still ends by the signal, which is what its supervisor expects to see.
+            \pcntl_signal(\SIGTERM, \SIG_DFL);
+            if (\function_exists('posix_kill')) {
+                \posix_kill((int) \getmypid(), \SIGTERM);
+            } else {
+                exit(128 + \SIGTERM);
+            }
+        }, false);
+    }
+}

@@ -1,0 +1,16 @@
+<?php
+
+declare(strict_types=1);
+
+// The suite runs with Debian's phpunit and php-psr-log, without Composer.
+\spl_autoload_register(static function (string $class): void {
+    $places = ['MetricsServer\\Tests\\' => __DIR__ . '/', 'MetricsServer\\' => __DIR__ . '/../src/'];
+    foreach ($places as $prefix => $directory) {
+        $file = $directory . \strtr(\substr($class, \strlen($prefix)), '\\', '/') . '.php';
+        if (\str_starts_with($class, $prefix) && \is_file($file)) {
+            require $file;
+            return;
+        }
+    }
+});
+@include_once 'Psr/Log/autoload.php';
