@@ -25,6 +25,8 @@ enum DropReason: string
     case BucketParams = 'bucket_params';
     /** No RFC 3339 text, number of seconds or DateTimeInterface. */
     case Timestamp = 'timestamp';
+    /** What another library's interface asks for and the server does not do. */
+    case Unsupported = 'unsupported';
     /** Longer than a datagram can be. */
     case TooLong = 'too_long';
     /** Nothing listens at the port or the socket. */

@@ -80,7 +80,8 @@ final class InMemoryMetrics implements MetricsInterface
     /** @param array<string, string> $labels */
     public function assertGauge(string $name, int|float $expected, array $labels = []): void
     {
-        $this->check($expected == $this->gaugeValue($name, $labels), "$name is $expected");
+        $value = $this->gaugeValue($name, $labels);
+        $this->check($value !== null && $expected == $value, "$name is $expected");
     }
 
     /** @param array<string, string> $labels */

@@ -100,6 +100,9 @@ interface MetricsInterface
     /** For loops: sends what has waited for a second, and gives the next turn a new budget for waiting. */
     public function tick(): void;
 
+    /** For layers above: counts a message that cannot be sent, and tells the logger as for any other. */
+    public function refuse(DropReason $reason, string $detail): void;
+
     /** How many messages are known not to have been sent. UDP loses others unseen. */
     public function dropped(?DropReason $reason = null): int;
 

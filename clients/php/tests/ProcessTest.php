@@ -44,6 +44,19 @@ final class ProcessTest extends ServerTestCase
         self::assertSame(2 * $messages, $server->pageOf(2 * $messages)->accepted());
     }
 
+    /** A PHP with nothing but what is compiled in: no sockets, pcntl or posix. */
+    public function testNoExtensions(): void
+    {
+        $server = new Server();
+        $body = '$metrics->counter("a_total", "A.", ["x"])->inc([1]); $metrics->flush();
+            echo json_encode([$metrics->dropped(), extension_loaded("sockets"), extension_loaded("pcntl")]);';
+        foreach ([$server->udp(), $server->unix()] as $address) {
+            $script = Script::run($body, $address, ['-n', '-d', 'error_reporting=-1']);
+            self::assertStringStartsWith('[0,', $script->output());
+        }
+        self::assertSame(2, $server->pageOf(2)->accepted());
+    }
+
     public function testSigterm(): void
     {
         $server = new Server();

@@ -12,32 +12,35 @@ final class Script
     /** @var array<int, resource> */
     private array $pipes = [];
 
-    private function __construct(string $body, string $address)
+    private ?string $output = null;
+    /** @var array<string, mixed> */
+    private array $status = [];
+
+    /** @param list<string> $flags */
+    private function __construct(string $body, string $address, array $flags)
     {
         $code = "declare(strict_types=1);\n"
             . 'require ' . \var_export(__DIR__ . '/bootstrap.php', true) . ";\n"
             . '$metrics = new MetricsServer\Metrics(' . \var_export($address, true) . ");\n" . $body;
-        $command = [\PHP_BINARY, '-d', 'display_errors=0', '-d', 'memory_limit=32M', '-r', $code];
+        $command = [\PHP_BINARY, '-d', 'display_errors=0', '-d', 'memory_limit=32M', ...$flags, '-r', $code];
         $process = \proc_open($command, [1 => ['pipe', 'w'], 2 => ['file', '/dev/null', 'w']], $this->pipes);
         \assert($process !== false);
         $this->process = $process;
     }
 
-    public static function start(string $body, string $address): self
+    /** @param list<string> $flags */
+    public static function start(string $body, string $address, array $flags = []): self
     {
-        return new self($body, $address);
+        return new self($body, $address, $flags);
     }
 
-    public static function run(string $body, string $address): self
+    /** @param list<string> $flags */
+    public static function run(string $body, string $address, array $flags = []): self
     {
-        $script = new self($body, $address);
+        $script = new self($body, $address, $flags);
         $script->output = $script->wait();
         return $script;
     }
-
-    private ?string $output = null;
-    /** @var array<string, mixed> */
-    private array $status = [];
 
     public function output(): string
     {

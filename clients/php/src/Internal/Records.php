@@ -83,6 +83,11 @@ trait Records
         $this->recorder->sink->tick();
     }
 
+    public function refuse(DropReason $reason, string $detail): void
+    {
+        $this->recorder->drops->refuse(new Refusal($reason, $detail));
+    }
+
     public function dropped(?DropReason $reason = null): int
     {
         return $this->recorder->drops->total($reason);
