@@ -60,6 +60,15 @@ pub enum Outcome {
         /// The shortest wait before that, if the far end asks for one (`Retry-After`).
         after: Option<Duration>,
     },
+    /// The far end was given the rows and said nothing of them: no answer in time, a connection that it ended, a fault
+    /// of its own. One row may be the cause, and all are sent again; if that goes on while the far end answers
+    /// otherwise, the row is looked for.
+    NoVerdict {
+        /// For the log.
+        why: String,
+        /// As for [`Self::Retry`].
+        after: Option<Duration>,
+    },
     /// The far end refuses the batch as a whole, because it is too long or one of its rows spoils it. It is sent again
     /// in halves, and a row that is refused alone is rejected.
     Split {
@@ -121,6 +130,21 @@ pub trait Sink: Send + fmt::Debug {
         results: &mut Vec<RowResult>,
     ) -> Outcome;
 
+    /// How long each request of later deliveries may take at most. Without a call it is for the sink to say.
+    fn limit_time(&mut self, _limit: Duration) {}
+
+    /// Whether the far end answers a request that has nothing to do with rows, within a short time. The sender asks
+    /// after an [`Outcome::NoVerdict`]; a sink without such an outcome need not know.
+    fn is_well(&mut self) -> bool {
+        false
+    }
+
+    /// A number that is the same for rows which the far end may take or leave together, as those of one index: that
+    /// it takes one of them says most about another.
+    fn kin(&self, _row: &Row<'_>) -> u64 {
+        0
+    }
+
     /// Returns a function that ends a delivery that is under way and makes later ones fail at once; for another thread.
     fn cancel(&self) -> Box<dyn Fn() + Send + Sync>;
 }
@@ -138,8 +162,12 @@ reasons! {
         HopsLimit => "hops_limit",
         /// Its index would be one more than allowed.
         IndicesLimit => "indices_limit",
+        /// A label's name has more parts between dots than `-opensearch-label-depth-max`.
+        LabelDepth => "label_depth",
         /// The far end takes no rows by order of its operator, and says that it dropped this one.
         Blocked => "blocked",
+        /// The far end never gave a verdict on it, even alone, while it took others.
+        Poison => "poison",
         /// It cannot be read back, or a sink panicked over it: a fault of this server.
         Unreadable => "unreadable",
     }

@@ -30,6 +30,8 @@ pub(crate) struct OpenSearchConfig {
     pub shards: usize,
     /// Replicas of each new index.
     pub replicas: usize,
+    /// Most parts between dots that the name of a label may have.
+    pub label_depth_max: usize,
     /// Most indices that documents of one day may go to.
     pub indices_max: usize,
 }
@@ -49,6 +51,7 @@ impl OpenSearchConfig {
             insecure: values.opensearch_insecure,
             shards: size(values.opensearch_shards),
             replicas: size(values.opensearch_replicas),
+            label_depth_max: size(values.opensearch_label_depth_max),
             indices_max: size(values.opensearch_indices_max),
         })
     }

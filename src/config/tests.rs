@@ -109,6 +109,7 @@ fn sinks_that_have_an_address_get_the_other_defaults() {
         insecure: false,
         shards: 9,
         replicas: 2,
+        label_depth_max: 20,
         indices_max: 64,
     };
     assert_eq!(config.sinks.opensearch, Some(opensearch));

@@ -6,7 +6,7 @@
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::sinks::block::Block;
 use crate::sinks::queue::SinkQueue;
@@ -46,6 +46,17 @@ pub(crate) struct Batcher {
     rows_from_disk: u64,
 }
 
+/// What there is to send.
+#[derive(Debug)]
+pub(crate) enum Collected {
+    /// These rows.
+    Batch(Batch),
+    /// Nothing before the time that was asked for.
+    Nothing,
+    /// Nothing, and no more will come; or the sender has to end.
+    End,
+}
+
 /// There is no row to make a batch of.
 enum NoRows {
     /// Not now.
@@ -60,8 +71,8 @@ impl Batcher {
         Self { queue, limits, open: None, segment: None, rows_from_disk: 0 }
     }
 
-    /// Waits until a batch is due and returns it. `None` at the end: no more rows come, or the sender has to end.
-    pub(crate) fn collect(&mut self) -> Option<Batch> {
+    /// Waits until a batch is due and returns it, but no longer than `until`.
+    pub(crate) fn collect(&mut self, until: Option<Instant>) -> Collected {
         loop {
             if self.open.is_none() && self.segment_is_removed() {
                 self.segment = None;
@@ -69,23 +80,29 @@ impl Batcher {
             let held = self.open.as_ref().and_then(OpenBlock::held);
             // An open block from disk needs no wait: its rows have waited for long.
             if self.open.is_none() || held.is_some() {
-                self.queue.wait(held, self.read_to());
+                self.note_oldest(self.open.as_ref().map_or(0, OpenBlock::oldest_ns));
+                if !self.queue.wait(held, self.read_to(), until) {
+                    return Collected::Nothing;
+                }
             }
             if self.queue.is_over() {
-                return None;
+                return Collected::End;
             }
-            let gathered = self.gather();
-            let oldest_unix_ns = &self.queue.counters().oldest_unix_ns;
-            match gathered {
+            match self.gather() {
                 Ok(batch) => {
                     let oldest = batch.rows.iter().next();
-                    oldest_unix_ns.store(oldest.map_or(0, |row| row.time_ns), Relaxed);
-                    return Some(batch);
+                    self.note_oldest(oldest.map_or(0, |row| row.time_ns));
+                    return Collected::Batch(batch);
                 }
-                Err(NoRows::Now) => oldest_unix_ns.store(0, Relaxed),
-                Err(NoRows::Ever) => return None,
+                Err(NoRows::Now) => self.note_oldest(0),
+                Err(NoRows::Ever) => return Collected::End,
             }
         }
+    }
+
+    /// Notes the time of the oldest row that the sender has; 0 for none.
+    fn note_oldest(&self, time_ns: u64) {
+        self.queue.counters().oldest_unix_ns.store(time_ns, Relaxed);
     }
 
     /// Makes a batch of the rows that are there now.

@@ -83,7 +83,7 @@ pub struct SinkCounters {
     pub request_ns: AtomicU64,
     /// Rows in requests; a row counts again in each request that repeats it.
     pub request_rows: AtomicU64,
-    /// Whether the far end gave an answer to the last request that speaks of its rows.
+    /// Whether the far end took rows of the last request, or refused some for good.
     pub up: AtomicBool,
 }
 

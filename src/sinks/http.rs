@@ -7,19 +7,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::bail;
+use anyhow::anyhow;
 use parking_lot::Mutex;
 use ureq::{Agent, http};
 
+use far_end_login::FarEndLogin;
+use no_answer::NoAnswer;
 use tls::TlsOptions;
 
+pub(crate) mod far_end_login;
 pub(crate) mod flag_file;
+pub(crate) mod no_answer;
 pub(crate) mod tls;
 pub(crate) mod url;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// The longest time from the beginning of a request to the end of its answer.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest time from the beginning of a request to the end of its answer, unless the request has a time of its own.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same of a question whether the far end is well.
+pub(crate) const QUESTION_TIMEOUT: Duration = Duration::from_secs(3);
 /// A connection that was idle for longer is not used again, since servers close idle connections after some time.
 const IDLE_MAX: Duration = Duration::from_secs(15);
 /// Longer answers are cut off. No service that sinks send to has such long ones.
@@ -43,7 +49,8 @@ pub(crate) struct Response {
     pub status: u16,
     /// The header `Retry-After`, if it was a number of seconds.
     pub retry_after: Option<Duration>,
-    /// The body, decompressed. Of an answer without success it is empty if it was no text or could not be read whole.
+    /// The body, decompressed. Of an answer without success it is empty if it was no text or could not be read whole, and
+    /// it is without the login that the far end may have repeated in it.
     pub body: String,
 }
 
@@ -54,14 +61,17 @@ pub(crate) struct RequestHead<'a> {
     pub method: &'a str,
     /// With scheme, host and path.
     pub url: &'a str,
-    /// Names and values; the client adds `Host` and `Content-Length`.
+    /// Names and values; the client adds `Authorization`, `Host` and `Content-Length`.
     pub headers: &'a [(&'a str, &'a str)],
+    /// The longest time from the beginning of the request to the end of its answer.
+    pub limit: Duration,
 }
 
 /// Sends requests.
 #[derive(Debug)]
 pub(crate) struct Client {
     tls: TlsOptions,
+    login: FarEndLogin,
     /// Shared with the function that cancels; `None` once that was called.
     agent: Arc<Mutex<Option<Agent>>>,
     /// When each file of certificates was last changed, as seen at `looked_at`.
@@ -73,36 +83,52 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client with these certificates.
+    /// A client with these certificates and this login.
     ///
     /// # Errors
     /// A file cannot be read or holds no certificate or key; names flag and path.
-    pub(crate) fn new(tls: TlsOptions) -> anyhow::Result<Self> {
+    pub(crate) fn new(tls: TlsOptions, login: FarEndLogin) -> anyhow::Result<Self> {
         let files_changed = tls.files_changed();
         let agent = Arc::new(Mutex::new(Some(agent(&tls)?)));
         let reloads_asked = RELOADS_ASKED.load(Relaxed);
-        Ok(Self { tls, agent, files_changed, looked_at: Instant::now(), reloads_asked })
+        Ok(Self { tls, login, agent, files_changed, looked_at: Instant::now(), reloads_asked })
     }
 
     /// Sends a request and waits for the answer. An answer of any status is no error.
     ///
     /// # Errors
     /// There is no answer: the far end cannot be reached or was too slow, or the client was cancelled.
-    pub(crate) fn send(&mut self, head: RequestHead<'_>, body: &[u8]) -> anyhow::Result<Response> {
+    pub(crate) fn send(
+        &mut self,
+        head: RequestHead<'_>,
+        body: &[u8],
+    ) -> Result<Response, NoAnswer> {
         self.read_files_again();
-        let Some(agent) = self.agent.lock().clone() else { bail!("the server stops") };
+        let Some(agent) = self.agent.lock().clone() else {
+            return Err(NoAnswer::unsent(&anyhow!("the server stops")));
+        };
         let mut request = http::Request::builder().method(head.method).uri(head.url);
-        for (name, value) in head.headers {
-            request = request.header(*name, *value);
+        let authorization = self.login.authorization();
+        let authorization = authorization.map(|value| ("authorization", value));
+        for (name, value) in head.headers.iter().copied().chain(authorization) {
+            request = request.header(name, value);
         }
-        let mut response = agent.run(request.body(body)?)?;
+        let request = request.body(body).map_err(|error| NoAnswer::unsent(&error.into()))?;
+        let request = agent.configure_request(request).timeout_global(Some(head.limit)).build();
+        let mut response = agent.run(request).map_err(|error| NoAnswer::of(&error))?;
         let retry_after = response.headers().get("retry-after");
         let seconds = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(ANSWER_MAX_BYTES).read_to_string();
         // The body of a success may say what became of each row, so it must be whole. Of a failure the status is
         // enough.
-        let body = if status < 300 { body? } else { body.unwrap_or_default() };
+        let body = match body {
+            Err(error) if status < 300 => return Err(NoAnswer::of(&error)),
+            body => body.unwrap_or_default(),
+        };
+        // The answer to a batch of thousands of rows is not searched.
+        let is_own = status < 300 && body.starts_with('{');
+        let body = if is_own { body } else { self.login.hidden_in(body) };
         Ok(Response { status, retry_after: seconds.map(Duration::from_secs), body })
     }
 
@@ -157,7 +183,6 @@ fn agent(tls: &TlsOptions) -> anyhow::Result<Agent> {
         .user_agent(concat!("metrics-server/", env!("CARGO_PKG_VERSION")))
         .timeout_connect(Some(CONNECT_TIMEOUT))
         .timeout_resolve(Some(CONNECT_TIMEOUT))
-        .timeout_global(Some(REQUEST_TIMEOUT))
         .max_idle_age(IDLE_MAX)
         .build();
     Ok(agent.into())

@@ -12,12 +12,13 @@ use crate::config::{LokiConfig, Secret};
 use crate::logger::throttle::Throttle;
 use crate::sinks::gzip::gzip;
 use crate::sinks::http::flag_file::FlagFile;
+use crate::sinks::http::no_answer::NoAnswer;
 use crate::sinks::http::tls::TlsOptions;
 use crate::sinks::http::url::HttpUrl;
-use crate::sinks::http::{Client, RequestHead, Response};
+use crate::sinks::http::{Client, QUESTION_TIMEOUT, REQUEST_TIMEOUT, RequestHead, Response};
 use crate::sinks::{BatchLimits, Outcome, RejectReason, Row, RowResult, Sink, Trigger};
 
-use labels::StreamLabels;
+use labels::{EntryLabels, StreamLabels};
 use response::PushResult;
 use streams::Streams;
 
@@ -41,11 +42,16 @@ const LINES_MAX_BYTES: usize = 3_000_000;
 #[derive(Debug)]
 pub(crate) struct Loki {
     client: Client,
+    /// Without a user and password, but with a query.
     url: Secret,
-    /// The address without a user and password, for the log.
+    /// Without a query as well, for the log.
     address: String,
     tenant: String,
     stream_labels: StreamLabels,
+    /// How long a request may take.
+    time_limit: Duration,
+    /// Makes one number of a stream.
+    kin: ahash::RandomState,
     /// For log lines that say that rows are thrown away.
     throttle: Throttle,
 }
@@ -56,41 +62,45 @@ impl Loki {
     /// # Errors
     /// The address is no URL, a file cannot be used, or there are too many labels; names the flag and its value.
     pub(crate) fn new(config: &LokiConfig) -> anyhow::Result<Self> {
-        let address = address_without_user(config.address.expose())?;
+        let url = url(config.address.expose())?;
+        let login = url.login().map_err(|cause| anyhow!("-loki-address: {cause}"))?;
         HeaderValue::from_str(&config.tenant).with_context(|| {
             format!("-loki-tenant {:?}: cannot be sent in a header", config.tenant)
         })?;
-        let client = Client::new(TlsOptions {
+        let tls = TlsOptions {
             ca: FlagFile::new("-loki-ca-path", &config.ca_path),
             cert: FlagFile::new("-loki-cert-path", &config.cert_path),
             key: FlagFile::new("-loki-key-path", &config.key_path),
             insecure: false,
-        })?;
+        };
         Ok(Self {
-            client,
-            url: config.address.clone(),
-            address,
+            client: Client::new(tls, login)?,
+            url: Secret::new(url.with_query()),
+            address: url.without_user(),
             tenant: config.tenant.clone(),
             stream_labels: StreamLabels::new(&config.labels)?,
+            time_limit: REQUEST_TIMEOUT,
+            kin: ahash::RandomState::new(),
             throttle: Throttle::default(),
         })
     }
 
     /// Sends a body and reads the answer. `longest` are the bytes of the body's longest line.
     fn push(&mut self, body: &[u8], longest: usize) -> PushResult {
-        match self.send(body) {
+        match self.send(body, self.time_limit) {
             Ok(response) => response::result(&self.address, &response, longest),
             Err(error) => PushResult::Batch(response::no_answer(&self.address, &error)),
         }
     }
 
-    fn send(&mut self, body: &[u8]) -> anyhow::Result<Response> {
+    fn send(&mut self, body: &[u8], limit: Duration) -> Result<Response, NoAnswer> {
         let mut headers = vec![("content-type", "application/json"), ("content-encoding", "gzip")];
         if !self.tenant.is_empty() {
             headers.push(("x-scope-orgid", &self.tenant));
         }
-        let head = RequestHead { method: "POST", url: self.url.expose(), headers: &headers };
-        self.client.send(head, &gzip(body)?)
+        let url = self.url.expose();
+        let head = RequestHead { method: "POST", url, headers: &headers, limit };
+        self.client.send(head, &gzip(body))
     }
 
     /// Pushes the rows once.
@@ -154,19 +164,31 @@ impl Sink for Loki {
         Outcome::Rows
     }
 
+    fn limit_time(&mut self, limit: Duration) {
+        self.time_limit = limit;
+    }
+
+    fn is_well(&mut self) -> bool {
+        // Only the path of pushes is known to lead to Loki.
+        let answer = self.send(&Streams::default().into_body(), QUESTION_TIMEOUT);
+        answer.is_ok_and(|answer| answer.status < 500)
+    }
+
+    fn kin(&self, row: &Row<'_>) -> u64 {
+        let mut labels = EntryLabels::default();
+        self.stream_labels.write(row.labels(), &mut labels);
+        self.kin.hash_one(labels.stream)
+    }
+
     fn cancel(&self) -> Box<dyn Fn() + Send + Sync> {
         self.client.cancel()
     }
 }
 
-/// The address without its user and password, for the log.
-fn address_without_user(address: &str) -> anyhow::Result<String> {
-    match HttpUrl::parse(address) {
-        Ok(url) => Ok(url.without_user()),
-        Err(cause) => {
-            Err(anyhow!("-loki-address: {cause}; it looks like http://loki:3100/loki/api/v1/push"))
-        }
-    }
+fn url(address: &str) -> anyhow::Result<HttpUrl<'_>> {
+    HttpUrl::parse(address).map_err(|cause| {
+        anyhow!("-loki-address: {cause}; it looks like http://loki:3100/loki/api/v1/push")
+    })
 }
 
 #[cfg(test)]
@@ -174,14 +196,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_log_shows_no_password() {
-        let shown =
-            address_without_user("https://user:secret@loki:3100/loki/api/v1/push?x=1").unwrap();
-        assert_eq!(shown, "https://loki:3100/loki/api/v1/push");
+    fn an_address_that_is_no_url_is_not_shown() {
         for address in
             ["", "loki:3100", "/push", "ftp://user:secret@loki/x", "http://", "http://a b/"]
         {
-            let error = format!("{:#}", address_without_user(address).unwrap_err());
+            let error = format!("{:#}", url(address).err().unwrap());
             assert!(
                 error.starts_with("-loki-address: it ") && !error.contains("secret"),
                 "{error}"

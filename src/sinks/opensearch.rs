@@ -8,13 +8,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config::OpenSearchConfig;
 use crate::logger::throttle::Throttle;
 use crate::sinks::http::flag_file::FlagFile;
 use crate::sinks::http::tls::TlsOptions;
-use crate::sinks::http::{Client, Response};
+use crate::sinks::http::{REQUEST_TIMEOUT, Response};
 pub(crate) use crate::sinks::opensearch::counters::BulkCounters;
 use crate::sinks::opensearch::endpoint::Endpoint;
 use crate::sinks::opensearch::index::IndexState;
@@ -49,12 +49,17 @@ pub(crate) struct OpenSearch {
     counters: Arc<BulkCounters>,
     /// The lines of a request; kept so that its memory is used again.
     lines: Vec<u8>,
+    /// How long a request may take.
+    time_limit: Duration,
+    label_depth_max: usize,
+    /// Makes one number of the name of an index.
+    kin: ahash::RandomState,
     /// For log lines about single documents.
     throttle: Throttle,
 }
 
-/// The number of the index that a row goes to, or why it goes nowhere.
-type RowIndex = Result<usize, RejectReason>;
+/// The number of the index that a row is sent to, or what becomes of a row that is not sent.
+type Target = Result<usize, RowResult>;
 
 impl OpenSearch {
     /// Takes flags and variables; connects to nothing yet.
@@ -75,9 +80,9 @@ impl OpenSearch {
         Ok(Self {
             service: Service::new(
                 Endpoint::new(url, &config.user, password)?,
-                Client::new(tls)?,
+                tls,
                 service::settings(config.shards, config.replicas),
-            ),
+            )?,
             limits: BatchLimits {
                 bytes,
                 rows: BATCH_MAX_ROWS,
@@ -88,30 +93,46 @@ impl OpenSearch {
             indices: Indices::new(config.indices_max),
             counters,
             lines: Vec::new(),
+            time_limit: REQUEST_TIMEOUT,
+            label_depth_max: config.label_depth_max,
+            kin: ahash::RandomState::new(),
             throttle: Throttle::default(),
         })
     }
 
     /// Finds the index of each row.
-    fn indices(&mut self, rows: &[Row<'_>]) -> Vec<RowIndex> {
+    fn targets(&mut self, rows: &[Row<'_>]) -> Vec<Target> {
         self.indices.forget_old_days();
-        rows.iter().map(|row| self.indices.find(row.index, row.time_ns)).collect()
+        let mut target = |row: &Row<'_>| {
+            if row.labels().any(|label| document::depth(label.name) > self.label_depth_max) {
+                return Err(RejectReason::LabelDepth);
+            }
+            self.indices.find(row.index, row.time_ns)
+        };
+        rows.iter().map(|row| target(row).map_err(RowResult::Rejected)).collect()
     }
 
     /// Creates the indices that are needed and not known to exist. If the service refuses to create one, that is
     /// noted and its rows are sent all the same, since somebody else may have created it.
     ///
     /// # Errors
-    /// The service cannot say so now: what is to be done with the batch.
-    fn create(&mut self, indices: &[RowIndex]) -> Result<(), Outcome> {
+    /// The service takes no index now: what is to be done with the batch.
+    fn create(&mut self, targets: &[Target]) -> Result<(), Outcome> {
         let now = Instant::now();
-        let numbers: BTreeSet<usize> = indices.iter().flatten().copied().collect();
+        let numbers: BTreeSet<usize> = targets.iter().flatten().copied().collect();
         for number in numbers {
-            if self.indices.get(number).is_due(now) {
-                match self.service.create_index(self.indices.get(number).name())? {
-                    Creation::Made => self.made(number),
-                    Creation::NoName => self.indices.get_mut(number).set(IndexState::NoName),
-                    Creation::Denied => self.indices.get_mut(number).set(IndexState::Denied(now)),
+            let index = self.indices.get_mut(number);
+            if !index.is_due(now) {
+                continue;
+            }
+            match self.service.create_index(index.name(), self.time_limit)? {
+                Creation::Made => self.made(number),
+                Creation::NoName => index.set(IndexState::NoName),
+                Creation::Denied => index.set(IndexState::Denied(now)),
+                Creation::Unknown => {
+                    index.set(IndexState::NoVerdict(Instant::now()));
+                    // That may have cost much time: rows for others that are to be created wait for the next try.
+                    return Ok(());
                 }
             }
         }
@@ -126,52 +147,64 @@ impl OpenSearch {
     }
 
     /// Sends the documents of all rows that have an index.
-    fn bulk(&mut self, rows: &[Row<'_>], indices: &[RowIndex]) -> Result<Response, Outcome> {
+    fn bulk(&mut self, rows: &[Row<'_>], targets: &[Target]) -> Result<Response, Outcome> {
         self.lines.clear();
-        for (row, index) in rows.iter().zip(indices) {
-            if let Ok(number) = index {
+        for (row, target) in rows.iter().zip(targets) {
+            if let Ok(number) = target {
                 document::write(&mut self.lines, row, self.indices.get(*number).name());
             }
         }
-        self.service.post_bulk(&self.lines)
+        self.service.post_bulk(&self.lines, self.time_limit)
     }
 
     /// Reads the answer: the result of each row, and what it says of the request.
     fn judge(
         &mut self,
         answer: &Response,
-        indices: &[RowIndex],
+        targets: &[Target],
         results: &mut Vec<RowResult>,
     ) -> Outcome {
-        let sent = || indices.iter().flatten();
+        let sent = || targets.iter().flatten();
         let bulk = match self.service.bulk_results(answer, sent().count()) {
             Ok(bulk) => bulk,
             Err(outcome) => return outcome,
         };
         // First, since the result of a row depends on which indices have stored documents.
+        let mut silent: BTreeSet<usize> = sent().copied().collect();
+        let all = silent.len();
         for (number, item) in sent().zip(&bulk.items) {
             if item.create.result() == DocumentResult::Stored {
                 self.made(*number);
                 self.indices.stored(*number);
             }
+            if item.create.result() != DocumentResult::Again {
+                silent.remove(number);
+            }
+        }
+        if silent.len() < all {
+            // Each request with rows for an index whose shards are away takes as long as the service waits for them.
+            let now = Instant::now();
+            for number in silent {
+                self.indices.get_mut(number).rest(now);
+            }
         }
         let mut items = bulk.items.iter();
-        for index in indices {
-            results.push(match index {
-                Err(reason) => RowResult::Rejected(*reason),
+        for target in targets {
+            results.push(match target {
+                Err(result) => *result,
                 Ok(number) => {
                     let item = items.next().expect("there are as many items as rows were sent");
                     self.indices.row_result(*number, item.create.result())
                 }
             });
         }
-        self.log_not_stored(indices, &bulk);
+        self.log_not_stored(targets, &bulk);
         Outcome::Rows
     }
 
     /// Logs that documents were not stored, as often as the throttle allows.
-    fn log_not_stored(&mut self, indices: &[RowIndex], bulk: &Bulk<'_>) {
-        let of_index = indices.iter().flatten().zip(&bulk.items);
+    fn log_not_stored(&mut self, targets: &[Target], bulk: &Bulk<'_>) {
+        let of_index = targets.iter().flatten().zip(&bulk.items);
         let mut bad = of_index.filter(|(_, item)| item.create.result() != DocumentResult::Stored);
         let Some((number, first)) = bad.next() else { return };
         if !self.throttle.allows() {
@@ -179,12 +212,13 @@ impl OpenSearch {
         }
         let words = first.create.error.as_ref().map(Cause::words);
         log::warn!(
-            "opensearch: {} of {} documents were not stored; the first, for {}: {} {}",
+            "opensearch: {} of {} documents were not stored; the first, for {}: {} {}{}",
             1 + bad.count(),
             bulk.items.len(),
             self.indices.get(*number).name(),
             first.create.status,
-            words.unwrap_or_default()
+            words.unwrap_or_default(),
+            self.throttle.left_out(),
         );
     }
 }
@@ -200,31 +234,45 @@ impl Sink for OpenSearch {
         trigger: Trigger,
         results: &mut Vec<RowResult>,
     ) -> Outcome {
-        let mut indices = self.indices(rows);
-        if let Err(outcome) = self.create(&indices) {
+        let mut targets = self.targets(rows);
+        if let Err(outcome) = self.create(&targets) {
             self.counters.count(false, trigger);
             return outcome;
         }
-        for index in &mut indices {
-            if index.is_ok_and(|number| self.indices.get(number).state() == IndexState::NoName) {
-                *index = Err(RejectReason::IndexName);
+        let now = Instant::now();
+        for target in &mut targets {
+            if let Ok(number) = *target
+                && !self.indices.get(number).takes_rows(now)
+            {
+                *target = Err(self.indices.unsent_result(number));
             }
         }
-        if indices.iter().all(Result::is_err) {
-            let rejected = indices.iter().filter_map(|index| index.err());
-            results.extend(rejected.map(RowResult::Rejected));
+        if targets.iter().all(Result::is_err) {
+            results.extend(targets.iter().filter_map(|target| target.err()));
             return Outcome::Rows;
         }
-        let outcome = match self.bulk(rows, &indices) {
-            Ok(answer) => self.judge(&answer, &indices, results),
+        let outcome = match self.bulk(rows, &targets) {
+            Ok(answer) => self.judge(&answer, &targets, results),
             Err(outcome) => outcome,
         };
-        let stored = indices
+        let stored = targets
             .iter()
             .zip(&*results)
-            .all(|(index, result)| index.is_err() || *result == RowResult::Delivered);
+            .all(|(target, result)| target.is_err() || *result == RowResult::Delivered);
         self.counters.count(outcome == Outcome::Rows && stored, trigger);
         outcome
+    }
+
+    fn limit_time(&mut self, limit: Duration) {
+        self.time_limit = limit;
+    }
+
+    fn is_well(&mut self) -> bool {
+        self.service.is_well()
+    }
+
+    fn kin(&self, row: &Row<'_>) -> u64 {
+        self.kin.hash_one(row.index)
     }
 
     fn cancel(&self) -> Box<dyn Fn() + Send + Sync> {

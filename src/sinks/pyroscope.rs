@@ -6,14 +6,13 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::config::Secret;
 use crate::sinks::gzip::gzip;
 use crate::sinks::http::tls::TlsOptions;
 use crate::sinks::http::url::HttpUrl;
-use crate::sinks::http::{Client, RequestHead};
+use crate::sinks::http::{Client, REQUEST_TIMEOUT, RequestHead};
 use crate::text::excerpt::excerpt;
 
 /// The application's name in Pyroscope, as the original has it.
@@ -43,7 +42,7 @@ impl PushCounters {
 pub(crate) struct Pyroscope {
     client: Client,
     /// The URL of a push, up to the parameters that differ from push to push.
-    url: Secret,
+    url: String,
 }
 
 impl Pyroscope {
@@ -52,21 +51,22 @@ impl Pyroscope {
     /// # Errors
     /// Profiles cannot be sent to this URL; names the flag.
     pub(crate) fn new(url: &str, hostname: &str) -> anyhow::Result<Self> {
-        let cause = match HttpUrl::parse(url) {
-            Ok(parsed) if parsed.has_query() => Some("it has a ? or # behind its path"),
-            Ok(_) => None,
-            Err(cause) => Some(cause),
+        let parsed = match HttpUrl::parse(url) {
+            Ok(parsed) if parsed.has_query() => Err("it has a ? or # behind its path"),
+            parsed => parsed,
         };
-        if let Some(cause) = cause {
-            bail!("-pyroscope-url: {cause}; it looks like http://localhost:4040");
-        }
+        let with_login =
+            parsed.and_then(|url| url.login().map(|login| (url.without_user(), login)));
+        let (base, login) = with_login.map_err(|cause| {
+            anyhow!("-pyroscope-url: {cause}; it looks like http://localhost:4040")
+        })?;
         // These characters would end the tag's value or begin another tag.
         let tag = hostname.replace(['{', '}', ',', '='], "_");
         let name = format!("{APPLICATION}{{hostname={tag}}}");
         let name = utf8_percent_encode(&name, QUERY);
-        let url = format!("{}/ingest?name={name}", url.trim_end_matches('/'));
-        let client = Client::new(TlsOptions::default()).context("-pyroscope-url")?;
-        Ok(Self { client, url: Secret::new(url) })
+        let url = format!("{}/ingest?name={name}", base.trim_end_matches('/'));
+        let client = Client::new(TlsOptions::default(), login).context("-pyroscope-url")?;
+        Ok(Self { client, url })
     }
 
     /// Sends a profile in pprof's format. It covers this time, in seconds since 1970, and has so many stacks of each
@@ -83,13 +83,16 @@ impl Pyroscope {
         let Range { start, end } = unix_seconds;
         let url = format!(
             "{}&from={start}&until={end}&format=pprof&sampleRate={stacks_per_second}",
-            self.url.expose()
+            self.url
         );
         // A file in pprof's format is gzipped, so this is no content encoding of HTTP.
         let headers = [("content-type", "application/octet-stream")];
-        let head = RequestHead { method: "POST", url: &url, headers: &headers };
-        let response = self.client.send(head, &gzip(profile)?)?;
-        if !(200..300).contains(&response.status) {
+        let limit = REQUEST_TIMEOUT;
+        let head = RequestHead { method: "POST", url: &url, headers: &headers, limit };
+        let response = self.client.send(head, &gzip(profile))?;
+        // A page is a proxy's, as for a login: Pyroscope says nothing, or something in JSON.
+        let is_page = response.body.trim_start().starts_with('<');
+        if !(200..300).contains(&response.status) || is_page {
             bail!("status {}: {}", response.status, excerpt(&response.body));
         }
         Ok(())
@@ -107,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_name_is_the_originals_and_stays_one_name() {
-        let url = |base, host| Pyroscope::new(base, host).unwrap().url.expose().to_owned();
+        let url = |base, host| Pyroscope::new(base, host).unwrap().url;
         assert_eq!(
             url("http://p:4040/", "web-1.example"),
             "http://p:4040/ingest?name=metrics-server%7Bhostname%3Dweb-1.example%7D"
@@ -120,7 +123,15 @@ mod tests {
 
     #[test]
     fn what_is_no_url_is_refused_with_the_flag() {
-        for url in ["localhost:4040", "ftp://x", "http://", "/path", "http://x?y=1", "a b"] {
+        for url in [
+            "localhost:4040",
+            "ftp://x",
+            "http://",
+            "/path",
+            "http://x?y=1",
+            "http://x:99999",
+            "a b",
+        ] {
             let error = format!("{:#}", Pyroscope::new(url, "h").unwrap_err());
             assert!(error.contains("-pyroscope-url"), "{error}");
         }

@@ -121,6 +121,11 @@ impl SinkQueue {
         &self.counters
     }
 
+    /// How many bytes of rows memory holds at most.
+    pub(crate) fn max_bytes(&self) -> u64 {
+        self.max_bytes
+    }
+
     /// Where rows go for which memory has no room.
     pub(crate) fn spill(&self) -> Option<&Spill> {
         self.spill.as_ref()

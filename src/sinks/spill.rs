@@ -7,11 +7,12 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::sinks::block::Block;
 
 mod folder;
+mod quarantine;
 mod recovery;
 mod segment;
 mod segment_file;
@@ -83,6 +84,15 @@ impl Spill {
         } else {
             self.folder.set_aside(segment.number())
         }
+    }
+
+    /// Keeps a row that is given up as poison, as this text of JSON, and returns where; `None` if there is no room.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub(crate) fn quarantine(&self, json: &[u8]) -> io::Result<Option<PathBuf>> {
+        let path = self.folder.quarantine();
+        Ok(quarantine::append(&path, json)?.then_some(path))
     }
 
     /// Opens the oldest segment, to read it and to note what is delivered.

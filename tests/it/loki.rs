@@ -366,10 +366,10 @@ fn asked_for_less_it_waits() {
 fn failures_are_repeated() {
     taken_after(&[
         Reply::status(503, "not ready"),
-        Reply::Reset,
-        Reply::status(502, ""),
         Reply::status(401, "who are you"),
+        Reply::Reset,
         Reply::status(404, "404 page not found"),
+        Reply::status(502, ""),
     ]);
 }
 
@@ -506,6 +506,28 @@ fn a_wrong_certificate_of_ours_is_no_reason_to_lose_events() {
     assert_eq!(all(&peer).len(), 500);
 }
 
+/// As a proxy answers that wants a login: not Loki's word, so nothing is delivered.
+#[test]
+fn the_page_of_a_login_is_no_delivery() {
+    taken_after(&[
+        Reply::status(200, "<html><form>log in</form></html>"),
+        Reply::status(302, ""),
+        Reply::status(200, r#"{"error":"log in"}"#),
+    ]);
+}
+
+#[test]
+fn a_login_in_the_address_is_decoded() {
+    let peer = Peer::start(|_| Reply::status(204, ""));
+    let url = format!("http://us%40er:p%3Aa%2Fs%25@127.0.0.1:{}/loki/api/v1/push", peer.port);
+    let server = Server::start(&["-loki-address", &url]);
+    server.send_unix(events(0..500));
+    settled(&server, 500, 0);
+    // us@er:p:a/s%
+    let login = "Basic dXNAZXI6cDphL3Ml";
+    assert!(peer.requests().iter().all(|request| request.header("authorization") == Some(login)));
+}
+
 /// As nginx answers that wants a certificate: not Loki's word, so nothing is given up.
 #[test]
 fn a_page_of_a_proxy_is_no_refusal() {
@@ -534,6 +556,7 @@ fn what_cannot_work_is_an_error_at_the_start() {
             &["-loki-cert-path", "cli.pem", "-loki-key-path", "empty"],
             r#"-loki-key-path "empty": there is no private key"#,
         ),
+        (&["-loki-address", "http://u:p@loki:99999/push"], "-loki-address: it has no valid host"),
         (&["-loki-address", "loki:3100"], "-loki-address: it must begin with http"),
         (&["-loki-tenant", "a\nb"], r#"-loki-tenant "a\nb""#),
         (&["-loki-labels", &many], "-loki-labels names 16 labels"),

@@ -41,6 +41,7 @@ mod remote_ring;
 mod scrape;
 mod scylla;
 mod shutdown_uid;
+mod sink_poison;
 mod sink_queue;
 mod startup;
 mod stop;

@@ -407,7 +407,11 @@ fn flags_and_variables_that_cannot_be_meant_are_start_up_errors() {
 
 #[test]
 fn passwords_are_never_logged() {
-    let peer = Peer::start(|_| Reply::status(401, "Unauthorized"));
+    // As a proxy that repeats what it was sent.
+    let peer = Peer::start(|request| {
+        let login = request.header("authorization").unwrap_or_default();
+        Reply::status(401, &format!("no pa55word for Authorization: {login}"))
+    });
     let url = format!("http://admin:pa55word@127.0.0.1:{}", peer.port);
     let server = Server::start_with_env(&[&SOON[..], &["-debug"]].concat(), &[(URL, &url)]);
     server.send_unix(EVENT);
@@ -420,6 +424,7 @@ fn passwords_are_never_logged() {
     assert_eq!((books.queued, books.close()), (1, true), "{books:?}");
     let exit = server.stop();
     assert!(!exit.stderr.contains("pa55word"), "{}", exit.stderr);
+    assert!(!exit.stderr.contains("YWRtaW46"), "{}", exit.stderr);
 }
 
 #[test]

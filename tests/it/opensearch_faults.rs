@@ -68,7 +68,7 @@ fn a_request_that_is_not_taken_is_sent_again_as_it_was() {
     let answers = vec![
         Reply::status(429, ""),
         Reply::status(503, "busy"),
-        Reply::status(502, "<html>"),
+        Reply::Answer(502, "Retry-After: 0\r\n".to_owned(), "<html>".to_owned()),
         Reply::status(403, r#"{"error":{"type":"cluster_block_exception"}}"#),
         Reply::status(404, ""),
         Reply::status(302, ""),
@@ -143,9 +143,56 @@ fn a_cluster_that_takes_no_indices_is_waited_for() {
     server.find_line(|line| line.contains("cluster_block_exception")).expect("a line");
 }
 
+/// Whatever the creation of the index `ill` gets in place of an answer, others take their documents.
+fn others_go_on_while_an_index_is_created(reply: Reply) {
+    let peer = Peer::start(move |request| {
+        let ill = !is_bulk(request) && request.path.starts_with("/ill-");
+        if ill { reply.clone() } else { well(request) }
+    });
+    let server = search::server(&peer, &SOON);
+    for round in 0..3 {
+        let mixed =
+            (0..10).map(|value| message(if value % 2 == 0 { "ill" } else { "well" }, value));
+        server.send_udp(mixed.collect::<String>());
+        wait::until("those for other indices arrive", || {
+            let books = Books::of(&server.scrape());
+            let all = books.delivered == 5 * (round + 1) && books.close();
+            if all { Ok(()) } else { Err(format!("{books:?}\n{}", server.stderr())) }
+        });
+    }
+    assert_eq!(Books::of(&server.scrape()).queued, 15);
+    server.find_line(|line| line.contains("index ill-") && line.contains("cannot be created"));
+    peer.script(well);
+    assert_eq!(Books::of(&settled(&server, 30)).delivered, 30);
+}
+
+#[test]
+fn an_index_whose_creation_hangs_holds_up_no_other() {
+    others_go_on_while_an_index_is_created(Reply::Stall);
+}
+
+#[test]
+fn an_index_over_which_a_proxy_says_404_holds_up_no_other() {
+    others_go_on_while_an_index_is_created(Reply::status(404, "<html>404 Not Found</html>"));
+}
+
+#[test]
+fn labels_of_too_many_parts_do_not_leave() {
+    let peer = Peer::start(well);
+    let server = search::server(&peer, &SOON);
+    let labelled = |parts: usize| {
+        let name = vec!["a"; parts].join(".");
+        format!(r#"{{"name":"e","op":"index","labels":{{"{name}":"x"}},"value":{parts}}}"#)
+    };
+    server.send_unix([labelled(20), labelled(21), labelled(1_500)].concat());
+    let page = settled(&server, 3);
+    assert_eq!((Books::of(&page).delivered, rejected(&page, "label_depth")), (1, 2));
+    assert_eq!(values(&bulks(&peer).concat()), [20]);
+}
+
 #[test]
 fn a_connection_that_is_reset_costs_a_repetition() {
-    let peer = Peer::start(scripted(vec![Reply::Reset, Reply::Reset]));
+    let peer = Peer::start(scripted(vec![Reply::Reset]));
     let server = search::server(&peer, &SOON);
     send(&server, 0..3);
     let page = settled(&server, 3);

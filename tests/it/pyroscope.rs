@@ -97,7 +97,7 @@ fn pushes(page: &Page, outcome: &str) -> u64 {
 #[test]
 fn a_profile_of_the_workers_is_pushed_while_all_messages_count() {
     let peer = Peer::start(|_| Reply::status(200, ""));
-    let url = format!("http://127.0.0.1:{}/", peer.port);
+    let url = format!("http://us%40er:p%3Aa%2Fs%25@127.0.0.1:{}/", peer.port);
     let temp = temp_dir();
     let env = [("HOSTNAME", "web-1"), ("TMPDIR", temp.path().to_str().unwrap())];
     let server = Server::start_with_env(&["-pyroscope-url", &url], &env);
@@ -126,6 +126,7 @@ fn a_profile_of_the_workers_is_pushed_while_all_messages_count() {
 
     let request = &peer.requests()[0];
     assert_eq!(request.method, "POST");
+    assert_eq!(request.header("authorization"), Some("Basic dXNAZXI6cDphL3Ml")); // us@er:p:a/s%
     let (path, query) = request.path.split_once('?').unwrap();
     assert_eq!(path, "/ingest");
     let query: Vec<_> = query.split('&').map(|pair| pair.split_once('=').unwrap()).collect();

@@ -41,6 +41,7 @@ type Seen = (u64, u64, u32);
 /// Shows each request to the test and does as it says.
 #[derive(Debug)]
 struct Scripted {
+    is_well: bool,
     requests: Sender<Vec<Seen>>,
     answers: Receiver<(Outcome, Vec<RowResult>)>,
 }
@@ -58,6 +59,10 @@ impl Sink for Scripted {
         let Ok((outcome, told)) = self.answers.recv() else { panic!("a fault") };
         results.extend(told);
         outcome
+    }
+
+    fn is_well(&mut self) -> bool {
+        self.is_well
     }
 
     fn cancel(&self) -> Box<dyn Fn() + Send + Sync> {
@@ -83,6 +88,15 @@ fn rig_that_retries_for(retry_max: Duration, max_bytes: usize, spill: Option<(&P
 }
 
 fn rig_on(retry_max: Duration, max_bytes: usize, spill: Option<(Spill, Recovered)>) -> Rig {
+    rig_with(true, retry_max, max_bytes, spill)
+}
+
+fn rig_with(
+    is_well: bool,
+    retry_max: Duration,
+    max_bytes: usize,
+    spill: Option<(Spill, Recovered)>,
+) -> Rig {
     let counters = Arc::new(SinkCounters::new("scripted", 1));
     let last_ns = spill.as_ref().map_or(0, |(_, found)| found.last_ns);
     let queue = Arc::new(SinkQueue::new(Arc::clone(&counters), LIMITS, max_bytes, spill));
@@ -92,7 +106,7 @@ fn rig_on(retry_max: Duration, max_bytes: usize, spill: Option<(Spill, Recovered
     let spooler = Spooler::new(blocks, Arc::clone(&queue), stamps);
     let (requests_in, requests) = channel::unbounded();
     let (answers, answers_out) = channel::unbounded();
-    let sink = Box::new(Scripted { requests: requests_in, answers: answers_out });
+    let sink = Box::new(Scripted { is_well, requests: requests_in, answers: answers_out });
     let batch_sender = BatchSender::new(sink, Arc::clone(&queue), Some(retry_max));
     let threads = vec![thread::spawn(|| spooler.run()), thread::spawn(|| batch_sender.run())];
     Rig { outbox, counters, queue, requests, answers, threads }
@@ -234,6 +248,102 @@ fn one_row_that_spoils_a_batch_is_found_and_the_others_arrive() {
     assert_eq!(arrived, [0, 1, 2, 3, 4, 5, 7, 8, 9]);
     let counters = rig.end();
     assert_eq!(counters.rejected[RejectReason::Refused as usize].load(Relaxed), 1);
+}
+
+fn no_verdict() -> Outcome {
+    Outcome::NoVerdict { why: "silent".to_owned(), after: None }
+}
+
+/// Wherever in a batch it stands, in memory or on disk.
+#[test]
+fn a_row_without_a_verdict_holds_up_nobody() {
+    for (position, on_disk) in (0..10).map(|position| (position, position % 3 == 0)) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut rig = if on_disk {
+            rig(1, Some((dir.path(), 1 << 20)))
+        } else {
+            rig(1 << 20, Some((dir.path(), 1 << 20)))
+        };
+        rig.send([100]);
+        assert_eq!(rig.values(), [100]); // the others wait together meanwhile
+        rig.send(0..20);
+        rig.wait_taken(21);
+        rig.take_all(1);
+        let mut arrived = Vec::new();
+        while arrived.len() < 19 {
+            let values = rig.values();
+            if values.contains(&position) {
+                rig.answer(no_verdict(), &[]);
+            } else {
+                rig.take_all(values.len());
+                arrived.extend(values);
+            }
+        }
+        let expected: Vec<_> = (0..20).filter(|value| *value != position).collect();
+        assert_eq!(arrived, expected, "{position}");
+        wait::until_true("the row waits alone", || {
+            rig.counters.queued_rows.load(Relaxed) == 1
+                && rig.counters.spilled_rows.load(Relaxed) == 0
+        });
+        rig.check();
+        // At the end it is tried once more, three times at once, and then kept.
+        rig.queue.stop_by(Instant::now() + LONG);
+        drop(rig.outbox.take());
+        for _ in 0..3 {
+            assert_eq!(rig.values(), [position]);
+            rig.answer(no_verdict(), &[]);
+        }
+        let counters = rig.end();
+        assert_eq!(counters.spilled_rows.load(Relaxed), 1);
+        let next = self::rig(1 << 20, Some((dir.path(), 1 << 20)));
+        assert_eq!(next.drain(1), [position]);
+        next.end();
+    }
+}
+
+#[test]
+fn while_the_far_end_as_a_whole_is_away_a_batch_stays_whole() {
+    let mut rig = rig_with(false, LONG, 1 << 20, None);
+    rig.send(0..5);
+    let first = rig.values();
+    for _ in 0..6 {
+        rig.answer(no_verdict(), &[]);
+        assert_eq!(rig.values(), first);
+    }
+    rig.take_all(first.len());
+    let rest = rig.drain(5 - first.len());
+    assert_eq!([first, rest].concat(), [0, 1, 2, 3, 4]);
+    rig.end();
+}
+
+#[test]
+fn rows_that_are_not_taken_while_others_are_hold_up_nobody() {
+    let mut rig = rig(1 << 20, None);
+    rig.send([100]);
+    assert_eq!(rig.values(), [100]);
+    rig.send(0..20);
+    rig.wait_taken(21);
+    rig.take_all(1);
+    let mut arrived = Vec::new();
+    while arrived.len() < 18 {
+        let values = rig.values();
+        let results: Vec<_> = values
+            .iter()
+            .map(
+                |value| {
+                    if [3, 4].contains(value) { RowResult::Retry } else { RowResult::Delivered }
+                },
+            )
+            .collect();
+        rig.answer(Outcome::Rows, &results);
+        arrived.extend(values.into_iter().filter(|value| ![3, 4].contains(value)));
+    }
+    assert_eq!(arrived, (0..20).filter(|value| ![3, 4].contains(value)).collect::<Vec<_>>());
+    // Both are tried again together.
+    assert_eq!(rig.values(), [3, 4]);
+    rig.take_all(2);
+    let counters = rig.end();
+    assert_eq!(counters.delivered.load(Relaxed), 21);
 }
 
 #[test]

@@ -80,6 +80,11 @@ impl OpenBlock {
         }
     }
 
+    /// The time of the oldest row that is in no batch; 0 if it cannot be read.
+    pub(super) fn oldest_ns(&self) -> u64 {
+        self.block.iter_from(self.batched_bytes).next().map_or(0, |row| row.time_ns)
+    }
+
     /// Whether all rows are in batches.
     pub(super) fn is_used_up(&self) -> bool {
         self.bytes_left() == 0

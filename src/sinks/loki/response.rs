@@ -5,6 +5,7 @@
 //! that were stored are not stored twice, since Loki drops an entry whose stream, time and line it has already.
 
 use crate::sinks::http::Response;
+use crate::sinks::http::no_answer::NoAnswer;
 use crate::sinks::{Outcome, RejectReason};
 use crate::text::excerpt::excerpt;
 
@@ -35,11 +36,18 @@ pub(super) fn result(address: &str, answer: &Response, longest: usize) -> PushRe
     let retry = |why: String| PushResult::Batch(Outcome::Retry { why, after: answer.retry_after });
     let split = |why: String, reason| PushResult::Batch(Outcome::Split { why, reason });
     match answer.status {
-        200 | 204 => PushResult::Delivered,
+        204 => PushResult::Delivered,
+        200 if is_its_word(&answer.body) => PushResult::Delivered,
         260 => PushResult::Blocked,
-        // An HTML page comes from a proxy, as when nginx wants another certificate. Loki has not seen the rows.
-        400 if answer.body.trim_start().starts_with('<') => {
+        // A page comes from a proxy, as for a login, or when nginx wants another certificate. Loki has not seen the
+        // rows.
+        200 => retry(format!("{address}: something before Loki answers 200: {said}")),
+        400 if is_page(&answer.body) => {
             retry(format!("{address}: something before Loki answers 400: {said}"))
+        }
+        413 if is_page(&answer.body) => {
+            let why = format!("{address}: something before Loki says that it is too much: {said}");
+            PushResult::Batch(Outcome::NoVerdict { why, after: None })
         }
         400 if answer.body.contains(NO_METADATA) => PushResult::NoMetadata,
         400 if longest > LINE_MAX_BYTES => split(
@@ -57,6 +65,10 @@ pub(super) fn result(address: &str, answer: &Response, longest: usize) -> PushRe
             answer.status
         )),
         429 => retry(format!("{address} asks for less: {said}")),
+        status @ (408 | 500..) if answer.retry_after.is_none() => {
+            let why = format!("{address} answers {status}: {said}");
+            PushResult::Batch(Outcome::NoVerdict { why, after: None })
+        }
         status => retry(format!("{address} answers {status}: {said}")),
     }
 }
@@ -76,8 +88,25 @@ pub(super) fn too_much(address: &str, bytes: usize) -> Outcome {
 }
 
 /// What to do with a push that got no answer.
-pub(super) fn no_answer(address: &str, error: &anyhow::Error) -> Outcome {
-    Outcome::Retry { why: format!("{address}: {error:#}"), after: None }
+pub(super) fn no_answer(address: &str, error: &NoAnswer) -> Outcome {
+    let why = format!("{address}: {error}");
+    if error.may_have_arrived() {
+        Outcome::NoVerdict { why, after: None }
+    } else {
+        Outcome::Retry { why, after: None }
+    }
+}
+
+/// Whether the body of a 200 may be Loki's: there is none, or an object of JSON that tells no error.
+fn is_its_word(body: &str) -> bool {
+    body.trim().is_empty()
+        || serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(body)
+            .is_ok_and(|told| !told.contains_key("error") && !told.contains_key("errors"))
+}
+
+/// Whether an answer is a page for people.
+fn is_page(body: &str) -> bool {
+    body.trim_start().starts_with('<')
 }
 
 /// The beginning of an answer's text on one line, for the log.
@@ -98,11 +127,25 @@ mod tests {
     }
 
     #[test]
-    fn only_200_and_204_are_success() {
-        assert_eq!(
-            (of_status(200, 1), of_status(204, 1), of_status(260, 1)),
-            (PushResult::Delivered, PushResult::Delivered, PushResult::Blocked)
-        );
+    fn only_lokis_own_word_is_success() {
+        let of_body = |status, body: &str| {
+            let body = body.to_owned();
+            result("loki", &Response { status, retry_after: None, body }, 1)
+        };
+        for body in ["", "\n", "{}", r#"{"status":"ok"}"#] {
+            assert_eq!(of_body(200, body), PushResult::Delivered, "{body}");
+        }
+        assert_eq!(of_body(204, ""), PushResult::Delivered);
+        assert_eq!(of_body(260, ""), PushResult::Blocked);
+        let others = ["<html>log in</html>", "OK", "[]", r#"{"error":"no"}"#, "{", "true"];
+        for body in others {
+            let told = of_body(200, body);
+            assert!(matches!(told, PushResult::Batch(Outcome::Retry { .. })), "{body}: {told:?}");
+        }
+        for status in [408, 500, 502, 503, 504] {
+            let told = of_body(status, "no");
+            assert!(matches!(told, PushResult::Batch(Outcome::NoVerdict { .. })), "{told:?}");
+        }
         for status in [100, 201, 202, 206, 301, 401, 403, 404, 405, 408, 418, 429, 500, 503] {
             let PushResult::Batch(Outcome::Retry { why, after }) = of_status(status, 1) else {
                 panic!("{status}")
@@ -125,9 +168,11 @@ mod tests {
 
     #[test]
     fn a_page_is_no_answer_of_loki() {
-        let body = "<html>\n<head><title>400 No required SSL certificate was sent".to_owned();
-        let result = result("loki", &Response { status: 400, retry_after: None, body }, 1);
-        assert!(matches!(result, PushResult::Batch(Outcome::Retry { .. })), "{result:?}");
+        for status in [200, 400] {
+            let body = "<html>\n<head><title>400 No required SSL certificate was sent".to_owned();
+            let result = result("loki", &Response { status, retry_after: None, body }, 1);
+            assert!(matches!(result, PushResult::Batch(Outcome::Retry { .. })), "{result:?}");
+        }
     }
 
     #[test]

@@ -73,8 +73,14 @@ impl Streams {
     /// The body of the push.
     pub(super) fn into_body(self) -> Vec<u8> {
         let mut body = b"{\"streams\":[".to_vec();
-        body.extend_from_slice(&self.entries.join(&b"]},"[..]));
-        body.extend_from_slice(b"]}]}");
+        for (number, stream) in self.entries.into_iter().enumerate() {
+            if number > 0 {
+                body.push(b',');
+            }
+            body.extend_from_slice(&stream);
+            body.extend_from_slice(b"]}");
+        }
+        body.extend_from_slice(b"]}");
         body
     }
 }
@@ -128,6 +134,11 @@ mod tests {
         let read: serde_json::Value = serde_json::from_str(&body).unwrap();
         let line = r#"{"name":"a","labels":{"k":"1","l":"2"},"op":"event","value":1}"#;
         assert_eq!(read["streams"][0]["values"][0][1], line);
+    }
+
+    #[test]
+    fn a_push_of_nothing_is_whole_too() {
+        assert_eq!(Streams::default().into_body(), b"{\"streams\":[]}");
     }
 
     #[test]

@@ -15,6 +15,11 @@ pub(super) fn time(time_ns: u64) -> Timestamp {
     Timestamp::UNIX_EPOCH + Duration::from_nanos(time_ns)
 }
 
+/// How many objects OpenSearch makes of a label's name, each in the one before it: dots stand between their names.
+pub(super) fn depth(label_name: &str) -> usize {
+    label_name.bytes().filter(|byte| *byte == b'.').count() + 1
+}
+
 /// Appends both lines. The action is `create` with an id that the row decides, so a document that is sent again
 /// because no answer came is not stored twice.
 pub(super) fn write(out: &mut Vec<u8>, row: &Row<'_>, index: &str) {

@@ -2,29 +2,19 @@
 //!
 //! Pure. Texts that may hold a password are never in an error or in the log.
 
-use std::fmt;
+use anyhow::{anyhow, bail};
 
-use anyhow::bail;
-use base64::prelude::{BASE64_STANDARD, Engine as _};
-use percent_encoding::percent_decode_str;
-
+use crate::sinks::http::far_end_login::FarEndLogin;
 use crate::sinks::http::url::HttpUrl;
 
 const VARIABLE: &str = "METRICS_SERVER_SEARCH_URL";
 
 /// The address of the service, and the login.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Endpoint {
     /// The URL without a user and without a slash at its end.
     pub(super) base: String,
-    /// The value of the header `Authorization`, if there is a login.
-    pub(super) authorization: Option<String>,
-}
-
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoint").field("base", &self.base).finish_non_exhaustive()
-    }
+    pub(super) login: FarEndLogin,
 }
 
 impl Endpoint {
@@ -43,30 +33,18 @@ impl Endpoint {
             ),
         };
         let base = url.without_user().trim_end_matches('/').to_owned();
-        let authorization = match url.user_info() {
-            Some(own) => {
-                let (user, password) = own.split_once(':').unwrap_or((own, ""));
-                Some(basic(&decoded(user)?, &decoded(password)?))
-            }
-            None if user.is_empty() && password.is_empty() => None,
-            None if user.is_empty() || password.is_empty() => bail!(
+        let own = url.login().map_err(|cause| anyhow!("{VARIABLE}: {cause}"))?;
+        let login = if url.has_user() || (user.is_empty() && password.is_empty()) {
+            own
+        } else if user.is_empty() || password.is_empty() {
+            bail!(
                 "METRICS_SERVER_SEARCH_USER and METRICS_SERVER_SEARCH_PASSWORD belong together: one is given, the other is missing"
-            ),
-            None => Some(basic(user, password)),
+            )
+        } else {
+            FarEndLogin::new(user, password)
         };
-        Ok(Self { base, authorization })
+        Ok(Self { base, login })
     }
-}
-
-fn decoded(text: &str) -> anyhow::Result<String> {
-    match percent_decode_str(text).decode_utf8() {
-        Ok(text) => Ok(text.into_owned()),
-        Err(_) => bail!("{VARIABLE} has a user or a password that is not UTF-8"),
-    }
-}
-
-fn basic(user: &str, password: &str) -> String {
-    format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
 }
 
 #[cfg(test)]
@@ -76,10 +54,7 @@ mod tests {
     #[track_caller]
     fn is(url: &str, base: &str, authorization: Option<&str>) {
         let endpoint = Endpoint::new(url, "", "").unwrap();
-        assert_eq!(
-            (endpoint.base.as_str(), endpoint.authorization.as_deref()),
-            (base, authorization)
-        );
+        assert_eq!((endpoint.base.as_str(), endpoint.login.authorization()), (base, authorization));
     }
 
     #[test]
@@ -93,18 +68,22 @@ mod tests {
 
     #[test]
     fn a_user_in_the_url_wins() {
-        let basic = |text: &str| Some(format!("Basic {}", BASE64_STANDARD.encode(text)));
-        is("http://u:p@h", "http://h", basic("u:p").as_deref());
-        is("http://u@h", "http://h", basic("u:").as_deref());
-        is("http://a%40b:c%3Ad%2F@h/x", "http://h/x", basic("a@b:c:d/").as_deref());
-        let from = |url, user, password| Endpoint::new(url, user, password).unwrap().authorization;
-        assert_eq!(from("http://u:p@h", "admin", "x"), basic("u:p"));
+        let basic =
+            |user, password| FarEndLogin::new(user, password).authorization().map(str::to_owned);
+        is("http://u:p@h", "http://h", basic("u", "p").as_deref());
+        is("http://u@h", "http://h", basic("u", "").as_deref());
+        is("http://a%40b:c%3Ad%2F@h/x", "http://h/x", basic("a@b", "c:d/").as_deref());
+        let from = |url, user, password| {
+            let endpoint = Endpoint::new(url, user, password).unwrap();
+            endpoint.login.authorization().map(str::to_owned)
+        };
+        assert_eq!(from("http://u:p@h", "admin", "x"), basic("u", "p"));
         assert_eq!(
             from("http://h", "admin", "se:cret").as_deref(),
             Some("Basic YWRtaW46c2U6Y3JldA==")
         );
         assert_eq!(from("http://h", "", ""), None);
-        assert_eq!(from("http://u:p@h", "admin", ""), basic("u:p"));
+        assert_eq!(from("http://u:p@h", "admin", ""), basic("u", "p"));
     }
 
     #[test]

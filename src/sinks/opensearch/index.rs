@@ -6,12 +6,17 @@ use std::time::{Duration, Instant};
 
 /// The shortest time between two tries to create an index that was denied.
 const CREATION_PERIOD: Duration = Duration::from_secs(10);
+/// How often, one after another, the creation of an index gets no verdict before its rows are given up, if indices of
+/// other names take rows.
+const NO_VERDICTS_MAX: u32 = 5;
 
 /// What is known of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum IndexState {
     /// Nothing: it has to be created before rows are sent to it.
     Unknown,
+    /// Nothing, although it was to be created at this time: no rows are sent to it before it is tried again.
+    NoVerdict(Instant),
     /// It exists.
     Made,
     /// The service refused to create it at this time. It may exist all the same, created by somebody else.
@@ -29,6 +34,10 @@ pub(super) struct Index {
     /// Whether it was once seen to exist.
     was_made: bool,
     has_stored: bool,
+    /// How often its creation got no verdict, one after another.
+    no_verdicts: u32,
+    /// Until when no rows are sent to it, since it took none while others did.
+    rests_until: Option<Instant>,
 }
 
 impl Index {
@@ -36,7 +45,15 @@ impl Index {
     /// another day.
     pub(super) fn new(template: &str, name: Box<str>, has_stored: bool) -> Self {
         let template = template.into();
-        Self { template, name, state: IndexState::Unknown, was_made: false, has_stored }
+        Self {
+            template,
+            name,
+            state: IndexState::Unknown,
+            was_made: false,
+            has_stored,
+            no_verdicts: 0,
+            rests_until: None,
+        }
     }
 
     /// The name without the day.
@@ -62,11 +79,29 @@ impl Index {
     /// Notes what is known now.
     pub(super) fn set(&mut self, state: IndexState) {
         self.state = state;
+        let has_verdict = !matches!(state, IndexState::NoVerdict(_));
+        self.no_verdicts = if has_verdict { 0 } else { self.no_verdicts + 1 };
+    }
+
+    /// Whether its creation got no verdict so often that more tries will not help.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.no_verdicts >= NO_VERDICTS_MAX
+    }
+
+    /// Notes that it took no rows while others did.
+    pub(super) fn rest(&mut self, now: Instant) {
+        self.rests_until = Some(now + CREATION_PERIOD);
+    }
+
+    /// Whether rows can be sent to it now.
+    pub(super) fn takes_rows(&self, now: Instant) -> bool {
+        !matches!(self.state, IndexState::NoVerdict(_) | IndexState::NoName | IndexState::Unknown)
+            && self.rests_until.is_none_or(|until| now >= until)
     }
 
     /// Notes that it exists; returns whether that was never seen before.
     pub(super) fn made(&mut self) -> bool {
-        self.state = IndexState::Made;
+        self.set(IndexState::Made);
         !std::mem::replace(&mut self.was_made, true)
     }
 
@@ -79,7 +114,9 @@ impl Index {
     pub(super) fn is_due(&self, now: Instant) -> bool {
         match self.state {
             IndexState::Unknown => true,
-            IndexState::Denied(tried) => now.saturating_duration_since(tried) >= CREATION_PERIOD,
+            IndexState::Denied(tried) | IndexState::NoVerdict(tried) => {
+                now.saturating_duration_since(tried) >= CREATION_PERIOD
+            }
             IndexState::Made | IndexState::NoName => false,
         }
     }
@@ -90,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_index_that_could_not_be_created_is_tried_again_later() {
+    fn an_index_that_is_not_there_is_tried_again_later() {
         let mut index = Index::new("a", "a-1970-01-01".into(), false);
         let now = Instant::now();
         assert!(index.is_due(now));
@@ -100,7 +137,17 @@ mod tests {
         assert!(index.made());
         assert!(!index.is_due(now + CREATION_PERIOD));
         index.set(IndexState::Unknown);
-        assert!(index.is_due(now));
+        assert!(index.is_due(now) && !index.takes_rows(now));
+        for _ in 0..NO_VERDICTS_MAX {
+            assert!(!index.is_given_up());
+            index.set(IndexState::NoVerdict(now));
+            assert!(!index.is_due(now) && !index.takes_rows(now));
+            assert!(index.is_due(now + CREATION_PERIOD));
+        }
+        assert!(index.is_given_up());
         assert!(!index.made(), "it was there before");
+        assert!(!index.is_given_up() && index.takes_rows(now));
+        index.rest(now);
+        assert!(!index.takes_rows(now) && index.takes_rows(now + CREATION_PERIOD));
     }
 }

@@ -105,6 +105,19 @@ impl Indices {
         }
     }
 
+    /// What becomes of a row that is not sent to its index.
+    pub(super) fn unsent_result(&self, number: usize) -> RowResult {
+        let index = self.get(number);
+        match index.state() {
+            IndexState::NoName => RowResult::Rejected(RejectReason::IndexName),
+            // Anybody may send names over whose creation something between here and there falls silent.
+            IndexState::NoVerdict(_) if index.is_given_up() && self.is_hopeless(number) => {
+                RowResult::Rejected(RejectReason::Refused)
+            }
+            _ => RowResult::Retry,
+        }
+    }
+
     /// Whether an index that stores nothing now never will, as far as can be told: it never did, while indices of
     /// other templates do. If none does, or this one did, the cause is one that somebody will mend.
     fn is_hopeless(&self, number: usize) -> bool {

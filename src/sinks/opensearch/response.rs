@@ -108,6 +108,16 @@ pub(super) fn words(body: &str) -> String {
     cause(body).map_or_else(|| excerpt(body), |cause| cause.words())
 }
 
+/// Whether an answer can be OpenSearch's: it answers all that it is asked in JSON.
+pub(super) fn is_json(body: &str) -> bool {
+    body.trim_start().starts_with('{')
+}
+
+/// Whether an answer is a page for people, which a proxy makes.
+pub(super) fn is_page(body: &str) -> bool {
+    body.trim_start().starts_with('<')
+}
+
 /// Whether an error comes from OpenSearch, and not from a proxy in front of it.
 pub(super) fn is_its_own(body: &str) -> bool {
     cause(body).is_some()

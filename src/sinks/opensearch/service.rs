@@ -2,18 +2,20 @@
 //!
 //! Runs on the sender. It must not know rows.
 
+use std::time::Duration;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::endpoint::Endpoint;
 use super::response::{self, Bulk};
 use crate::sinks::gzip::gzip;
-use crate::sinks::http::{Client, RequestHead, Response};
+use crate::sinks::http::no_answer::NoAnswer;
+use crate::sinks::http::tls::TlsOptions;
+use crate::sinks::http::{Client, QUESTION_TIMEOUT, RequestHead, Response};
 use crate::sinks::{Outcome, RejectReason};
 
-/// The path of a bulk request. The service gives up on documents after 20 s and says on which, since our client
-/// gives up on the whole request after 30 s. The filter leaves out all of the answer that is not read.
-const BULK: &str =
-    "/_bulk?timeout=20s&filter_path=items.*.status,items.*.error.type,items.*.error.reason";
+/// The longest time for the creation of an index. It may take long, but all rows wait for it.
+const CREATION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The characters of a name that are percent-encoded in a path: all but RFC 3986's unreserved ones.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -21,7 +23,8 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
 /// Where requests go.
 #[derive(Debug)]
 pub(super) struct Service {
-    endpoint: Endpoint,
+    /// The URL without a login, and without a slash at its end.
+    base: String,
     client: Client,
     /// The body of a request that creates an index.
     settings: String,
@@ -36,12 +39,22 @@ pub(super) enum Creation {
     NoName,
     /// This user may not create it, or something else is wrong with this index only; the log says what.
     Denied,
+    /// The service said nothing, or something before it spoke: it may be this index alone that is to be waited for.
+    Unknown,
 }
 
 impl Service {
     /// The service at this endpoint; indices are created with these settings.
-    pub(super) fn new(endpoint: Endpoint, client: Client, settings: String) -> Self {
-        Self { endpoint, client, settings }
+    ///
+    /// # Errors
+    /// Certificates cannot be used; names flag and path.
+    pub(super) fn new(
+        endpoint: Endpoint,
+        tls: TlsOptions,
+        settings: String,
+    ) -> anyhow::Result<Self> {
+        let Endpoint { base, login } = endpoint;
+        Ok(Self { base, client: Client::new(tls, login)?, settings })
     }
 
     /// What ends a request that is under way and makes later ones fail at once; for another thread.
@@ -52,61 +65,80 @@ impl Service {
     /// Creates an index.
     ///
     /// # Errors
-    /// There is no answer, or the service takes no index now: the outcome is to try again.
-    pub(super) fn create_index(&mut self, name: &str) -> Result<Creation, Outcome> {
+    /// The service cannot be reached, or takes no index now: the outcome is to try again.
+    pub(super) fn create_index(
+        &mut self,
+        name: &str,
+        limit: Duration,
+    ) -> Result<Creation, Outcome> {
         let path = format!("/{}", utf8_percent_encode(name, PATH));
-        let headers = [("content-type", "application/json")];
-        let body = self.settings.clone().into_bytes();
-        let answer = self.send("PUT", &path, &headers, &body);
-        let answer = answer.map_err(|error| self.no_answer(&error))?;
+        let head = RequestHead {
+            method: "PUT",
+            url: &(self.base.clone() + &path),
+            headers: &[("content-type", "application/json")],
+            limit: limit.min(CREATION_TIMEOUT),
+        };
+        let answer = match self.client.send(head, self.settings.as_bytes()) {
+            Ok(answer) => answer,
+            Err(error) if error.may_have_arrived() => {
+                log::warn!("opensearch: index {name} cannot be created: {error}");
+                return Ok(Creation::Unknown);
+            }
+            Err(error) => return Err(self.no_answer(&error)),
+        };
+        let is_own = response::is_json(&answer.body);
         match answer.status {
-            200..=299 => Ok(Creation::Made),
+            200..=299 if is_own => Ok(Creation::Made),
             400 if response::exists_already(&answer.body) => Ok(Creation::Made),
             400 if response::is_no_name(&answer.body) => Ok(Creation::NoName),
-            300..=399 | 401 | 404 | 408 | 429 | 500.. => Err(self.retry(&answer)),
+            401 | 429 => Err(self.retry(&answer)),
             _ if response::is_block(&answer.body) => Err(self.retry(&answer)),
             status => {
                 let words = response::words(&answer.body);
                 log::warn!("opensearch: index {name} cannot be created: {status} {words}");
-                Ok(Creation::Denied)
+                let is_judged = is_own && matches!(status, 400 | 402..=407 | 409..=499);
+                Ok(if is_judged { Creation::Denied } else { Creation::Unknown })
             }
         }
+    }
+
+    /// Whether the service answers a request that has nothing to do with documents.
+    pub(super) fn is_well(&mut self) -> bool {
+        let url = self.base.clone() + "/";
+        let head = RequestHead { method: "GET", url: &url, headers: &[], limit: QUESTION_TIMEOUT };
+        self.client.send(head, &[]).is_ok_and(|answer| answer.status < 500)
     }
 
     /// Posts the lines of a bulk request, compressed.
     ///
     /// # Errors
     /// There is no answer: the outcome is to try again.
-    pub(super) fn post_bulk(&mut self, lines: &[u8]) -> Result<Response, Outcome> {
+    pub(super) fn post_bulk(&mut self, lines: &[u8], limit: Duration) -> Result<Response, Outcome> {
+        // The service gives up on documents sooner than our client gives up on the whole request, and says on which.
+        // The filter leaves out all of the answer that is not read.
+        let url = format!(
+            "{}/_bulk?timeout={}ms&filter_path=items.*.status,items.*.error.type,items.*.error.reason",
+            self.base,
+            (limit * 2 / 3).as_millis()
+        );
         let headers = [("content-type", "application/x-ndjson"), ("content-encoding", "gzip")];
-        let body = gzip(lines).map_err(anyhow::Error::from);
-        let response = body.and_then(|body| self.send("POST", BULK, &headers, &body));
-        response.map_err(|error| self.no_answer(&error))
+        let head = RequestHead { method: "POST", url: &url, headers: &headers, limit };
+        self.client.send(head, &gzip(lines)).map_err(|error| self.no_answer(&error))
     }
 
-    fn send(
-        &mut self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-    ) -> anyhow::Result<Response> {
-        let url = [&self.endpoint.base, path].concat();
-        let mut headers = headers.to_vec();
-        let authorization = self.endpoint.authorization.as_deref();
-        headers.extend(authorization.map(|value| ("authorization", value)));
-        self.client.send(RequestHead { method, url: &url, headers: &headers }, body)
-    }
-
-    fn no_answer(&self, error: &anyhow::Error) -> Outcome {
-        let cause = format!("{error:#}");
+    fn no_answer(&self, error: &NoAnswer) -> Outcome {
+        let cause = error.to_string();
         let hint = if cause.contains("certificate") {
             "; -opensearch-ca-path names the authority that vouches for it"
         } else {
             ""
         };
-        let why = format!("{} does not answer: {cause}{hint}", self.endpoint.base);
-        Outcome::Retry { why, after: None }
+        let why = format!("{} does not answer: {cause}{hint}", self.base);
+        if error.may_have_arrived() {
+            Outcome::NoVerdict { why, after: None }
+        } else {
+            Outcome::Retry { why, after: None }
+        }
     }
 
     /// Reads the answer to a bulk request with so many documents.
@@ -118,9 +150,13 @@ impl Service {
         answer: &'a Response,
         documents: usize,
     ) -> Result<Bulk<'a>, Outcome> {
-        let base = &self.endpoint.base;
+        let base = &self.base;
         match answer.status {
-            200..=299 => {}
+            200..=299 if response::is_json(&answer.body) => {}
+            413 if response::is_page(&answer.body) => {
+                let why = format!("something before {base} takes no requests of this size (413)");
+                return Err(Outcome::NoVerdict { why, after: None });
+            }
             413 => {
                 let why = format!("{base} takes no requests of this size (413)");
                 return Err(Outcome::Split { why, reason: RejectReason::TooLong });
@@ -135,25 +171,28 @@ impl Service {
         let bulk: Option<Bulk<'_>> = serde_json::from_str(&answer.body).ok();
         bulk.filter(|bulk| bulk.items.len() == documents).ok_or_else(|| {
             let why = format!("{base} answers {}, but not for each document", answer.status);
-            Outcome::Retry { why, after: None }
+            Outcome::NoVerdict { why, after: None }
         })
     }
 
     /// Tries again after an answer that says nothing about single rows; the reason says what the operator can do.
-    pub(super) fn retry(&self, answer: &Response) -> Outcome {
+    fn retry(&self, answer: &Response) -> Outcome {
         let hint = match answer.status {
             401 => {
                 "; METRICS_SERVER_SEARCH_USER and METRICS_SERVER_SEARCH_PASSWORD are not right there"
             }
             403 if !response::is_block(&answer.body) => "; this user may not do that",
-            300..=399 | 404 => {
+            200..=399 | 404 => {
                 "; METRICS_SERVER_SEARCH_URL, or what stands before it, is not right"
             }
             _ => "",
         };
         let words = response::words(&answer.body);
-        let why = format!("{} answers {}: {words}{hint}", self.endpoint.base, answer.status);
-        Outcome::Retry { why, after: answer.retry_after }
+        let why = format!("{} answers {}: {words}{hint}", self.base, answer.status);
+        let after = answer.retry_after;
+        // One that names a time knows what is wrong with it.
+        let has_failed = matches!(answer.status, 408 | 500..) && after.is_none();
+        if has_failed { Outcome::NoVerdict { why, after } } else { Outcome::Retry { why, after } }
     }
 }
 

@@ -46,24 +46,33 @@ impl SinkQueue {
 
     /// Waits until a batch is due: there are enough rows for a full one, the oldest row has waited for the period,
     /// there are rows on disk that are not read, or no more rows come. `held` are rows that the sender has already,
-    /// and `read_to` is as for [`Self::take`].
-    pub(crate) fn wait(&self, held: Option<HeldRows>, read_to: Option<SegmentPosition>) {
+    /// and `read_to` is as for [`Self::take`]. Waits no longer than `asked`; returns whether a batch is due.
+    pub(crate) fn wait(
+        &self,
+        held: Option<HeldRows>,
+        read_to: Option<SegmentPosition>,
+        asked: Option<Instant>,
+    ) -> bool {
         let (held_bytes, held_rows) = held.map_or((0, 0), |held| (held.bytes, held.rows));
         let mut state = self.state.lock();
         loop {
             let is_full = self.limits.is_due(state.bytes + held_bytes, state.rows + held_rows);
             if is_full || state.stage >= Stage::Closed {
-                return;
+                return true;
             }
             let oldest_in_memory = state.blocks.front().map(|queued| queued.arrived);
             let arrived = held.map(|held| held.arrived).or(oldest_in_memory);
             let due = arrived.map(|arrived| arrived + self.limits.period);
             let unread = state.segments.front().map(Segment::end);
             if due.is_none() && unread.is_some() && unread != read_to {
-                return;
+                return true;
             }
-            match [due, state.deadline].into_iter().flatten().min() {
-                Some(until) if Instant::now() >= until => return,
+            let now = Instant::now();
+            if [due, state.deadline].into_iter().flatten().any(|until| now >= until) {
+                return true;
+            }
+            match [due, state.deadline, asked].into_iter().flatten().min() {
+                Some(until) if now >= until => return false,
                 Some(until) => drop(self.changed.wait_until(&mut state, until)),
                 None => self.changed.wait(&mut state),
             }

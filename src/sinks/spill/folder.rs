@@ -63,6 +63,11 @@ impl SpillFolder {
         self.path.join(format!("{number:016x}.{EXTENSION}"))
     }
 
+    /// The file of rows that are given up as poison.
+    pub(super) fn quarantine(&self) -> PathBuf {
+        self.path.join("rows.poison")
+    }
+
     /// Opens a segment, to read it and to change its position.
     ///
     /// # Errors

@@ -1,0 +1,102 @@
+//! How long the far end may take for an answer.
+//!
+//! A batch gets the full time first. A batch that got no verdict in it gets less the second time, since rows wait
+//! behind it, and its pieces get what the far end needs for its answers at the moment, with room to spare. Rows that
+//! are cut off by mistake are only sent again. Pure; time is an argument.
+
+use std::time::{Duration, Instant};
+
+/// The time for a batch. OpenSearch gives up on single documents after two thirds of it and says so.
+const FULL: Duration = Duration::from_secs(30);
+/// The time for a batch that got no verdict just before, or if there was such a row lately.
+const SECOND: Duration = Duration::from_secs(10);
+/// The time for a batch that got no verdict just before, if there was such a row lately.
+const WARY_SECOND: Duration = Duration::from_secs(5);
+/// For how long there was such a row lately.
+const WARY: Duration = Duration::from_mins(5);
+/// The least time for a piece of a batch, and for a row that is tried alone.
+const PIECE_LEAST: Duration = Duration::from_secs(2);
+const ALONE_LEAST: Duration = Duration::from_secs(5);
+/// How many times as long as the slowest answer of late a piece may take.
+const ROOM: u32 = 4;
+
+/// What is known of the far end's pace.
+#[derive(Debug, Default)]
+pub(super) struct Patience {
+    /// The slowest of the last answers; earlier ones count less.
+    slowest: Duration,
+    wary_until: Option<Instant>,
+}
+
+impl Patience {
+    /// Notes an answer that took so long.
+    pub(super) fn answered(&mut self, took: Duration) {
+        self.slowest = took.max(self.slowest * 7 / 8);
+    }
+
+    /// Notes that a row got no verdict alone: the next batches may hold others of its kind.
+    pub(super) fn beware(&mut self, now: Instant) {
+        self.wary_until = Some(now + WARY);
+    }
+
+    /// For a batch of which so many requests, one after another, got no verdict.
+    pub(super) fn for_batch(&self, no_verdicts: u32, now: Instant) -> Duration {
+        let is_wary = self.wary_until.is_some_and(|until| now < until);
+        match (no_verdicts, is_wary) {
+            (0, false) => FULL,
+            (0, true) | (_, false) => SECOND.max(self.with_room()),
+            (_, true) => WARY_SECOND.max(self.with_room()),
+        }
+    }
+
+    /// For a piece of a batch that got no verdict.
+    pub(super) fn for_piece(&self) -> Duration {
+        self.with_room().max(PIECE_LEAST)
+    }
+
+    /// For a row that got no verdict alone and is tried again.
+    pub(super) fn for_row_alone(&self) -> Duration {
+        self.with_room().max(ALONE_LEAST)
+    }
+
+    fn with_room(&self) -> Duration {
+        (self.slowest * ROOM).min(SECOND)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_answers_slowly_gets_more_time() {
+        let mut patience = Patience::default();
+        assert_eq!((patience.for_piece(), patience.for_row_alone()), (PIECE_LEAST, ALONE_LEAST));
+        patience.answered(Duration::from_secs(2));
+        assert_eq!(patience.for_piece(), Duration::from_secs(8));
+        patience.answered(Duration::from_secs(9));
+        assert_eq!(patience.for_piece(), SECOND);
+        (0..40).for_each(|_| patience.answered(Duration::ZERO));
+        assert_eq!(patience.for_piece(), PIECE_LEAST);
+    }
+
+    #[test]
+    fn a_batch_gets_less_time_once_something_got_no_verdict() {
+        let mut patience = Patience::default();
+        let now = Instant::now();
+        assert_eq!((patience.for_batch(0, now), patience.for_batch(1, now)), (FULL, SECOND));
+        patience.beware(now);
+        assert_eq!((patience.for_batch(0, now), patience.for_batch(1, now)), (SECOND, WARY_SECOND));
+        assert_eq!(patience.for_batch(0, now + WARY), FULL);
+    }
+
+    #[test]
+    fn a_row_of_five_thousand_is_alone_within_a_minute() {
+        let patience = Patience::default();
+        let now = Instant::now();
+        // 5,000 rows, 625, 79, 10, 2, 1.
+        let longest =
+            patience.for_batch(0, now) + patience.for_batch(1, now) + 5 * patience.for_piece();
+        assert!(longest <= Duration::from_mins(1), "{longest:?}");
+    }
+}

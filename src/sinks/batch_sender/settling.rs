@@ -1,0 +1,200 @@
+//! One batch: sent, and parts of it again, until each of its rows is settled or set aside.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use super::BatchSender;
+use super::attempts::Attempt;
+use super::part::Part;
+use super::search::{Search, Taken};
+use crate::sinks::backoff::Backoff;
+use crate::sinks::batcher::{Batch, Origin};
+use crate::sinks::block::Block;
+use crate::sinks::{Outcome, RejectReason, RowResult};
+
+/// How many requests without a verdict, one after another, before rows are sent in pieces.
+const NO_VERDICTS: u32 = 2;
+/// How often, one after another, all rows of a part must have been answered with "later" before they are set aside,
+/// and for how long unless other rows were taken meanwhile.
+const LATER: u32 = 3;
+const LATER_TIME: Duration = Duration::from_secs(10);
+
+/// A batch that is being settled.
+struct Settling {
+    search: Search,
+    origin: Origin,
+    backoff: Backoff,
+    began: Instant,
+}
+
+impl BatchSender {
+    /// Sends a batch, and parts of it again, until each row is settled. If the sender has to end before that,
+    /// returns the rows that are left.
+    pub(super) fn settle(&mut self, batch: Batch) -> Vec<Block> {
+        let Batch { rows, origin, trigger } = batch;
+        let backoff = Backoff::up_to(self.attempts.sink().longest_wait());
+        let (search, began) = (Search::new(rows), Instant::now());
+        let mut batch = Settling { search, origin, backoff, began };
+        while let Some(part) = batch.search.next() {
+            if self.queue.is_over() {
+                batch.search.put_back(part);
+                return batch.search.into_left();
+            }
+            if !part.rows.is_readable() {
+                self.reject_unreadable(&part.rows, origin);
+                continue;
+            }
+            let limit = self.limit(&part);
+            let attempt = self.attempts.send(&part.rows, trigger, limit);
+            // A piece that gets no verdict says nothing of the far end as a whole.
+            if attempt.has_verdict() || !part.is_piece {
+                self.attempts.note_up(attempt.has_verdict());
+            }
+            if let Some(again) = self.judge(&mut batch, part, attempt) {
+                let rows = self.books.expire(again.rows, origin);
+                batch.search.put_back(Part { rows, ..again });
+            }
+        }
+        self.set_aside(batch.search, origin);
+        Vec::new()
+    }
+
+    /// Does as the far end said of a part; returns what of it is to be sent next, before all others.
+    fn judge(&mut self, batch: &mut Settling, mut part: Part, attempt: Attempt) -> Option<Part> {
+        match attempt.outcome {
+            Outcome::Rows => self.take_results(batch, &part, &attempt.results),
+            Outcome::Retry { why, after } => {
+                part.no_verdicts = 0;
+                self.attempts.pause(&mut batch.backoff, after, Some(&why));
+                Some(part)
+            }
+            Outcome::NoVerdict { why, after } => self.no_verdict(batch, part, &why, after),
+            Outcome::Split { why, reason } if part.rows.row_count() <= 1 => {
+                batch.search.judged([]);
+                self.attempts.complain(&format!("{why}; the row is rejected"));
+                self.books.reject(&part.rows, reason, batch.origin);
+                None
+            }
+            Outcome::Split { .. } => {
+                batch.search.judged([]);
+                batch.search.put_all_back(part.halves());
+                None
+            }
+        }
+    }
+
+    /// Counts the rows that are settled, and waits before the others are sent again.
+    fn take_results(
+        &mut self,
+        batch: &mut Settling,
+        part: &Part,
+        results: &[RowResult],
+    ) -> Option<Part> {
+        let kin = self.note_taken(part, results);
+        let rest = self.books.settle(&part.rows, results, batch.origin);
+        let progress = rest.row_count() < part.rows.row_count();
+        let later = if progress { 0 } else { part.later + 1 };
+        if progress {
+            batch.search.judged(kin);
+            batch.backoff.reset();
+        }
+        let rest = Part { later, ..Part::new(rest) };
+        if rest.rows.is_empty() {
+            return None;
+        }
+        if self.may_wait_aside(&rest, batch.began) {
+            self.wait_aside(rest.rows, batch.origin);
+            return None;
+        }
+        self.attempts.pause(&mut batch.backoff, None, None);
+        Some(rest)
+    }
+
+    /// Looks for the row that is the cause, if the far end answers otherwise.
+    fn no_verdict(
+        &mut self,
+        batch: &mut Settling,
+        mut part: Part,
+        why: &str,
+        after: Option<Duration>,
+    ) -> Option<Part> {
+        part.no_verdicts += 1;
+        if part.no_verdicts < NO_VERDICTS {
+            self.attempts.pause(&mut batch.backoff, after, Some(why));
+            return Some(part);
+        }
+        if !self.attempts.is_well() {
+            // It is away as a whole: nothing is wrong with these rows.
+            self.attempts.pause(&mut batch.backoff, after, Some(why));
+            return Some(Part::new(part.rows));
+        }
+        if part.rows.row_count() > 1 {
+            self.attempts.complain(&format!("{why}; sent again in pieces"));
+            batch.search.put_all_back(part.pieces());
+            return None;
+        }
+        if !self.aside.has_room(batch.search.aside_bytes() + part.rows.bytes().len()) {
+            self.attempts.pause(&mut batch.backoff, after, Some(why));
+            self.try_aside(Instant::now());
+            return Some(part);
+        }
+        self.attempts.patience.beware(Instant::now());
+        if !batch.search.put_aside(part.rows) {
+            self.attempts.pause(&mut batch.backoff, after, Some(why));
+        }
+        None
+    }
+
+    /// How long the answer to a part may take.
+    fn limit(&self, part: &Part) -> Duration {
+        let patience = &self.attempts.patience;
+        if part.is_piece {
+            patience.for_piece()
+        } else {
+            patience.for_batch(part.no_verdicts, Instant::now())
+        }
+    }
+
+    /// Notes which rows were taken; returns the kin of these, where somebody asks for it.
+    fn note_taken(
+        &mut self,
+        part: &Part,
+        results: &[RowResult],
+    ) -> HashSet<u64, ahash::RandomState> {
+        let taken = part.rows.iter().zip(results);
+        let mut kin = HashSet::default();
+        self.others_taken |= taken.clone().any(|(_, result)| *result != RowResult::Retry);
+        if !part.is_piece && self.aside.is_empty() {
+            return kin;
+        }
+        let sink = self.attempts.sink();
+        let taken = taken.filter(|(_, result)| **result == RowResult::Delivered);
+        kin.extend(taken.map(|(row, _)| sink.kin(&row)));
+        self.aside.others_taken(&kin);
+        kin
+    }
+
+    fn reject_unreadable(&mut self, rows: &Block, origin: Origin) {
+        // None of them can be trusted.
+        let count = rows.row_count();
+        self.attempts.complain(&format!("{count} rows cannot be read back and are rejected"));
+        self.books.reject(rows, RejectReason::Unreadable, origin);
+    }
+
+    /// Whether rows that the far end wants later may wait aside, so that those behind them go on: if it took others
+    /// meanwhile, or if it has answered for some time without taking any.
+    fn may_wait_aside(&mut self, part: &Part, began: Instant) -> bool {
+        part.later >= LATER
+            && self.aside.has_room(part.rows.bytes().len())
+            && (self.others_taken || (began.elapsed() >= LATER_TIME && self.attempts.is_well()))
+    }
+
+    fn wait_aside(&mut self, rows: Block, origin: Origin) {
+        let count = rows.row_count();
+        self.attempts.tell_aside(&format!(
+            "{count} rows are not taken while others are; those behind them go on, and these are tried again"
+        ));
+        self.others_taken = false;
+        self.push_aside(rows, Taken::None, origin);
+    }
+}
