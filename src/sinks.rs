@@ -22,6 +22,7 @@ pub(crate) mod batch_sender;
 pub(crate) mod batcher;
 pub(crate) mod block;
 pub(crate) mod counters;
+pub(crate) mod drop_log;
 pub(crate) mod gzip;
 pub(crate) mod http;
 pub(crate) mod loki;

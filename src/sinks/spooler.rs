@@ -9,13 +9,18 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
+use crate::logger::throttle::Throttle;
 use crate::sinks::block::{Block, Stamps};
+use crate::sinks::drop_log::DropLog;
 use crate::sinks::outbox;
 use crate::sinks::queue::SinkQueue;
 use crate::sinks::spill::SegmentWriter;
 
 /// The longest time for which rows on disk would be lost if the machine failed.
 const SYNC_PERIOD: Duration = Duration::from_millis(200);
+
+/// How often the spooler looks for drops to tell of while no blocks come.
+const DROPS_PERIOD: Duration = Throttle::USUAL_PERIOD;
 
 /// One sink's spooler.
 #[derive(Debug)]
@@ -34,13 +39,14 @@ impl Spooler {
     /// Runs until all workers have ended.
     pub fn run(mut self) {
         let mut writer = SegmentWriter::default();
+        let mut drops = DropLog::default();
         let mut synced = Instant::now();
         loop {
             let received = if writer.is_dirty() {
                 self.blocks.recv_timeout(SYNC_PERIOD)
             } else {
                 synced = Instant::now();
-                self.blocks.recv().map_err(|_| RecvTimeoutError::Disconnected)
+                self.blocks.recv_timeout(DROPS_PERIOD)
             };
             match received {
                 Ok(mut block) => {
@@ -52,12 +58,14 @@ impl Spooler {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            drops.tell(self.queue.counters());
             if writer.is_dirty() && synced.elapsed() >= SYNC_PERIOD {
                 self.sync(&mut writer);
                 synced = Instant::now();
             }
         }
         self.sync(&mut writer);
+        drops.tell_rest(self.queue.counters());
         self.queue.close();
     }
 

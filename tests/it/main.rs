@@ -34,6 +34,7 @@ mod pyroscope;
 mod readme;
 mod real;
 mod remote;
+mod remote_log;
 mod remote_network;
 mod remote_order;
 mod remote_outage;

@@ -377,11 +377,19 @@ fn a_name_that_does_not_resolve_is_tried_again_and_ends_nothing() {
 #[test]
 fn a_far_end_that_is_no_address_or_the_server_itself_is_refused_at_the_start() {
     let dir = temp_dir();
-    for (text, cause) in [("127.0.0.1", "missing port"), ("127.0.0.1:0", "port 0")] {
+    for (text, cause) in [
+        ("127.0.0.1", "missing port"),
+        ("127.0.0.1:0", "port 0"),
+        ("127.0.0.1:99999", "above 65535"),
+        (":port", "no number"),
+    ] {
         let args = [&crate::common::server::BASE[..], &["-remote", text]].concat();
-        let exit = Server::try_start(dir.path(), &args).unwrap_err();
-        assert_eq!(exit.code, Some(2), "{exit:?}");
-        assert!(exit.stderr.contains("-remote") && exit.stderr.contains(cause), "{exit:?}");
+        let check = [&args[..], &["-check-config"]].concat();
+        for args in [args, check] {
+            let exit = Server::try_start(dir.path(), &args).unwrap_err();
+            assert_eq!(exit.code, Some(2), "{exit:?}");
+            assert!(exit.stderr.contains("-remote") && exit.stderr.contains(cause), "{exit:?}");
+        }
     }
     let port = ports::free();
     for (udp, remote) in [

@@ -63,10 +63,9 @@ impl SinkQueue {
         });
         let dropped = rows(&left[kept_blocks..]);
         if dropped > 0 {
-            log::warn!(
-                "{}: {dropped} rows were not delivered and are dropped: -spill-dir would keep them, where it has room",
-                self.counters.sink
-            );
+            let sink = self.counters.sink;
+            let cause = if self.spill.is_some() { ": -spill-dir has no room" } else { "" };
+            log::warn!("{sink}: {dropped} rows were not delivered and are dropped{cause}");
             self.counters.drop_rows(DropReason::Shutdown, dropped);
         }
         let bytes = left.iter().map(|block| block.bytes().len()).sum();

@@ -98,7 +98,8 @@ impl SinkQueue {
             self.counters.drop_rows(DropReason::QueueFull, rows);
         }
         // Logged the 1st, 2nd, 4th, 8th time, and so on.
-        if self.counters.spill_errors.fetch_add(1, Relaxed).is_power_of_two() {
+        let errors = self.counters.spill_errors.fetch_add(1, Relaxed) + 1;
+        if errors.is_power_of_two() {
             log::warn!(
                 "-spill-dir: cannot keep rows of {} on disk: {error}; they are dropped until it works",
                 self.counters.sink
