@@ -50,7 +50,7 @@ final class Metrics implements MetricsInterface
             $sink = new Outbox(
                 $target->transport($drops, (int) ($maxBlockMs * 1e6)),
                 $drops,
-                $batchBytes ?? $target->batchBytes(),
+                $target->batchBytes($batchBytes),
                 (int) ($maxAgeSeconds * 1e9),
                 $flushOnSigterm,
             );

@@ -11,7 +11,8 @@ namespace MetricsServer;
  * What cannot be sent is counted by dropped() and told once for each reason to the logger.
  *
  * Values are numbers, numeric texts, booleans (1 and 0), null (0), backed enums and Stringable objects of such a text.
- * Values of labels are texts, numbers, booleans, null (the empty text), enums (a pure one's name) and Stringable objects.
+ * Values of labels are texts, numbers, booleans, null (the empty text), enums (a pure one's name) and Stringable
+ * objects.
  */
 interface MetricsInterface
 {

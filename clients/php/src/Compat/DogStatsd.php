@@ -170,7 +170,7 @@ final class DogStatsd
     /**
      * A line for Loki of the name `dogstatsd_event`.
      *
-     * @param array<string, mixed> $vals `text`, `tags`, `date_happened`, `hostname`, `priority`, `alert_type` and others
+     * @param array<string, mixed> $vals `text`, `tags`, `date_happened`, `hostname`, `alert_type` and others
      */
     public function event(string $title, array $vals = []): bool
     {

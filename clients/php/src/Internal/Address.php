@@ -13,6 +13,8 @@ final class Address
     private const BATCH_OFF_HOST = 1432;
     /** On the loopback and on unix sockets nothing fragments. */
     private const BATCH_LOCAL = 8192;
+    /** 65,535 bytes of an IP packet less 20 for its header and 8 for UDP's. */
+    private const DATAGRAM_MAX = 65_507;
     /** `sun_path` of Linux has 108 bytes, the last a NUL. */
     private const PATH_MAX = 107;
 
@@ -42,8 +44,12 @@ final class Address
         return new self(false, $parts[1] . $parts[2], (int) $parts[3]);
     }
 
-    public function batchBytes(): int
+    /** @param int|null $wanted in place of what suits the address */
+    public function batchBytes(?int $wanted): int
     {
+        if ($wanted !== null) {
+            return $this->isUnix ? $wanted : \min($wanted, self::DATAGRAM_MAX);
+        }
         $isLocal = $this->isUnix || \preg_match('~^(127\.|localhost$|::1$)~i', $this->hostOrPath) === 1;
         return $isLocal ? self::BATCH_LOCAL : self::BATCH_OFF_HOST;
     }

@@ -45,7 +45,7 @@ final class Drops
             try {
                 $context = ['reason' => $reason, 'detail' => $detail] + ($this->debug ? self::caller() : []);
                 $this->logger->warning(
-                    'metrics-server: metrics are dropped ({reason}): {detail}. Further ones of this reason are counted only.',
+                    'metrics-server: metrics are dropped ({reason}): {detail}; more of them are only counted',
                     $context,
                 );
             } catch (\Throwable) {

@@ -114,12 +114,14 @@ final class Outbox implements Sink
             return;
         }
         $this->isSending = true;
+        ProcessEnd::sendingBegins();
         \set_error_handler(static fn (): bool => true);
         try {
             $step();
         } finally {
             \restore_error_handler();
             $this->isSending = false;
+            ProcessEnd::sendingEnds();
         }
         $this->drops->tell();
     }

@@ -14,6 +14,9 @@ final class ProcessEnd
     private static ?\WeakMap $outboxes = null;
     private static ?string $reserve = null;
     private static bool $isSigtermWatched = false;
+    /** How many outboxes are sending: a signal that comes in between waits for them. */
+    private static int $sending = 0;
+    private static bool $isSigtermDue = false;
 
     public static function watch(Outbox $outbox, bool $onSigterm): void
     {
@@ -26,6 +29,19 @@ final class ProcessEnd
         if ($onSigterm && !self::$isSigtermWatched && \PHP_SAPI === 'cli' && \function_exists('pcntl_signal')) {
             self::$isSigtermWatched = true;
             self::watchSigterm();
+        }
+    }
+
+    public static function sendingBegins(): void
+    {
+        self::$sending++;
+    }
+
+    public static function sendingEnds(): void
+    {
+        self::$sending--;
+        if (self::$isSigtermDue && self::$sending === 0) {
+            self::endBySigterm();
         }
     }
 
@@ -54,15 +70,22 @@ final class ProcessEnd
             return;
         }
         \pcntl_async_signals(true);
-        \pcntl_signal(\SIGTERM, static function (): void {
-            self::endOutboxes();
-            // The process still ends by the signal, which is what its supervisor expects to see.
-            \pcntl_signal(\SIGTERM, \SIG_DFL);
-            if (\function_exists('posix_kill')) {
-                \posix_kill((int) \getmypid(), \SIGTERM);
-            } else {
-                exit(128 + \SIGTERM);
-            }
-        }, false);
+        \pcntl_signal(\SIGTERM, self::endBySigterm(...), false);
+    }
+
+    private static function endBySigterm(): void
+    {
+        self::$isSigtermDue = self::$sending > 0;
+        if (self::$isSigtermDue) {
+            return;
+        }
+        self::endOutboxes();
+        // The process still ends by the signal, which is what its supervisor expects to see.
+        \pcntl_signal(\SIGTERM, \SIG_DFL);
+        if (\function_exists('posix_kill')) {
+            \posix_kill((int) \getmypid(), \SIGTERM);
+        } else {
+            exit(128 + \SIGTERM);
+        }
     }
 }

@@ -1,0 +1,76 @@
+<?php
+
+declare(strict_types=1);
+
+namespace MetricsServer\Tests;
+
+use MetricsServer\DropReason;
+
+/** The README's code is PHP, its first steps work, and its tables are whole. */
+final class ReadmeTest extends ServerTestCase
+{
+    public function testAllCodeParses(): void
+    {
+        $blocks = self::blocks();
+        self::assertGreaterThan(5, \count($blocks));
+        foreach ($blocks as $block) {
+            self::assertNotSame([], \token_get_all("<?php\n$block", \TOKEN_PARSE));
+        }
+    }
+
+    public function testTheFirstMetric(): void
+    {
+        $server = new Server();
+        $code = \str_replace(["require 'vendor/autoload.php';", 'udp://127.0.0.1:9999'], ['', $server->udp()], self::blocks()[0]);
+        Script::run($code, $server->udp());
+        self::assertSame(1.0, $server->pageOf(1)->value('orders_total{shop="de"}'));
+    }
+
+    public function testTheUses(): void
+    {
+        $server = new Server();
+        $stubs = '$logger = null; $error = "disk full"; $term = "x"; $db = new class { function query() { return 1; } };';
+        $code = \str_replace(['udp://127.0.0.1:9999', 'use MetricsServer\Metrics;'], [$server->udp(), ''], self::blocks()[1]);
+        $code = \str_replace('new Metrics(', 'new MetricsServer\Metrics(', $code);
+        $script = Script::run($stubs . $code . '$metrics->flush(); echo json_encode($metrics->droppedByReason());', $server->udp());
+        self::assertSame('[]', $script->output());
+        $page = $server->pageOf(12);
+        self::assertSame([9, 3], [$page->accepted(), $page->rejected('no_sink')]);
+        self::assertSame(4.0, $page->value('shop_requests_total{code="200",env="prod",method="GET"}'));
+    }
+
+    public function testEveryReasonIsThere(): void
+    {
+        foreach (DropReason::cases() as $reason) {
+            self::assertStringContainsString("`{$reason->value}`", self::text(), $reason->name);
+        }
+    }
+
+    public function testCronExample(): void
+    {
+        $server = new Server();
+        foreach (['good' => '0', 'bad' => '3'] as $job => $code) {
+            $command = [\PHP_BINARY, __DIR__ . '/../examples/cron.php', $server->unix(), $job, 'sh', '-c', "exit $code"];
+            $process = \proc_open($command, [], $pipes);
+            self::assertSame((int) $code, $process === false ? -1 : \proc_close($process));
+        }
+        $page = $server->pageOf(7);
+        self::assertSame(3.0, $page->value('cron_last_exit_code{job="bad"}'));
+        self::assertSame(0.0, $page->value('cron_last_exit_code{job="good"}'));
+        self::assertGreaterThan(0.0, $page->value('cron_last_duration_seconds{job="good"}'));
+        self::assertGreaterThan(1e9, $page->value('cron_last_success_timestamp_seconds{job="good"}'));
+        self::assertNull($page->value('cron_last_success_timestamp_seconds{job="bad"}'));
+    }
+
+    private static function text(): string
+    {
+        return (string) \file_get_contents(__DIR__ . '/../README.md');
+    }
+
+    /** @return list<string> */
+    private static function blocks(): array
+    {
+        \preg_match_all('/^```php\n(.*?)^```$/ms', self::text(), $blocks);
+        return $blocks[1];
+    }
+}
