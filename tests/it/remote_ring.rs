@@ -2,7 +2,7 @@
 
 use crate::common::server::temp_dir;
 use crate::common::wait::{until, until_true};
-use crate::common::{Page, Server, ports};
+use crate::common::{Page, Server, inc, ports};
 
 const MESSAGES: u64 = 100;
 
@@ -66,4 +66,15 @@ fn a_count_that_a_sender_writes_is_taken_and_what_is_none_is_ignored() {
     until_true("all are judged", || global.scrape().framed() == 6 * MESSAGES);
     let page = global.scrape();
     assert_eq!(page.refused(), page.rejected("no_sink"));
+}
+
+#[test]
+fn a_message_that_has_come_before_is_still_known_at_the_far_end() {
+    let global = Server::start(&["-workers", "1"]);
+    let local = Server::start(&["-remote", &format!("127.0.0.1:{}", global.udp)]);
+    let message = |n| inc("ma").replace(r#""value":1"#, &format!(r#""value":{n}"#));
+    local.send_unix((0..MESSAGES).map(message).collect::<String>());
+    until_true("all count", || global.scrape().accepted() == MESSAGES);
+    let parsed = global.scrape().own("messages_parsed_total");
+    assert!(parsed <= 2, "{parsed} of {MESSAGES} were parsed");
 }
