@@ -17,11 +17,13 @@ final class Fpm
     {
         $this->directory = \sys_get_temp_dir() . '/metrics-fpm-' . \bin2hex(\random_bytes(6));
         \mkdir($this->directory);
+        // The user of the tests can read the code, which another may not.
+        $user = \function_exists('posix_getpwuid') ? \posix_getpwuid(\posix_geteuid())['name'] : \get_current_user();
         \file_put_contents("{$this->directory}/fpm.conf", <<<CONF
             [global]
             error_log = {$this->directory}/fpm.log
             [www]
-            user = nobody
+            user = {$user}
             listen = {$this->directory}/fpm.sock
             listen.mode = 0666
             listen.backlog = 511

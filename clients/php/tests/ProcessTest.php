@@ -60,7 +60,7 @@ final class ProcessTest extends ServerTestCase
     public function testSigterm(): void
     {
         $server = new Server();
-        $script = Script::start('$metrics->inc("a_total"); echo "ready\n"; while (true) { sleep(100); }', $server->unix());
+        $script = Script::start('$metrics->inc("a_total"); echo "ready\n"; while (true) { usleep(1000); }', $server->unix());
         self::assertSame('ready', $script->line());
         $script->signal(\SIGTERM);
         self::assertSame(\SIGTERM, $script->endSignal());
@@ -72,7 +72,7 @@ final class ProcessTest extends ServerTestCase
         $server = new Server();
         $handler = 'pcntl_async_signals(true); pcntl_signal(SIGTERM, function () { echo "own\n"; exit(0); });';
         $anew = '$metrics = new MetricsServer\Metrics(' . \var_export($server->unix(), true) . ');';
-        $loop = '$metrics->inc("a_total"); echo "ready\n"; while (true) { sleep(100); }';
+        $loop = '$metrics->inc("a_total"); echo "ready\n"; while (true) { usleep(1000); }';
         // One that comes after the client, and one that is there before it.
         foreach (["$handler $loop", "$handler $anew $loop"] as $body) {
             $script = Script::start($body, $server->unix());
