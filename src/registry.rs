@@ -101,6 +101,11 @@ impl Registry {
         std::mem::take(&mut *self.new_cells.lock())
     }
 
+    /// How many cells were published that the exporter has not taken yet.
+    pub(crate) fn new_cells(&self) -> usize {
+        self.new_cells.lock().len()
+    }
+
     /// Gives back what the tables of names take beyond their need. Called by the exporter, now and then.
     pub fn shrink(&self) {
         self.names.shrink();

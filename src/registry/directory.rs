@@ -1,9 +1,10 @@
 //! The exporter's view of the registry: all series in the order of the page, each with its cells.
 //!
 //! Families are ordered by name, series by their unescaped label values, as in the original Go
-//! metrics-server. New cells are merged in when a page begins. Runs on the exporter's threads, which share
-//! the directory behind one lock that workers never take. So reading the cells for a page and folding
-//! given-up cells exclude each other, and a cell is shown once: by itself or folded.
+//! metrics-server. New cells are merged in when a page begins, and many of them
+//! before. Runs on the exporter's threads, which share the directory behind one lock that workers never take.
+//! So reading the cells for a page and folding given-up cells exclude each other, and a cell is shown once: by
+//! itself or folded.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -26,6 +27,10 @@ const INSERTED_MAX: usize = 8;
 /// When merging, the place of a new cell is searched if there is at most one new cell per 20 entries,
 /// since a binary search in a million entries takes 20 comparisons; otherwise the entries are scanned.
 const FEW: usize = 20;
+
+/// Between two pages new cells are merged once there is one for so many lines of the page: so a birth costs at most
+/// so many moves of entries, some tens of bytes each, and a page sorts few cells beside the lines that it writes.
+const LINES_PER_NEW_CELL: u64 = 64;
 
 const _: () = assert!(size_of::<SeriesView>() <= limits::SERIES_VIEW_BYTES);
 const _: () = assert!(size_of::<FamilyView>() <= limits::FAMILY_VIEW_BYTES);
@@ -200,6 +205,13 @@ impl Directory {
         }
         for view in self.views.values_mut() {
             view.merge_new_cells();
+        }
+    }
+
+    /// Takes in the new cells if they are many. Called between two pages, so that the next one need not sort them.
+    pub(crate) fn merge_many_new_cells(&mut self) {
+        if self.registry.new_cells() as u64 * LINES_PER_NEW_CELL >= self.registry.lines() {
+            self.merge_new_cells();
         }
     }
 
