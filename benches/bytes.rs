@@ -22,7 +22,7 @@ mod search;
 #[path = "support/worker.rs"]
 mod worker;
 
-use cost::{RATIO_MAX, READ_BYTES, READS, per_byte};
+use cost::{RATIO_MAX, READS, per_byte, reads_of};
 use inputs::{GOOD, INPUTS, Input, REPAIRED};
 use worker::StreamWorker;
 
@@ -33,13 +33,14 @@ fn main() -> ExitCode {
         ["run", name, reads] => {
             let mut all = std::iter::once(&GOOD).chain(&INPUTS);
             let input = all.find(|input| input.name == *name).expect("an input");
-            StreamWorker::new().send_all(&reads_of(input), reads.parse().expect("a number"));
+            let all = reads_of(input.piece, READS[1]);
+            StreamWorker::new().send_all(&all, reads.parse().expect("a number"));
             ExitCode::SUCCESS
         }
         ["repeat", hex, reads] => {
             let pattern = search::from_hex(hex);
-            let reads = reads.parse().expect("a number");
-            StreamWorker::new().send_all(&vec![search::filled(&pattern); READS[1]], reads);
+            let all = reads_of(|number| search::piece(&pattern, number), READS[1]);
+            StreamWorker::new().send_all(&all, reads.parse().expect("a number"));
             ExitCode::SUCCESS
         }
         ["search", seconds, seed, ..] => {
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
         // As a test the program only checks that each input is taken.
         _ => {
             for input in std::iter::once(&GOOD).chain(&INPUTS) {
-                StreamWorker::new().send_all(&reads_of(input), 1);
+                StreamWorker::new().send_all(&reads_of(input.piece, 1), 1);
             }
             ExitCode::SUCCESS
         }
@@ -84,15 +85,4 @@ fn table() -> ExitCode {
     }
     eprintln!("{dear} inputs cost more than {RATIO_MAX} good bytes a byte");
     ExitCode::FAILURE
-}
-
-/// All reads of an input. Each run makes them all, so that making them cancels out.
-fn reads_of(input: &Input) -> Vec<Vec<u8>> {
-    let mut number = 0;
-    let mut bytes = Vec::new();
-    while bytes.len() < READS[1] * READ_BYTES {
-        bytes.extend_from_slice(&(input.piece)(number));
-        number += 1;
-    }
-    bytes.chunks_exact(READ_BYTES).take(READS[1]).map(<[u8]>::to_vec).collect()
 }

@@ -14,3 +14,14 @@ pub(crate) fn per_byte(how: &str, what: &str) -> f64 {
     let [few, many] = READS.map(|reads| callgrind::instructions(&[how, what, &reads.to_string()]));
     many.saturating_sub(few) as f64 / ((READS[1] - READS[0]) * READ_BYTES) as f64
 }
+
+/// The first reads of numbered pieces. Each run makes all that any makes, so that making them cancels out.
+pub(crate) fn reads_of(piece: impl Fn(usize) -> Vec<u8>, reads: usize) -> Vec<Vec<u8>> {
+    let mut number = 0;
+    let mut bytes = Vec::new();
+    while bytes.len() < reads * READ_BYTES {
+        bytes.extend_from_slice(&piece(number));
+        number += 1;
+    }
+    bytes.chunks_exact(READ_BYTES).take(reads).map(<[u8]>::to_vec).collect()
+}

@@ -32,7 +32,7 @@ pub(crate) const GOOD: Input = Input {
 };
 
 /// The dearest that are known, and some that once were.
-pub(crate) const INPUTS: [Input; 16] = [
+pub(crate) const INPUTS: [Input; 18] = [
     Input { name: "`{}` again and again", piece: |_| b"{}".to_vec() },
     Input { name: r#"`{"":1}`"#, piece: |_| br#"{"":1}"#.to_vec() },
     Input { name: REPAIRED.0, piece: |_| br#"{"":1e999}"#.to_vec() },
@@ -63,6 +63,14 @@ pub(crate) const INPUTS: [Input; 16] = [
             line(&format!(r#"{{"op":"inc","name":"{name}","labels":{{{labels}"y":{number}}}}}"#))
         },
     },
+    Input { name: "each message with 64 labels sent twice", piece: |number| labelled(number / 2) },
+    Input {
+        name: "each message sent twice",
+        piece: |number| {
+            let help = format!("Requests {}", number / 2);
+            lines::counter(number / 2 % SERIES).replace("Requests", &help).into_bytes()
+        },
+    },
     Input {
         name: "1,024 bounds by range, refused by a limit",
         piece: |number| bounds(number, r#""bucket_min":1,"bucket_max":9"#),
@@ -91,6 +99,16 @@ pub(crate) const INPUTS: [Input; 16] = [
 
 fn line(message: &str) -> Vec<u8> {
     format!("{message}\n").into_bytes()
+}
+
+/// A message of one series with as many labels as there may be; the help text differs each time.
+fn labelled(number: usize) -> Vec<u8> {
+    let label = |number: usize| format!(r#""l{number}":"","#);
+    let labels = (0..64).map(label).collect::<Vec<_>>().concat();
+    let labels = labels.trim_end_matches(',');
+    line(&format!(
+        r#"{{"name":"wide","labels":{{{labels}}},"help":"{number}","op":"inc","value":1}}"#
+    ))
 }
 
 fn lines_in_object() -> Vec<u8> {

@@ -26,9 +26,12 @@ pub(crate) struct StreamWorker {
 
 impl StreamWorker {
     /// A worker that knows the series of the good messages and a histogram of 1,024 bounds, so that there is no
-    /// room for another of them.
+    /// room for another of them. Series that come again are told from a flood, as with `-metric-clean-up`.
     pub(crate) fn new() -> Self {
-        let limits = SeriesLimits::unlimited(1).with_buckets_max(1024).with_lines_max(2000);
+        let limits = SeriesLimits::unlimited(1)
+            .with_buckets_max(1024)
+            .with_lines_max(2000)
+            .with_evict_singletons(true);
         let registry = Arc::new(Registry::new(limits, |_| false));
         let local_registry = LocalRegistry::new(0, registry, Arc::new(Mailboxes::new(1)));
         let stats: Stats = [CachePadded::default()].into_iter().collect();
