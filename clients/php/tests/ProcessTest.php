@@ -67,6 +67,39 @@ final class ProcessTest extends ServerTestCase
         self::assertSame(1, $server->pageOf(1)->accepted());
     }
 
+    /**
+     * Whenever the signal comes, all calls that have returned are counted, and at most the one at hand besides.
+     *
+     * @dataProvider kinds
+     */
+    public function testSigtermAtAnyTime(bool $withExtension): void
+    {
+        $server = new Server();
+        $body = 'MetricsServer\Internal\Sockets::useExtension(' . \var_export($withExtension, true) . ');
+            $metrics = new MetricsServer\Metrics(' . \var_export($server->unix(), true) . ', batchBytes: 200,
+                maxBlockMs: 30000);
+            $progress = fopen(' . \var_export("{$server->directory}/progress", true) . ', "w");
+            echo "ready\n";
+            for ($calls = 1;; $calls++) {
+                $metrics->inc("a_total");
+                fseek($progress, 0);
+                fwrite($progress, sprintf("%20d", $calls));
+            }';
+        $runs = 20;
+        $returned = 0;
+        for ($run = 0; $run < $runs; $run++) {
+            $script = Script::start($body, $server->unix());
+            self::assertSame('ready', $script->line());
+            \usleep(1000 * $run);
+            $script->signal(\SIGTERM);
+            self::assertSame(\SIGTERM, $script->endSignal());
+            $returned += (int) \file_get_contents("{$server->directory}/progress");
+        }
+        $accepted = $server->pageOf($returned)->accepted();
+        self::assertGreaterThanOrEqual($returned, $accepted);
+        self::assertLessThanOrEqual($returned + $runs, $accepted);
+    }
+
     public function testSigtermHandlersOfTheProgram(): void
     {
         $server = new Server();

@@ -98,13 +98,12 @@ final class Outbox implements Sink
     private function send(): void
     {
         $this->startAnewAfterFork();
-        if ($this->isSending) {
-            return;
-        }
-        $batch = $this->buffer;
-        $this->buffer = '';
-        $this->sentAt = \hrtime(true);
-        $this->whileQuiet(fn () => $this->transport->send($batch));
+        $this->whileQuiet(function (): void {
+            $batch = $this->buffer;
+            $this->buffer = '';
+            $this->sentAt = \hrtime(true);
+            $this->transport->send($batch);
+        });
     }
 
     /** Does one step of sending without PHP's warnings, which many programs turn into exceptions. */
@@ -113,8 +112,9 @@ final class Outbox implements Sink
         if ($this->isSending) {
             return;
         }
-        $this->isSending = true;
+        // In this order, a signal that comes between the two waits for the end of the step.
         ProcessEnd::sendingBegins();
+        $this->isSending = true;
         \set_error_handler(static fn (): bool => true);
         try {
             $step();

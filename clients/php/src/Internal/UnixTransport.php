@@ -49,8 +49,10 @@ final class UnixTransport implements Transport
         $this->write();
         while ($this->pending !== '' && $this->socket !== null && !$this->isStalled && $this->budgetNs >= 1000) {
             $startedAt = \hrtime(true);
-            $this->isStalled = !$this->socket->waitWritable(\intdiv($this->budgetNs, 1000));
+            $isReady = $this->socket->waitWritable(\intdiv($this->budgetNs, 1000));
             $this->budgetNs -= \hrtime(true) - $startedAt;
+            // A signal may end a wait early.
+            $this->isStalled = !$isReady && $this->budgetNs < 1000;
             $this->write();
         }
     }
