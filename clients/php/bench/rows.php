@@ -28,11 +28,14 @@ function rows(int $port, ?string $promphp, ?string $dogstatsd): array
             for ($i = 0; $i < $calls; $i++) {
             }
         }),
-        'plain `socket_send` of a prebuilt message' => row(50_000, static function (int $calls) use ($socket, $line): void {
-            for ($i = 0; $i < $calls; $i++) {
-                \socket_send($socket, $line, \strlen($line), 0);
-            }
-        }),
+        'plain `socket_send` of a prebuilt message' => row(
+            50_000,
+            static function (int $calls) use ($socket, $line): void {
+                for ($i = 0; $i < $calls; $i++) {
+                    \socket_send($socket, $line, \strlen($line), 0);
+                }
+            },
+        ),
         "plain `socket_send` of a prebuilt batch, a message of it ($lines)" => row(
             1_000_000,
             static function (int $calls) use ($socket, $batch, $lines): void {
@@ -59,11 +62,14 @@ function rows(int $port, ?string $promphp, ?string $dogstatsd): array
                 }
             },
         ),
-        '`$histogram->observe($seconds, [\'GET\'])`' => row(200_000, static function (int $calls) use ($histogram): void {
-            for ($i = 0; $i < $calls; $i++) {
-                $histogram->observe(0.001 * $i + 0.0001234, ['GET']);
-            }
-        }),
+        '`$histogram->observe($seconds, [\'GET\'])`' => row(
+            200_000,
+            static function (int $calls) use ($histogram): void {
+                for ($i = 0; $i < $calls; $i++) {
+                    $histogram->observe(0.001 * $i + 0.0001234, ['GET']);
+                }
+            },
+        ),
         '`$metrics->inc(\'…\', $labels)`, direct' => row(
             200_000,
             static function (int $calls) use ($metrics, $labels): void {

@@ -16,7 +16,8 @@ final class EventTest extends ServerTestCase
     {
         $loki = \stream_socket_server('tcp://127.0.0.1:0');
         \assert($loki !== false);
-        $server = new Server(['-loki-address', 'http://' . \stream_socket_get_name($loki, false) . '/loki/api/v1/push']);
+        $address = \stream_socket_get_name($loki, false);
+        $server = new Server(['-loki-address', "http://$address/loki/api/v1/push"]);
         $metrics = new Metrics($server->unix(), 'shop_', ['env' => 'test']);
         for ($i = 0; $i < self::EVENTS; $i++) {
             $metrics->event('failed', ['job' => 'import', 'reason' => "disk \"$i\""], $i, 1_700_000_000);

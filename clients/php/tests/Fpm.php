@@ -59,8 +59,12 @@ final class Fpm
             }
             CONF);
         $this->start([(string) self::fpmBinary(), '-F', '-R', '-y', "{$this->directory}/fpm.conf"]);
-        $this->start([self::nginxBinary(), '-c', "{$this->directory}/nginx.conf", '-e', "{$this->directory}/nginx.log"]);
-        Wait::until('nginx and FPM answer', fn (): bool => \str_contains($this->requests(['ready' => 1])[0] ?? '', 'done'));
+        $log = "{$this->directory}/nginx.log";
+        $this->start([self::nginxBinary(), '-c', "{$this->directory}/nginx.conf", '-e', $log]);
+        Wait::until(
+            'nginx and FPM answer',
+            fn (): bool => \str_contains($this->requests(['ready' => 1])[0] ?? '', 'done'),
+        );
     }
 
     public function __destruct()

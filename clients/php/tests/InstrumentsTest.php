@@ -113,7 +113,8 @@ final class InstrumentsTest extends TestCase
     {
         $metrics = new InMemoryMetrics('shop_', ['env' => 'test']);
         $metrics->event('failed', ['job' => 'import'], 2, 1_700_000_000.25);
-        $metrics->index('failed', ['job' => 'import'], 2, 'jobs', new \DateTimeImmutable('2026-01-02T03:04:05.5+02:00'));
+        $moment = new \DateTimeImmutable('2026-01-02T03:04:05.5+02:00');
+        $metrics->index('failed', ['job' => 'import'], 2, 'jobs', $moment);
         $metrics->raw('order', ['shop' => 'de'], '49.90', '2026-01-02T03:04:05Z');
         $metrics->event('plain');
         $head = ['name' => 'shop_failed', 'labels' => ['env' => 'test', 'job' => 'import']];

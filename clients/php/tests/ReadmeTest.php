@@ -21,19 +21,23 @@ final class ReadmeTest extends ServerTestCase
     public function testTheFirstMetric(): void
     {
         $server = new Server();
-        $code = \str_replace(["require 'vendor/autoload.php';", 'udp://127.0.0.1:9999'], ['', $server->udp()], self::blocks()[0]);
-        Script::run($code, $server->udp());
+        $code = \str_replace("require 'vendor/autoload.php';", '', self::blocks()[0]);
+        Script::run(\str_replace('udp://127.0.0.1:9999', $server->udp(), $code), $server->udp());
         self::assertSame(1.0, $server->pageOf(1)->value('orders_total{shop="de"}'));
     }
 
     public function testTheUses(): void
     {
         $server = new Server();
-        $stubs = '$logger = null; $error = "disk full"; $term = "x"; $db = new class { function query() { return 1; } };';
-        $code = \str_replace(['udp://127.0.0.1:9999', 'use MetricsServer\Metrics;'], [$server->udp(), ''], self::blocks()[1]);
-        $code = \str_replace('new Metrics(', 'new MetricsServer\Metrics(', $code);
-        $script = Script::run($stubs . $code . '$metrics->flush(); echo json_encode($metrics->droppedByReason());', $server->udp());
-        self::assertSame('[]', $script->output());
+        $stubs = '$logger = null; $error = "disk full"; $term = "x";
+            $db = new class { function query() { return 1; } };';
+        $code = \strtr(self::blocks()[1], [
+            'udp://127.0.0.1:9999' => $server->udp(),
+            'use MetricsServer\Metrics;' => '',
+            'new Metrics(' => 'new MetricsServer\Metrics(',
+        ]);
+        $end = '$metrics->flush(); echo json_encode($metrics->droppedByReason());';
+        self::assertSame('[]', Script::run($stubs . $code . $end, $server->udp())->output());
         $page = $server->pageOf(12);
         self::assertSame([9, 3], [$page->accepted(), $page->rejected('no_sink')]);
         self::assertSame(4.0, $page->value('shop_requests_total{code="200",env="prod",method="GET"}'));
@@ -50,8 +54,8 @@ final class ReadmeTest extends ServerTestCase
     {
         $server = new Server();
         foreach (['good' => '0', 'bad' => '3'] as $job => $code) {
-            $command = [\PHP_BINARY, __DIR__ . '/../examples/cron.php', $server->unix(), $job, 'sh', '-c', "exit $code"];
-            $process = \proc_open($command, [], $pipes);
+            $cron = [\PHP_BINARY, __DIR__ . '/../examples/cron.php', $server->unix(), $job];
+            $process = \proc_open([...$cron, 'sh', '-c', "exit $code"], [], $pipes);
             self::assertSame((int) $code, $process === false ? -1 : \proc_close($process));
         }
         $page = $server->pageOf(7);

@@ -40,7 +40,8 @@ final class Server
             (string) self::binary(), '-udp', "127.0.0.1:$udp", '-socket', '127.0.0.1:0', '-uds', $this->socketPath(),
             '-source-labels=false', '-log-interval', '100ms', ...$this->flags,
         ];
-        $process = \proc_open($command, [['file', '/dev/null', 'r'], ['file', '/dev/null', 'w'], ['file', $log, 'a']], $pipes);
+        $null = ['file', '/dev/null', 'r+'];
+        $process = \proc_open($command, [$null, $null, ['file', $log, 'a']], $pipes);
         \assert($process !== false);
         $this->process = $process;
         Wait::until('the server listens', function () use ($log): bool {

@@ -124,6 +124,36 @@ final class TroubleTest extends ServerTestCase
         $this->waitForBooks($server, $metrics, 50_001);
     }
 
+    /**
+     * A server that ends while the client has a message half sent: the whole is sent to the next one.
+     *
+     * @dataProvider kinds
+     */
+    public function testRestartedWhileFull(bool $withExtension): void
+    {
+        Sockets::useExtension($withExtension);
+        $server = new Server();
+        $metrics = new Metrics($server->unix(), maxBlockMs: 0);
+        $metrics->inc('a_total');
+        $metrics->flush();
+        $server->pageOf(1);
+        $server->signal(\SIGSTOP);
+        // Of several lengths, so that the buffer's end falls into a message.
+        for ($i = 0; $i < 20_000; $i++) {
+            $metrics->inc('b_total', ['x' => \str_repeat('x', $i % 500)]);
+        }
+        $server->stop();
+        \preg_match('/ messages: (\d+) accepted, (\d+) rejected/', $server->log(), $old);
+        $server->start();
+        $metrics->inc('c_total');
+        $metrics->flush();
+        Wait::until('the new server has the last one', static fn (): bool => $server->page()->value('c_total') === 1.0);
+        $page = $server->page();
+        self::assertSame(20_002, (int) $old[1] + $page->accepted() + $metrics->dropped());
+        self::assertSame(0, $page->rejected());
+        self::assertLessThanOrEqual(1, (int) $old[2], $server->log());
+    }
+
     /** What a stopped server leaves unread at the end of a script is dropped. */
     public function testStoppedAtTheEnd(): void
     {

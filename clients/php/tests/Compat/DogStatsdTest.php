@@ -23,7 +23,7 @@ final class DogStatsdTest extends TestCase
         $statsd->timing('db.query', 250);
         $statsd->microtiming('db.query', 0.5);
         $statsd->serviceCheck('db.up', DogStatsd::CRITICAL, ['node' => 1], 'host1', 'down');
-        $statsd->event('Deployed', ['text' => 'v2', 'alert_type' => 'info', 'date_happened' => '1700000000', 'tags' => 'env:test']);
+        $statsd->event('Deployed', ['text' => 'v2', 'date_happened' => '1700000000', 'tags' => 'env:test']);
 
         $metrics->assertCounted('page_views', 1, ['env' => 'test', 'user_type' => 'guest']);
         $metrics->assertCounted('page_views', 2, ['env' => 'test', 'urgent' => 'true']);

@@ -23,13 +23,15 @@ switch ($end) {
         // No break: the error ends the request.
     case 'memory':
         $seconds->observe(0.1);
-        for ($all = [];;) {
+        $all = [];
+        while (true) {
             $all[] = [\count($all)];
         }
     case 'time-out':
         $seconds->observe(0.1);
         \set_time_limit(1);
-        for (;;) {
+        while (true) {
+            \hrtime(true);
         }
     case 'finished':
         \fastcgi_finish_request();
