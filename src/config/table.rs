@@ -152,7 +152,7 @@ flags! {
             "do not verify opensearch's certificate", needs SEARCH_TLS;
         opensearch_shards: Int(9, 1..=1_024), "opensearch-shards", "shards of each new index", needs SEARCH;
         opensearch_replicas: Int(2, 0..=100), "opensearch-replicas", "replicas of each new index", needs SEARCH;
-        opensearch_label_depth_max: Int(20, 1..=1_000), "opensearch-label-depth-max",
+        opensearch_label_depth_max: Int(20, 1..=10_000), "opensearch-label-depth-max",
             "most parts between dots in a label's name, of which opensearch makes objects in objects; past it documents are rejected",
             needs SEARCH;
         opensearch_indices_max: Int(64, 1..=10_000), "opensearch-indices-max",

@@ -24,6 +24,21 @@ impl Block {
         Self { bytes, row_count }
     }
 
+    /// No rows yet, with memory for so many bytes.
+    pub(crate) fn with_room(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), row_count: 0 }
+    }
+
+    /// Whether so many bytes more need no more memory.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        self.bytes.len() + bytes <= self.bytes.capacity()
+    }
+
+    /// Gives memory back that no row takes.
+    pub(crate) fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+    }
+
     /// Appends the row of a message that was received at this time; `constants` override its labels.
     pub fn push(&mut self, time_ns: u64, sample: &Sample<'_>, constants: &[ConstantLabel]) {
         encode::encode(&mut self.bytes, time_ns, sample, constants);

@@ -57,7 +57,7 @@ struct QueueState {
 pub(crate) struct QueuedBlock {
     /// Its rows.
     pub(crate) block: Block,
-    /// When it came into the queue.
+    /// When its first row came into the queue.
     pub(crate) arrived: Instant,
 }
 

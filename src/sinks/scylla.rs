@@ -193,7 +193,11 @@ impl Sink for Scylla {
         }
         if inserts.results.iter().all(Option::is_none) {
             let why = inserts.why.unwrap_or_else(|| "the server stops".to_owned());
-            return Outcome::Retry { why, after: None };
+            return if inserts.silent {
+                Outcome::NoVerdict { why, after: None }
+            } else {
+                Outcome::Retry { why, after: None }
+            };
         }
         for (result, timestamp) in inserts.results.iter().zip(&inserts.timestamps) {
             if let (Some(RowResult::Delivered), Some(timestamp)) = (result, timestamp) {
@@ -202,6 +206,19 @@ impl Sink for Scylla {
         }
         results.extend(inserts.results.iter().map(|result| result.unwrap_or(RowResult::Retry)));
         Outcome::Rows
+    }
+
+    fn is_well(&mut self) -> bool {
+        let stopped = Arc::clone(&self.stopped);
+        let asked = self.session().map(|open| {
+            let session = Arc::clone(&open.session);
+            open.runtime.run(&stopped, async move { session.is_well().await }) == Some(true)
+        });
+        let is_well = asked.unwrap_or(false);
+        if !is_well {
+            self.open = None;
+        }
+        is_well
     }
 
     fn cancel(&self) -> Box<dyn Fn() + Send + Sync> {

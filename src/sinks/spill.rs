@@ -110,7 +110,7 @@ impl Spill {
         let number = segments.front().map_or(writer::FIRST_NUMBER, Segment::number) - 1;
         let (mut written, mut end) = (0, segment_file::HEAD_BYTES);
         let mut write = || {
-            let file = segment_file::create(&self.folder.segment(number))?;
+            let file = self.folder.create_segment(number)?;
             for block in blocks {
                 if !self.has_room(segments, end + block.bytes().len() as u64) {
                     break;

@@ -384,6 +384,19 @@ fn what_an_operator_has_blocked_is_thrown_away_and_counted() {
 }
 
 #[test]
+fn at_rest_no_row_has_an_age() {
+    let peer = Peer::start(|_| Reply::status(204, ""));
+    let server = start(&peer, &[]);
+    server.send_unix(event(1));
+    settled(&server, 1, 0);
+    let age = |page: &Page| page.get(r#"metrics_server_sink_oldest_row_age_seconds{sink="loki"}"#);
+    until("no row has an age", || {
+        let age = age(&server.scrape());
+        if age == Some(0.0) { Ok(()) } else { Err(format!("{age:?}")) }
+    });
+}
+
+#[test]
 fn events_wait_while_loki_is_down() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -42,6 +42,7 @@ mod remote_ring;
 mod scrape;
 mod scylla;
 mod shutdown_uid;
+mod sink_memory;
 mod sink_poison;
 mod sink_queue;
 mod startup;

@@ -291,6 +291,31 @@ fn past_the_bound_of_the_queue_documents_are_dropped_and_counted() {
         page.own(r#"sink_rows_dropped_total{reason="queue_full",sink="opensearch"}"#),
         Books::of(&page).dropped
     );
+    let line = server.find_line(|line| line.contains("queue_full")).expect("a line");
+    assert!(line.contains("opensearch: ") && line.contains("-sink-queue-bytes"), "{line}");
+}
+
+#[test]
+fn a_disk_that_fails_is_told_at_once() {
+    let peer = Peer::start(|_| Reply::status(503, ""));
+    let dir = temp_dir();
+    let url = format!("http://127.0.0.1:{}", peer.port);
+    let flags = [&SOON[..], &["-sink-queue-bytes", "1048576"]].concat();
+    let server = search::spilling(dir.path(), &url, &flags);
+    // A file where the directory was: nothing can be written below it.
+    let folder = dir.path().join("spill/opensearch");
+    std::fs::remove_dir_all(&folder).expect("it is there");
+    std::fs::write(&folder, "").expect("a file");
+    let mut client = server.connect("ms.sock");
+    for value in 0..20_000 {
+        client.send(message("", value).as_bytes());
+    }
+    drop(client);
+    let line = server.find_line(|line| line.contains("cannot keep rows of opensearch on disk"));
+    assert!(line.expect("a line").contains("Not a directory"));
+    server.settled();
+    let books = Books::of(&server.scrape());
+    assert!(books.close() && books.dropped > 0, "{books:?}");
 }
 
 #[test]
@@ -306,4 +331,5 @@ fn documents_that_nobody_takes_for_too_long_are_given_up() {
     send(&server, 0..3);
     let page = settled(&server, 3);
     assert_eq!(page.own(r#"sink_rows_dropped_total{reason="too_old",sink="opensearch"}"#), 3);
+    server.find_line(|line| line.contains("3 rows dropped, too_old")).expect("a line");
 }

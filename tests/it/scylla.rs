@@ -11,6 +11,7 @@ use crate::common::server::BASE;
 use crate::common::wait::{until, until_true};
 use crate::common::{Server, inc};
 
+const SERVER_ERROR: i32 = 0x0000;
 const INVALID: i32 = 0x2200;
 const UNAUTHORIZED: i32 = 0x2100;
 const OVERLOADED: i32 = 0x1001;
@@ -301,6 +302,29 @@ fn a_row_that_comes_again_has_the_same_key_and_time() {
         for (value, keys) in &keys {
             assert!(keys.len() >= 2 && keys.iter().all(|key| *key == keys[0]), "{value}: {keys:?}");
         }
+        server.stop();
+    }
+}
+
+/// Whether the database says nothing of it or that it failed.
+#[test]
+fn a_row_over_which_the_database_fails_holds_up_nobody() {
+    for reply in [CqlReply::Never, CqlReply::Error(SERVER_ERROR, "a fault")] {
+        let peer = CqlPeer::start(None);
+        peer.on_insert(move |insert| {
+            if insert.value.to_string() == "3" { reply.clone() } else { CqlReply::Done }
+        });
+        let server = start(&peer, &["-workers", "1"]);
+        server.send_unix((0..10).map(raw).collect::<Vec<_>>().join("\n"));
+        server.find_line(|line| line.contains("gets no verdict even alone")).expect("a line");
+        server.send_unix((10..20).map(raw).collect::<Vec<_>>().join("\n"));
+        until_true("the others arrive", || peer.stored().len() == 19);
+        until_true("that row alone waits", || {
+            server.scrape().own(r#"sink_queue_rows{sink="scylladb"}"#) == 1
+        });
+        assert_eq!(server.scrape().own_sum("sink_rows_rejected_total"), 0);
+        peer.on_insert(|_| CqlReply::Done);
+        delivered(&server, 20);
         server.stop();
     }
 }

@@ -600,6 +600,52 @@ fn damage_found_at_the_start_is_set_aside_and_ends_no_start() {
 }
 
 #[test]
+fn a_directory_that_is_removed_is_made_again_and_what_was_in_it_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("spill");
+    let mut rig = rig(1, Some((&folder, 1 << 20)));
+    rig.send([0]);
+    assert_eq!(rig.values(), [0]);
+    rig.send(1..4);
+    rig.wait_taken(4);
+    std::fs::remove_dir_all(&folder).unwrap();
+    rig.send(4..7);
+    rig.wait_taken(7);
+    rig.take_all(1);
+    // The first of those that were removed may have been opened before.
+    let mut values = rig.drain(3);
+    while values.last() != Some(&6) {
+        values.extend(rig.drain(1));
+    }
+    assert_eq!(values[values.len() - 3..], [4, 5, 6]);
+    assert!(folder.join("lock").exists());
+    let counters = rig.end();
+    assert_eq!(counters.dropped(DropReason::QueueFull), 0);
+    assert_eq!(counters.spilled_rows.load(Relaxed), 0);
+    assert_eq!(counters.spilled_bytes.load(Relaxed), 0);
+    assert_eq!(counters.delivered.load(Relaxed) + counters.dropped(DropReason::Damaged), 7);
+}
+
+/// What an earlier version left, whose position had no checksum, is sent as well.
+#[test]
+fn rows_behind_the_position_of_an_earlier_version_are_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut block = Block::default();
+    block.push(1, &event(3), &[]);
+    let segment = segment_of(dir.path(), &[block.clone(), block]);
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let second = 16 + (bytes.len() as u64 - 16) / 2;
+    for (position, rows) in [(second, 1), (second + 3, 2), (u64::MAX, 2)] {
+        bytes[..8].copy_from_slice(b"MSROWS02");
+        bytes[8..16].copy_from_slice(&position.to_le_bytes());
+        std::fs::write(&segment, &bytes).unwrap();
+        let (_, found) = Spill::open(dir.path(), 1 << 20).unwrap();
+        assert_eq!(found.segments.iter().map(Segment::undelivered_rows).sum::<u64>(), rows);
+        assert_eq!(std::fs::read(&segment).unwrap()[..8], *b"MSROWS03");
+    }
+}
+
+#[test]
 fn rows_in_an_earlier_versions_format_are_set_aside_and_counted() {
     let dir = tempfile::tempdir().unwrap();
     let mut block = Block::default();
@@ -607,7 +653,7 @@ fn rows_in_an_earlier_versions_format_are_set_aside_and_counted() {
     block.push(2, &event(4), &[]);
     let segment = segment_of(dir.path(), &[block.clone(), block]);
     let mut bytes = std::fs::read(&segment).unwrap();
-    assert_eq!(&bytes[..8], b"MSROWS02");
+    assert_eq!(&bytes[..8], b"MSROWS03");
     bytes[7] = b'1';
     std::fs::write(&segment, &bytes).unwrap();
     let mut rig = rig(1 << 20, Some((dir.path(), 1 << 20)));

@@ -260,6 +260,35 @@ fn a_document_that_does_not_fit_is_rejected_and_the_others_arrive() {
     assert_eq!(search.values(), BTreeSet::from([1, 3]));
 }
 
+/// Over a label's name of some thousand parts OpenSearch 2.19 overflows its stack and answers nothing, neither for this
+/// document nor for those beside it.
+#[test]
+fn a_document_over_which_the_service_falls_silent_holds_up_nobody() {
+    let search = Search::of("silent");
+    let dir = temp_dir();
+    let flags = [&SMALL[..], &["-workers", "1", "-opensearch-label-depth-max", "10000"]].concat();
+    let server = search::spilling(dir.path(), &search.url(), &flags);
+    let index = &search.index;
+    let deep = format!(
+        r#"{{"name":"e","op":"index","index":"{index}","labels":{{"{}":"x"}},"value":505}}"#,
+        vec!["a"; 4_000].join(".")
+    );
+    let messages =
+        (0..1_010).map(|value| if value == 505 { deep.clone() } else { search.message(value) });
+    let began = Instant::now();
+    server.send_unix(messages.collect::<String>());
+    wait::until("the others arrive", || {
+        let books = Books::of(&server.scrape());
+        if books.delivered == 1_009 { Ok(()) } else { Err(format!("{books:?}")) }
+    });
+    println!("the others arrived after {:.1} s", began.elapsed().as_secs_f64());
+    assert!(began.elapsed() < Duration::from_mins(2));
+    let page = settled(&server, 1_010);
+    let innocent: BTreeSet<u64> = (0..1_010).filter(|value| *value != 505).collect();
+    assert_eq!(search.values(), innocent);
+    assert_eq!((Books::of(&page).delivered, rejected(&page, "poison")), (1_009, 1));
+}
+
 #[test]
 fn an_index_that_is_deleted_comes_back_with_its_mapping() {
     let search = Search::of("deleted");
@@ -407,7 +436,10 @@ fn what_was_on_disk_when_the_server_was_killed_arrives_once() {
     drop(server); // kill -9
     drop(stopped);
     let server = spilling(&search, dir.path());
-    assert_eq!(Books::of(&server.scrape()).recovered, kept);
+    // Some may have been on their way to the disk.
+    let recovered = Books::of(&server.scrape()).recovered;
+    assert!(recovered >= kept, "{recovered} {kept}");
+    let kept = recovered;
     wait::until_true("some have arrived", || {
         let books = Books::of(&server.scrape());
         books.delivered > 0 && books.spilled > 0

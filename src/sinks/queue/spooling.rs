@@ -1,5 +1,6 @@
 //! The spooler's side of the queue: blocks come in, to memory or to disk.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -14,6 +15,29 @@ use crate::sinks::spill::{Segment, SegmentPosition, SegmentWriter};
 
 /// For how long nothing is written after an error of the disk.
 const DISK_REST: Duration = Duration::from_secs(1);
+
+/// What a block in memory has room for: the allocator takes whole pages for it, which go back to the system when it
+/// is shrunk or freed.
+const ROOM_BYTES: usize = 256 * 1024;
+
+/// Appends a block. Many small ones become one of some size: memory is full of rows then, and of little else.
+fn push_back(blocks: &mut VecDeque<QueuedBlock>, mut block: Block) {
+    if let Some(last) = blocks.back_mut() {
+        if last.block.has_room(block.bytes().len()) {
+            last.block.push_encoded(block.bytes(), block.row_count());
+            return;
+        }
+        last.block.shrink();
+    }
+    if block.bytes().len() < ROOM_BYTES {
+        let mut with_room = Block::with_room(ROOM_BYTES);
+        with_room.push_encoded(block.bytes(), block.row_count());
+        block = with_room;
+    } else {
+        block.shrink();
+    }
+    blocks.push_back(QueuedBlock { block, arrived: Instant::now() });
+}
 
 impl SinkQueue {
     /// Takes a block to memory or to disk, or drops it.
@@ -37,7 +61,7 @@ impl SinkQueue {
         let was_full = self.is_full(state);
         state.bytes += block.bytes().len();
         state.rows += block.row_count() as usize;
-        state.blocks.push_back(QueuedBlock { block, arrived: Instant::now() });
+        push_back(&mut state.blocks, block);
         // In all other cases the sender knows already that there are blocks, and when they are due.
         if was_empty || (!was_full && self.is_full(state)) {
             self.changed.notify_one();

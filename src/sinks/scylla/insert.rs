@@ -26,6 +26,8 @@ pub(super) struct BatchInserts {
     pub(super) why: Option<String>,
     /// For the log: why a row is refused for good; that of the first such row.
     pub(super) refused: Option<String>,
+    /// Whether the database said nothing of a row, which may be the cause.
+    pub(super) silent: bool,
     /// Whether the session must not be used again.
     pub(super) broken: bool,
 }
@@ -96,6 +98,14 @@ impl BatchInserts {
                 self.refused.get_or_insert(why);
             }
             InsertResult::Later(why) => drop(self.why.get_or_insert(why)),
+            InsertResult::Failed(why) => {
+                self.silent = true;
+                self.why.get_or_insert(why);
+            }
+            InsertResult::NoAnswer(why) => {
+                (self.silent, self.broken) = (true, true);
+                self.why.get_or_insert(why);
+            }
             InsertResult::Broken(why) => {
                 self.broken = true;
                 self.why.get_or_insert(why);

@@ -16,6 +16,10 @@ pub(super) enum InsertResult {
     Refused(RejectReason, String),
     /// It may be stored later, and the session works. The text says why not now.
     Later(String),
+    /// The same, but the database may have failed over the row itself.
+    Failed(String),
+    /// There was no answer in time: the session is not to be used again, and the row may be the cause.
+    NoAnswer(String),
     /// It may be stored by a new session; this one is not to be used again. The text says why.
     Broken(String),
 }
@@ -26,18 +30,25 @@ impl InsertResult {
         let error = match answer {
             Some(Ok(())) => return InsertResult::Stored,
             Some(Err(error)) => error,
-            None => return InsertResult::Broken(format!("no answer within {REQUEST_TIMEOUT:?}")),
+            None => return InsertResult::NoAnswer(format!("no answer within {REQUEST_TIMEOUT:?}")),
         };
         let why = describe(&error);
-        let Error::Server { body, .. } = &*error else { return InsertResult::Broken(why) };
+        let body = match &*error {
+            Error::Server { body, .. } => body,
+            // The driver has asked one node after another, and says no more of what they said.
+            Error::General(text) if text.starts_with("No nodes available") => {
+                return InsertResult::NoAnswer(why);
+            }
+            _ => return InsertResult::Broken(why),
+        };
         match &body.ty {
             ErrorType::Invalid if is_gone(&body.message) => InsertResult::Broken(why),
             ErrorType::Invalid if is_too_long(&body.message) => {
                 InsertResult::Refused(RejectReason::TooLong, why)
             }
             ErrorType::Invalid => InsertResult::Refused(RejectReason::Refused, why),
-            ErrorType::Server
-            | ErrorType::Unavailable(_)
+            ErrorType::Server => InsertResult::Failed(why),
+            ErrorType::Unavailable(_)
             | ErrorType::Overloaded
             | ErrorType::IsBootstrapping
             | ErrorType::Truncate
@@ -83,7 +94,8 @@ mod tests {
             if let InsertResult::Refused(reason, _) = result { Some(reason) } else { None }
         };
         assert_eq!(InsertResult::of(Some(Ok(()))), InsertResult::Stored);
-        assert!(matches!(InsertResult::of(None), InsertResult::Broken(_)));
+        assert!(matches!(InsertResult::of(None), InsertResult::NoAnswer(_)));
+        assert!(matches!(server(ErrorType::Server, ""), InsertResult::Failed(_)));
         assert!(matches!(
             InsertResult::of(Some(Err(Box::new(Error::General(String::new()))))),
             InsertResult::Broken(_)

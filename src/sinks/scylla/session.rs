@@ -46,6 +46,11 @@ impl PreparedSession {
         self.shape
     }
 
+    /// Whether the cluster answers a question that has nothing to do with rows.
+    pub(super) async fn is_well(&self) -> bool {
+        self.cluster.rows("SELECT key FROM system.local").await.is_ok()
+    }
+
     /// Stores one row, written at this time in microseconds since 1970; `None` if there was no answer in time.
     pub(super) async fn store(
         &self,

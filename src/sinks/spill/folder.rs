@@ -1,12 +1,15 @@
 //! The directory of one sink's segments: which files there are, and what they are called.
 //!
-//! It must not know what is in a segment.
+//! It must not know what is in a segment but its head.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use parking_lot::Mutex;
+
+use super::segment_file;
 
 const EXTENSION: &str = "rows";
 /// The extension of a file that cannot be read: it is out of the way, but not gone.
@@ -17,7 +20,7 @@ const DAMAGED_EXTENSION: &str = "damaged";
 pub(crate) struct SpillFolder {
     path: PathBuf,
     /// Locked as long as the server runs: two servers in one directory would deliver rows twice.
-    _lock: File,
+    lock: Mutex<File>,
 }
 
 impl SpillFolder {
@@ -26,14 +29,18 @@ impl SpillFolder {
     /// # Errors
     /// The directory cannot be made or written to, or another server uses it.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
-        fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
-        let lock = path.join("lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock);
-        let file = file.with_context(|| format!("cannot write {}", lock.display()))?;
-        if file.try_lock().is_err() {
-            bail!("{} is locked: another server uses this directory", lock.display());
-        }
-        Ok(Self { path: path.to_owned(), _lock: file })
+        Ok(Self { path: path.to_owned(), lock: Mutex::new(make_and_lock(path)?) })
+    }
+
+    /// Makes the directory again after somebody has removed it.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    fn make_again(&self) -> io::Result<()> {
+        let lock = make_and_lock(&self.path).map_err(io::Error::other)?;
+        *self.lock.lock() = lock;
+        log::warn!("{} was gone and is made again", self.path.display());
+        Ok(())
     }
 
     /// The directory's path.
@@ -66,6 +73,21 @@ impl SpillFolder {
     /// The file of rows that are given up as poison.
     pub(super) fn quarantine(&self) -> PathBuf {
         self.path.join("rows.poison")
+    }
+
+    /// Makes an empty segment, and the directory before it if somebody has removed that.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub(super) fn create_segment(&self, number: u64) -> io::Result<File> {
+        let path = self.segment(number);
+        match segment_file::create(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.make_again()?;
+                segment_file::create(&path)
+            }
+            created => created,
+        }
     }
 
     /// Opens a segment, to read it and to change its position.
@@ -101,4 +123,16 @@ impl SpillFolder {
         let path = self.segment(number);
         fs::copy(&path, path.with_extension(DAMAGED_EXTENSION)).map(drop)
     }
+}
+
+/// Makes a directory if it is absent, and locks it.
+fn make_and_lock(path: &Path) -> anyhow::Result<File> {
+    fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
+    let lock = path.join("lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock);
+    let file = file.with_context(|| format!("cannot write {}", lock.display()))?;
+    if file.try_lock().is_err() {
+        bail!("{} is locked: another server uses this directory", lock.display());
+    }
+    Ok(file)
 }

@@ -74,6 +74,13 @@ impl Recovered {
             );
             folder.set_copy_aside(number)?;
         }
+        if contents.is_position_lost && contents.rows > 0 {
+            log::error!(
+                "-spill-dir: {}: what was delivered of it cannot be told; all {} rows are sent again",
+                path.display(),
+                contents.rows
+            );
+        }
         self.torn_bytes += length.saturating_sub(contents.end.max(HEAD_BYTES));
         self.last_ns = self.last_ns.max(contents.last_ns);
         if contents.rows == 0 {
@@ -81,6 +88,8 @@ impl Recovered {
             return Ok(());
         }
         file.set_len(contents.end)?;
+        // Also what was of an earlier version is of this one from now on.
+        segment_file::write_head(&file, contents.position)?;
         self.segments.push_back(Segment::found(number, &contents));
         Ok(())
     }

@@ -1,13 +1,14 @@
 //! One file of rows that wait on disk: its format, and reading and writing it.
 //!
 //! ```text
-//! head   │ "MSROWS02" │ position u64 │                    rows before this place are delivered
+//! head   │ "MSROWS03" │ position u40, checksum u24 │      rows before this place are delivered
 //! frame  │ length u32 │ rows u32 │ crc32 u32 │ rows │     the checksum is of all else in the frame
 //! frame  │ …                                              all numbers little endian
 //! ```
 //!
-//! A frame holds one block. Files with `MSROWS01` are of an earlier version, which kept rows as JSON texts in
-//! the same frames. A file only grows, and nothing in it is overwritten but the position. Who may read or write
+//! A frame holds one block. Files with `MSROWS02` are of an earlier version, whose position was a u64 without a
+//! checksum; they become files of this version when they are found. Files with `MSROWS01` kept rows as JSON texts in the
+//! same frames. A file only grows, and nothing in it is overwritten but the position. Who may read or write
 //! a file is for the caller to know.
 
 use std::fs::{File, OpenOptions};
@@ -17,8 +18,11 @@ use std::path::Path;
 
 use crate::sinks::block::Block;
 
-const MAGIC: [u8; 8] = *b"MSROWS02";
+const MAGIC: [u8; 8] = *b"MSROWS03";
+const UNCHECKED_MAGIC: [u8; 8] = *b"MSROWS02";
 const OLD_MAGIC: [u8; 8] = *b"MSROWS01";
+/// A position has so many bits: 1 TiB.
+const POSITION_BITS: u32 = 40;
 /// Where the first frame begins.
 pub(super) const HEAD_BYTES: u64 = HEAD as u64;
 const HEAD: usize = 16;
@@ -36,6 +40,8 @@ pub(super) struct SegmentContents {
     pub(super) end: u64,
     /// The rows behind the position.
     pub(super) rows: u64,
+    /// Whether the position was damaged, so that all rows count as undelivered.
+    pub(super) is_position_lost: bool,
     /// Whether the rows have the format of an earlier version and cannot be read.
     pub(super) is_old: bool,
     /// The time of the last row.
@@ -51,9 +57,7 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
     // A file of this name can only be left from a write that failed, so the queue knows of no rows in it.
     options.read(true).write(true).create(true).truncate(true).mode(0o600);
     let file = options.open(path)?;
-    let mut head = MAGIC.to_vec();
-    head.extend_from_slice(&HEAD_BYTES.to_le_bytes());
-    file.write_all_at(&head, 0)?;
+    write_head(&file, HEAD_BYTES)?;
     if let Some(folder) = path.parent() {
         // The file's name is on disk only once the directory is.
         File::open(folder)?.sync_all()?;
@@ -116,7 +120,32 @@ pub(super) fn frame(file: &File, at: u64) -> io::Result<SegmentFrame> {
 /// # Errors
 /// Of writing.
 pub(super) fn set_position(file: &File, position: u64) -> io::Result<()> {
-    file.write_all_at(&position.to_le_bytes(), MAGIC.len() as u64)
+    file.write_all_at(&checked(position)?.to_le_bytes(), MAGIC.len() as u64)
+}
+
+/// Writes the head of a file of this version.
+///
+/// # Errors
+/// Of writing.
+pub(super) fn write_head(file: &File, position: u64) -> io::Result<()> {
+    let mut head = MAGIC.to_vec();
+    head.extend_from_slice(&checked(position)?.to_le_bytes());
+    file.write_all_at(&head, 0)
+}
+
+/// A position with its checksum above it.
+fn checked(position: u64) -> io::Result<u64> {
+    if position >> POSITION_BITS != 0 {
+        return Err(io::Error::other("the file is longer than a position can say"));
+    }
+    let checksum = u64::from(crc32fast::hash(&position.to_le_bytes()));
+    Ok(position | (checksum << POSITION_BITS))
+}
+
+/// The position that a file of this version has, if its checksum is right.
+fn unchecked(number: u64) -> Option<u64> {
+    let position = number & ((1 << POSITION_BITS) - 1);
+    checked(position).is_ok_and(|right| right == number).then_some(position)
 }
 
 /// Reads a file up to the first frame that is not whole.
@@ -129,19 +158,28 @@ pub(super) fn contents(file: &File) -> io::Result<SegmentContents> {
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is shorter than a head"))?;
     let (magic, position) = head.split_at(MAGIC.len());
     let is_old = magic == OLD_MAGIC;
-    if magic != MAGIC && !is_old {
+    if magic != MAGIC && magic != UNCHECKED_MAGIC && !is_old {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it does not begin as one"));
     }
     let mut number = [0; 8];
     number.copy_from_slice(position);
-    let position = u64::from_le_bytes(number).max(HEAD_BYTES);
-    let mut contents = SegmentContents { position, end: HEAD_BYTES, rows: 0, last_ns: 0, is_old };
+    let number = u64::from_le_bytes(number);
+    let is_checked = magic == MAGIC && unchecked(number).is_some();
+    let position = if magic == MAGIC { unchecked(number).unwrap_or(0) } else { number };
+    let mut contents = SegmentContents {
+        position: position.max(HEAD_BYTES),
+        end: HEAD_BYTES,
+        is_old,
+        ..SegmentContents::default()
+    };
+    let (mut all_rows, mut is_a_frame) = (0, false);
     loop {
+        is_a_frame |= contents.end == contents.position;
         match frame(file, contents.end) {
             Ok(SegmentFrame { block, end }) => {
-                if contents.end >= position {
-                    contents.rows += u64::from(block.row_count());
-                }
+                let rows = u64::from(block.row_count());
+                all_rows += rows;
+                contents.rows += if contents.end >= contents.position { rows } else { 0 };
                 contents.last_ns = block.iter().last().map_or(contents.last_ns, |row| row.time_ns);
                 contents.end = end;
             }
@@ -151,11 +189,18 @@ pub(super) fn contents(file: &File) -> io::Result<SegmentContents> {
                     io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
                 ) =>
             {
-                return Ok(contents);
+                break;
             }
             Err(error) => return Err(error),
         }
     }
+    // Without a checksum only a place where a frame begins, or the end, can be one.
+    contents.is_position_lost = !is_checked && (magic == MAGIC || !is_a_frame);
+    if contents.is_position_lost {
+        contents.position = HEAD_BYTES;
+        contents.rows = all_rows;
+    }
+    Ok(contents)
 }
 
 /// Whether what stands behind `at` is nothing, or the beginning of a frame. A crash while a frame was written
@@ -201,7 +246,7 @@ mod tests {
             end: second,
             rows: 2,
             last_ns: 7,
-            is_old: false,
+            ..SegmentContents::default()
         };
         assert_eq!(contents(&file).unwrap(), both);
         let bytes = std::fs::read(&path).unwrap();
@@ -229,7 +274,53 @@ mod tests {
         set_position(&file, first).unwrap();
         assert_eq!(
             contents(&file).unwrap(),
-            SegmentContents { position: first, end, rows: 1, last_ns: 7, is_old: false }
+            SegmentContents {
+                position: first,
+                end,
+                rows: 1,
+                last_ns: 7,
+                ..SegmentContents::default()
+            }
         );
+    }
+
+    #[test]
+    fn a_damaged_position_costs_repetitions_and_no_row() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let file = create(&path).unwrap();
+        let mut block = Block::default();
+        block.push(7, &sample(Op::Raw, "one", &[]), &[]);
+        let first = append(&file, HEAD_BYTES, &block).unwrap();
+        let end = append(&file, first, &block).unwrap();
+        set_position(&file, first).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let lost = SegmentContents {
+            position: HEAD_BYTES,
+            end,
+            rows: 2,
+            last_ns: 7,
+            is_position_lost: true,
+            is_old: false,
+        };
+        for at in 8..16 {
+            for bit in 0..8 {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 1 << bit;
+                std::fs::write(&path, damaged).unwrap();
+                assert_eq!(contents(&File::open(&path).unwrap()).unwrap(), lost, "{at} {bit}");
+            }
+        }
+        // An earlier version's has no checksum.
+        let of_old = |position: u64| {
+            let mut old = bytes.clone();
+            old[..8].copy_from_slice(&UNCHECKED_MAGIC);
+            old[8..16].copy_from_slice(&position.to_le_bytes());
+            std::fs::write(&path, old).unwrap();
+            contents(&File::open(&path).unwrap()).unwrap()
+        };
+        assert_eq!((of_old(first).position, of_old(first).rows), (first, 1));
+        assert_eq!(of_old(end).rows, 0);
+        assert_eq!((of_old(first + 1), of_old(end + 1)), (lost, lost));
     }
 }

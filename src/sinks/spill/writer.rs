@@ -52,7 +52,11 @@ impl SegmentWriter {
         newest: Option<&Segment>,
         block: &Block,
     ) -> io::Result<SegmentPosition> {
-        if !self.open.as_ref().is_some_and(|open| open.takes_more(newest)) {
+        let takes_more = |open: &OpenSegment| {
+            // What is written to a file that somebody has removed is gone.
+            open.takes_more(newest) && folder.segment(open.end.number).exists()
+        };
+        if !self.open.as_ref().is_some_and(takes_more) {
             self.sync()?;
             self.open = Some(self.begin(folder, newest)?);
         }
@@ -81,7 +85,7 @@ impl SegmentWriter {
         let after_newest = newest.map_or(FIRST_NUMBER, |newest| newest.number() + 1);
         let number = after_newest.max(self.next_number);
         self.next_number = number + 1;
-        let file = segment_file::create(&folder.segment(number))?;
+        let file = folder.create_segment(number)?;
         Ok(OpenSegment { file, end: SegmentPosition { number, offset: HEAD_BYTES } })
     }
 
