@@ -1,7 +1,8 @@
 //! Instructions per byte of what a hostile sender might send, held against those of good messages never seen before.
 //!
 //! `cargo bench --bench bytes` runs itself under callgrind, for each input with few reads and with many, and fails if
-//! a byte of any input costs more than [`cost::RATIO_MAX`] bytes of good messages.
+//! a byte of any input costs more than [`cost::RATIO_MAX`] bytes of good messages. It fails as well if a read of one
+//! byte costs more behind a long unfinished object than behind a short one.
 //! `cargo bench --bench bytes -- search 60 1` looks for dearer inputs, for 60 seconds from the seed 1.
 //! No sockets are involved: the count begins with bytes that were read.
 
@@ -26,6 +27,13 @@ use cost::{RATIO_MAX, READS, per_byte, reads_of};
 use inputs::{GOOD, INPUTS, Input, REPAIRED};
 use worker::StreamWorker;
 
+/// Bytes of a short and of a long unfinished object.
+const OPEN_BYTES: [usize; 2] = [100, 100 << 10];
+/// Reads of one byte in the two runs that are compared.
+const ONE_BYTE_READS: [usize; 2] = [1000, 5000];
+/// A read behind the long one may cost so many times what it costs behind the short one.
+const OPEN_RATIO_MAX: f64 = 1.5;
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -43,6 +51,11 @@ fn main() -> ExitCode {
             StreamWorker::new().send_all(&all, reads.parse().expect("a number"));
             ExitCode::SUCCESS
         }
+        ["byte-by-byte", open_bytes, reads] => {
+            let open_bytes = open_bytes.parse().expect("a number");
+            StreamWorker::new().send_byte_by_byte(open_bytes, reads.parse().expect("a number"));
+            ExitCode::SUCCESS
+        }
         ["search", seconds, seed, ..] => {
             let seconds = seconds.parse().expect("seconds");
             search::search(seconds, seed.parse().expect("a seed"))
@@ -53,6 +66,7 @@ fn main() -> ExitCode {
             for input in std::iter::once(&GOOD).chain(&INPUTS) {
                 StreamWorker::new().send_all(&reads_of(input.piece, 1), 1);
             }
+            StreamWorker::new().send_byte_by_byte(OPEN_BYTES[0], ONE_BYTE_READS[0]);
             ExitCode::SUCCESS
         }
     }
@@ -80,9 +94,27 @@ fn table() -> ExitCode {
         dear += usize::from(ratio > allowed);
         println!("| {} | {own:.0} | {ratio:.1} |", input.name);
     }
+    let [short, long] = OPEN_BYTES.map(one_byte_read);
+    println!();
+    for (bytes, each) in OPEN_BYTES.into_iter().zip([short, long]) {
+        println!("A read of one byte behind an open object of {bytes}: {each:.0} instructions.");
+    }
+    if long > OPEN_RATIO_MAX * short {
+        eprintln!("a read of one byte costs more behind a long object");
+        return ExitCode::FAILURE;
+    }
     if dear == 0 {
         return ExitCode::SUCCESS;
     }
     eprintln!("{dear} inputs cost more than {RATIO_MAX} good bytes a byte");
     ExitCode::FAILURE
+}
+
+/// Instructions of a read of one byte behind an unfinished object of so many bytes.
+fn one_byte_read(open_bytes: usize) -> f64 {
+    let [few, many] = ONE_BYTE_READS.map(|reads| {
+        let words = ["byte-by-byte", &open_bytes.to_string(), &reads.to_string()];
+        callgrind::instructions(&words)
+    });
+    many.saturating_sub(few) as f64 / (ONE_BYTE_READS[1] - ONE_BYTE_READS[0]) as f64
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use crossbeam::utils::CachePadded;
 use metrics_server::testing::ingest::{Handler as _, Stream};
 use metrics_server::testing::stats::Stats;
-use metrics_server::testing::wire::{PADDING, Padded};
+use metrics_server::testing::wire::{PADDING, ReadBytes};
 use simd_json::{Buffers, Tape, fill_tape_padded};
 
 #[path = "support/callgrind.rs"]
@@ -133,7 +133,7 @@ fn work(case: &Case, passes: usize) {
     let once = reads.len() / orders;
     let mut send = |reads: &mut [(Vec<u8>, usize)]| {
         for (bytes, len) in reads {
-            let kept = dispatch.stream(0, &mut stream, Padded::new(bytes, *len), 0);
+            let kept = dispatch.stream(0, &mut stream, ReadBytes::new(bytes, 0, *len));
             assert_eq!(kept, 0, "reads are whole messages");
         }
     };

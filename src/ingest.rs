@@ -16,7 +16,7 @@ use crate::metric::Rejection;
 use crate::stats::Transport;
 use crate::sys::recv::Datagrams;
 use crate::text::labels::ConstantLabel;
-use crate::wire::padded::Padded;
+use crate::wire::padded::ReadBytes;
 
 pub(crate) mod barrier;
 pub(crate) mod dispatch;
@@ -70,18 +70,9 @@ pub trait Handler: std::fmt::Debug {
     /// A batch of datagrams, all of one listener.
     fn datagrams(&mut self, listener: usize, batch: &mut Datagrams, now_ns: u64);
 
-    /// Puts what is kept of a stream at the head of the buffer; returns its length.
-    fn restore(&mut self, stream: &mut Self::Stream, buffer: &mut [u8]) -> usize;
-
-    /// What was read from a connection to a listener. The first `kept` bytes of `received` are those that
-    /// [`Self::restore`] has put there. Returns how many bytes it keeps for the next read.
-    fn stream(
-        &mut self,
-        listener: usize,
-        stream: &mut Self::Stream,
-        received: Padded<'_>,
-        kept: usize,
-    ) -> usize;
+    /// What was read from a connection to a listener, with room before it for the longest message. Returns how many
+    /// bytes are kept of an unfinished message.
+    fn stream(&mut self, listener: usize, stream: &mut Self::Stream, read: ReadBytes<'_>) -> usize;
 
     /// The stream has ended.
     fn end(&mut self, listener: usize, stream: &mut Self::Stream);

@@ -122,6 +122,6 @@ pub mod sys {
 pub mod wire {
     pub use crate::wire::frame::{Frame, Framer};
     pub use crate::wire::json::{PADDING, Parsed, Parser};
-    pub use crate::wire::padded::Padded;
+    pub use crate::wire::padded::{Padded, ReadBytes};
     pub use crate::wire::template::{Hit, Lookup, Miss, TemplateCache};
 }

@@ -6,7 +6,7 @@ use crossbeam::utils::CachePadded;
 use metrics_server::testing::ingest::{Dispatch, Handler as _, Stream};
 use metrics_server::testing::registry::{LocalRegistry, Mailboxes, Registry, SeriesLimits};
 use metrics_server::testing::stats::{Counter, Stats};
-use metrics_server::testing::wire::{PADDING, Padded};
+use metrics_server::testing::wire::{PADDING, ReadBytes};
 
 use crate::cost::READ_BYTES;
 use crate::{dispatch, inputs};
@@ -19,7 +19,6 @@ pub(crate) struct StreamWorker {
     dispatch: Dispatch,
     stream: Stream,
     buffer: Vec<u8>,
-    kept: usize,
     read_bytes: u64,
     stats: Stats,
 }
@@ -37,8 +36,8 @@ impl StreamWorker {
         let stats: Stats = [CachePadded::default()].into_iter().collect();
         let dispatch = dispatch::dispatch(&stats, local_registry, 1 << 24);
         let buffer = vec![0; KEPT_BYTES_MAX + READ_BYTES + PADDING];
-        let mut worker =
-            Self { dispatch, stream: Stream::default(), buffer, kept: 0, read_bytes: 0, stats };
+        let stream = Stream::default();
+        let mut worker = Self { dispatch, stream, buffer, read_bytes: 0, stats };
         for line in inputs::known() {
             worker.send(line.as_bytes());
         }
@@ -50,19 +49,34 @@ impl StreamWorker {
         for bytes in &all[..reads] {
             self.send(bytes);
         }
+        self.check();
+    }
+
+    fn check(&self) {
         let counted: u64 = self.stats[0].bytes.iter().map(Counter::get).sum();
         assert_eq!(counted, self.read_bytes, "all bytes were taken");
         assert_eq!(self.stats[0].panics.get(), 0, "no panic was caught");
     }
 
+    /// Sends the beginning of an object of so many bytes, and then bytes of its first string, one a read.
+    pub(crate) fn send_byte_by_byte(&mut self, open_bytes: usize, reads: usize) {
+        let mut open = br#"{"help":""#.to_vec();
+        open.resize(open_bytes, b'a');
+        for bytes in open.chunks(READ_BYTES) {
+            self.send(bytes);
+        }
+        for _ in 0..reads {
+            self.send(b"a");
+        }
+        self.check();
+    }
+
     /// Sends one read.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
-        let kept = self.dispatch.restore(&mut self.stream, &mut self.buffer);
-        assert_eq!(kept, self.kept, "what was kept is put back");
-        let len = kept + bytes.len();
-        self.buffer[kept..len].copy_from_slice(bytes);
-        let received = Padded::new(&mut self.buffer, len);
-        self.kept = self.dispatch.stream(0, &mut self.stream, received, kept);
+        let end = KEPT_BYTES_MAX + bytes.len();
+        self.buffer[KEPT_BYTES_MAX..end].copy_from_slice(bytes);
+        let read = ReadBytes::new(&mut self.buffer, KEPT_BYTES_MAX, end);
+        self.dispatch.stream(0, &mut self.stream, read);
         self.read_bytes += bytes.len() as u64;
     }
 }

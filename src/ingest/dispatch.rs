@@ -19,13 +19,15 @@ use crate::stats::{Transport, WorkerStats};
 use crate::sys::recv::{self, Datagrams};
 use crate::wire::frame::{Frame, Framer};
 use crate::wire::json;
-use crate::wire::padded::Padded;
+use crate::wire::padded::{Padded, ReadBytes};
 use crate::wire::template::TemplateCache;
 use counter::{Meaning, SampleCounter};
+use kept::KeptBytes;
 use processor::Processor;
 pub use shared::Shared;
 
 mod counter;
+mod kept;
 mod processor;
 mod proof;
 mod shared;
@@ -67,7 +69,7 @@ pub struct Stream {
     refusal: Option<Rejection>,
     framer: Option<Framer>,
     /// The beginning of a message that has not arrived whole.
-    kept: Vec<u8>,
+    kept: KeptBytes,
 }
 
 impl Dispatch {
@@ -140,58 +142,33 @@ impl Handler for Dispatch {
         stats.datagrams.add(datagrams); // last, so that a reader who sees the datagrams sees their messages
     }
 
-    fn restore(&mut self, stream: &mut Stream, buffer: &mut [u8]) -> usize {
-        buffer[..stream.kept.len()].copy_from_slice(&stream.kept);
-        stream.kept.len()
-    }
-
-    fn stream(
-        &mut self,
-        listener: usize,
-        stream: &mut Stream,
-        mut received: Padded<'_>,
-        kept: usize,
-    ) -> usize {
-        let Self { message_max_bytes, templates, processor, .. } = self;
-        processor.counter.set_peer_uid(stream.peer_uid);
-        let framer = stream.framer.get_or_insert_with(|| Framer::new(*message_max_bytes));
-        let process = AssertUnwindSafe(|| {
-            let mut cursor = templates.read(listener, received.reborrow());
-            match stream.refusal {
-                None => processor.messages(&mut cursor, framer, kept),
-                Some(reason) => processor.refuse_messages(&cursor, framer, kept, reason),
-            }
+    fn stream(&mut self, listener: usize, stream: &mut Stream, read: ReadBytes<'_>) -> usize {
+        let Stream { peer_uid, refusal, framer, kept } = stream;
+        self.processor.counter.set_peer_uid(*peer_uid);
+        let framer = framer.get_or_insert_with(|| Framer::new(self.message_max_bytes));
+        let (from, read_bytes) = (kept.len(), read.len() as u64);
+        kept.extend_by(read, |received| {
+            self.received(listener, *refusal, framer, received.reborrow(), from);
+            framer.keep(received.bytes().len())
         });
-        if catch_unwind(process).is_err() {
-            *framer = Framer::new(*message_max_bytes);
-            processor.counter.book_panic(listener, received.bytes());
-        }
-        processor.counter.flush();
+        self.processor.counter.flush();
         let garbage = framer.garbage_bytes();
-        let read = received.bytes();
-        let open = &read[framer.keep(read.len())..];
-        stream.kept.clear();
-        if open.is_empty() {
-            stream.kept = Vec::new(); // frees the memory: there may be thousands of idle connections
-        } else {
-            stream.kept.extend_from_slice(open);
-        }
         let stats = self.stats();
         stats.garbage_bytes.add(garbage);
-        stats.bytes[Transport::Unix as usize].add((read.len() - kept) as u64);
-        stream.kept.len()
+        stats.bytes[Transport::Unix as usize].add(read_bytes);
+        kept.len()
     }
 
     fn end(&mut self, listener: usize, stream: &mut Stream) {
         let frame = stream.framer.as_mut().and_then(|framer| framer.finish(stream.kept.len()));
-        self.refuse_frame(listener, &stream.kept, frame);
+        self.refuse_frame(listener, stream.kept.bytes(), frame);
     }
 
     fn refuse(&mut self, listener: usize, stream: &mut Stream, reason: Rejection) {
         let give_up = |framer: &mut Framer| framer.give_up(reason, stream.kept.len());
         let frame = stream.framer.as_mut().and_then(give_up);
-        self.refuse_frame(listener, &stream.kept, frame);
-        stream.kept = Vec::new();
+        self.refuse_frame(listener, stream.kept.bytes(), frame);
+        stream.kept = KeptBytes::default();
     }
 
     fn finish(self) {
@@ -200,6 +177,30 @@ impl Handler for Dispatch {
 }
 
 impl Dispatch {
+    /// Processes the messages of a stream in the received bytes, of which the framer has seen those before `from`.
+    #[inline]
+    fn received(
+        &mut self,
+        listener: usize,
+        refusal: Option<Rejection>,
+        framer: &mut Framer,
+        mut received: Padded<'_>,
+        from: usize,
+    ) {
+        let Self { message_max_bytes, templates, processor, .. } = self;
+        let process = AssertUnwindSafe(|| {
+            let mut cursor = templates.read(listener, received.reborrow());
+            match refusal {
+                None => processor.messages(&mut cursor, framer, from),
+                Some(reason) => processor.refuse_messages(&cursor, framer, from, reason),
+            }
+        });
+        if catch_unwind(process).is_err() {
+            *framer = Framer::new(*message_max_bytes);
+            processor.counter.book_panic(listener, received.bytes());
+        }
+    }
+
     /// Counts the frame that a framer gives up, if there is one. `bytes` are what was kept of it.
     fn refuse_frame(&self, listener: usize, bytes: &[u8], frame: Option<Frame>) {
         if let Some(Frame::Refused { reason, start, end }) = frame {

@@ -7,7 +7,7 @@ use crate::ingest::Handler;
 use crate::metric::Rejection;
 use crate::stats::{Stats, Transport};
 use crate::sys::recv::Datagrams;
-use crate::wire::padded::Padded;
+use crate::wire::padded::ReadBytes;
 
 /// Counts the datagrams and bytes that were read, and does not look at them.
 #[derive(Debug)]
@@ -41,18 +41,8 @@ impl Handler for Null {
         stats.bytes[Transport::Udp as usize].add(bytes);
     }
 
-    fn restore(&mut self, (): &mut (), _buffer: &mut [u8]) -> usize {
-        0
-    }
-
-    fn stream(
-        &mut self,
-        _listener: usize,
-        (): &mut (),
-        received: Padded<'_>,
-        _kept: usize,
-    ) -> usize {
-        self.stats[self.worker].bytes[Transport::Unix as usize].add(received.bytes().len() as u64);
+    fn stream(&mut self, _listener: usize, (): &mut (), read: ReadBytes<'_>) -> usize {
+        self.stats[self.worker].bytes[Transport::Unix as usize].add(read.len() as u64);
         0
     }
 

@@ -24,7 +24,7 @@ use crate::stats::{Stats, WorkerStats};
 pub use balancer::Balancer;
 use connection::{NewConnection, NewcomerPlace};
 pub(crate) use connections::FIRST_CONNECTION;
-use connections::{READ_BYTES, UnixConnections};
+use connections::UnixConnections;
 use idle_lists::ACTIVE_NS;
 
 mod balancer;
@@ -77,10 +77,8 @@ impl<H: Handler> UnixSources<H> {
         settings: &Settings,
         padding: usize,
     ) -> Self {
-        // Without listeners nothing is ever read.
-        let used = !listeners.is_empty();
-        let buffer_bytes = if used { settings.message_max_bytes + READ_BYTES + padding } else { 0 };
-        let connections = UnixConnections::new(worker, Arc::clone(&stats), buffer_bytes, settings);
+        let padding = (!listeners.is_empty()).then_some(padding);
+        let connections = UnixConnections::new(worker, Arc::clone(&stats), padding, settings);
         let descriptors_room = settings.descriptors_room as u64;
         Self { worker, listeners, connections, stats, balancer, descriptors_room, sealed: false }
     }

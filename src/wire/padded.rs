@@ -38,3 +38,47 @@ impl<'b> Padded<'b> {
         Padded { buffer: self.buffer, len: self.len }
     }
 }
+
+/// What one read of a stream has brought, in a buffer with room before it and at least [`PADDING`] bytes behind.
+#[derive(Debug)]
+pub struct ReadBytes<'b> {
+    buffer: &'b mut [u8],
+    start: usize,
+    end: usize,
+}
+
+impl<'b> ReadBytes<'b> {
+    /// The bytes `buffer[start..end]`.
+    ///
+    /// # Panics
+    /// If `buffer` does not go on for [`PADDING`] bytes behind them.
+    pub fn new(buffer: &'b mut [u8], start: usize, end: usize) -> Self {
+        assert!(start <= end && buffer.len() >= end + PADDING, "read bytes lack their padding");
+        Self { buffer, start, end }
+    }
+
+    /// How many bytes were read.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Whether nothing was read.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What was read.
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// What was read, behind a copy of these bytes, for which there must be room.
+    #[inline]
+    pub(crate) fn behind(self, kept: &[u8]) -> Padded<'b> {
+        let from = self.start - kept.len();
+        self.buffer[from..self.start].copy_from_slice(kept);
+        Padded::new(&mut self.buffer[from..], self.end - from)
+    }
+}

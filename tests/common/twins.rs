@@ -25,7 +25,7 @@ use metrics_server::testing::registry::{Registry, SeriesLimits};
 use metrics_server::testing::sinks::Outboxes;
 use metrics_server::testing::stats::{self, Counter, Stats, Transport, WorkerStats};
 use metrics_server::testing::sys::recv::{Datagrams, PADDING};
-use metrics_server::testing::wire::Padded;
+use metrics_server::testing::wire::ReadBytes;
 
 /// No templates; so few that they evict each other; more than any program makes.
 pub(crate) const TEMPLATES_BYTES: [usize; 3] = [0, 2_000, 1 << 20];
@@ -196,11 +196,10 @@ impl Twin {
             self.buffer.resize(needed, b'"');
         }
         let stream = &mut self.streams[listener];
-        let kept = self.handler.restore(stream, &mut self.buffer);
-        let filled = kept + bytes.len();
-        self.buffer[kept..filled].copy_from_slice(bytes);
-        let received = Padded::new(&mut self.buffer, filled);
-        let keeps = self.handler.stream(listener, stream, received, kept);
+        let end = MESSAGE_BYTES_MAX + bytes.len();
+        self.buffer[MESSAGE_BYTES_MAX..end].copy_from_slice(bytes);
+        let read = ReadBytes::new(&mut self.buffer, MESSAGE_BYTES_MAX, end);
+        let keeps = self.handler.stream(listener, stream, read);
         assert!(keeps <= MESSAGE_BYTES_MAX, "more is kept than a message may have");
     }
 

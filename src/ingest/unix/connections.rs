@@ -15,13 +15,13 @@ use crate::ingest::{Handler, Settings};
 use crate::metric::Rejection;
 use crate::stats::{CloseReason, Stats, WorkerStats};
 use crate::sys::socket;
-use crate::wire::padded::Padded;
+use crate::wire::padded::ReadBytes;
 
 mod closing;
 mod partials;
 
 /// Bytes of one read.
-pub(super) const READ_BYTES: usize = 64 << 10;
+const READ_BYTES: usize = 64 << 10;
 /// Reads of one connection in a turn, all of them together of at most [`READ_BYTES`]: messages that are parsed take
 /// a millisecond for that.
 const READS_PER_TURN: usize = 4;
@@ -42,7 +42,9 @@ pub(crate) struct UnixConnections<H: Handler> {
     /// Those that are not sealed.
     idle: IdleLists,
     idle_timeout_ns: Option<u64>,
+    /// Room for the longest message that is kept, and behind it for one read and its padding.
     buffer: Vec<u8>,
+    message_max_bytes: usize,
     /// Bytes kept of unfinished messages.
     partial_bytes: u64,
     /// The bound of the same, all workers together.
@@ -54,13 +56,16 @@ pub(crate) struct UnixConnections<H: Handler> {
 }
 
 impl<H: Handler> UnixConnections<H> {
-    /// None yet. All are read into one buffer of this size.
+    /// None yet. All are read into one buffer, with `padding` bytes behind what is read; without it if nothing is ever
+    /// read.
     pub(super) fn new(
         worker: usize,
         stats: Stats,
-        buffer_bytes: usize,
+        padding: Option<usize>,
         settings: &Settings,
     ) -> Self {
+        let message_max_bytes = settings.message_max_bytes;
+        let buffer_bytes = padding.map_or(0, |padding| message_max_bytes + READ_BYTES + padding);
         let nanoseconds =
             |time: Duration| u64::try_from(time.as_nanos()).expect("flags hold at most 2^63 ns");
         Self {
@@ -71,6 +76,7 @@ impl<H: Handler> UnixConnections<H> {
             idle: IdleLists::new(),
             idle_timeout_ns: settings.idle_timeout.map(nanoseconds),
             buffer: vec![0; buffer_bytes],
+            message_max_bytes,
             partial_bytes: 0,
             partials_max_bytes: settings.partials_max_bytes as u64,
             peer_uids: settings.peer_uids,
@@ -158,17 +164,17 @@ impl<H: Handler> UnixConnections<H> {
         let before = connection.kept;
         let mut left = READ_BYTES;
         for _ in 0..READS_PER_TURN {
-            let kept = handler.restore(&mut connection.state, &mut self.buffer);
-            match connection.stream.read(&mut self.buffer[kept..kept + left]) {
+            let start = self.message_max_bytes;
+            match connection.stream.read(&mut self.buffer[start..start + left]) {
                 Ok(0) => ended = true,
                 Ok(n) => {
                     left -= n;
                     let (listener, state) = (connection.listener, &mut connection.state);
-                    let filled = kept + n;
+                    let kept = connection.kept;
                     bytes += n;
-                    let received = Padded::new(&mut self.buffer, filled);
-                    connection.kept = handler.stream(listener, state, received, kept);
-                    if kept == 0 || connection.kept < filled {
+                    let read = ReadBytes::new(&mut self.buffer, start, start + n);
+                    connection.kept = handler.stream(listener, state, read);
+                    if kept == 0 || connection.kept < kept + n {
                         connection.since_ns = now_ns; // another message is the unfinished one now
                     }
                 }

@@ -129,6 +129,30 @@ mod tests {
         assert_eq!(shares.next(true, true), Some(SourceClass::Udp));
     }
 
+    /// Slices of messages that are parsed, and longer ones: the last turn of a unix slice takes up to 1 ms where the
+    /// messages are parsed and 7 ms where they are the dearest that are known, the last batch of a UDP slice up to 4 ms.
+    #[test]
+    fn udp_is_read_again_within_20_ms_however_many_connections_wait() {
+        for (udp, unix) in [(MS / 20, 2 * MS), (MS, 2 * MS), (5 * MS, 2 * MS), (5 * MS, 8 * MS)] {
+            let mut shares = Shares::default();
+            let (mut unread, mut longest) = (0, 0);
+            for _ in 0..1_000 {
+                match shares.next(true, true).unwrap() {
+                    SourceClass::Udp => {
+                        longest = longest.max(unread);
+                        unread = udp;
+                        shares.book(SourceClass::Udp, udp);
+                    }
+                    SourceClass::Unix => {
+                        unread += unix;
+                        shares.book(SourceClass::Unix, unix);
+                    }
+                }
+            }
+            assert!(longest <= 20 * MS, "slices of {udp} and {unix} ns: {longest} ns");
+        }
+    }
+
     #[test]
     fn no_lead_is_made_up_for_beyond_its_bound() {
         let mut shares = Shares::default();
