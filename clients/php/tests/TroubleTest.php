@@ -146,8 +146,10 @@ final class TroubleTest extends ServerTestCase
         \preg_match('/ messages: (\d+) accepted, (\d+) rejected/', $server->log(), $old);
         $server->start();
         $metrics->inc('c_total');
-        $metrics->flush();
-        Wait::until('the new server has the last one', static fn (): bool => $server->page()->value('c_total') === 1.0);
+        Wait::until('the new server has the last one', static function () use ($server, $metrics): bool {
+            $metrics->flush();
+            return $server->page()->value('c_total') === 1.0;
+        });
         $page = $server->page();
         self::assertSame(20_002, (int) $old[1] + $page->accepted() + $metrics->dropped());
         self::assertSame(0, $page->rejected());

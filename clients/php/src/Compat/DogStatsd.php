@@ -12,7 +12,7 @@ use MetricsServer\MetricsInterface;
  * The methods of DataDog's DogStatsd client, for programs that move to metrics-server call by call.
  *
  * Names become Prometheus': `page.views` is page_views. Tags become labels; one without a value has the value "true".
- * Sample rates are ignored: every call counts. Times become seconds, and their names end in _seconds.
+ * Sample rates and cardinalities are ignored: every call counts. Times become seconds, and their names end in _seconds.
  * What the server cannot do is refused as `unsupported`: sets. A counter that would go down is refused as well.
  */
 final class DogStatsd
@@ -38,6 +38,7 @@ final class DogStatsd
         mixed $sampleRate = 1.0,
         array|string|null $tags = null,
         mixed $value = 1,
+        mixed $cardinality = null,
     ): void {
         $this->updateStats($stats, $value, $sampleRate, $tags);
     }
@@ -53,6 +54,7 @@ final class DogStatsd
         mixed $sampleRate = 1.0,
         array|string|null $tags = null,
         mixed $value = -1,
+        mixed $cardinality = null,
     ): void {
         $this->updateStats($stats, \is_numeric($value) ? -\abs($value) : $value, $sampleRate, $tags);
     }
@@ -66,6 +68,7 @@ final class DogStatsd
         mixed $delta = 1,
         mixed $sampleRate = 1.0,
         array|string|null $tags = null,
+        mixed $cardinality = null,
     ): void {
         foreach ((array) $stats as $stat) {
             $this->metrics->inc(DogTags::name($stat), DogTags::labels($tags), $delta);
@@ -78,6 +81,7 @@ final class DogStatsd
         mixed $value,
         mixed $sampleRate = 1.0,
         array|string|null $tags = null,
+        mixed $cardinality = null,
     ): void {
         $this->metrics->set(DogTags::name($stat), $value, DogTags::labels($tags));
     }
@@ -88,6 +92,7 @@ final class DogStatsd
         mixed $value,
         mixed $sampleRate = 1.0,
         array|string|null $tags = null,
+        mixed $cardinality = null,
     ): void {
         $this->metrics->observe(DogTags::name($stat), $value, DogTags::labels($tags), $this->buckets);
     }
@@ -98,6 +103,7 @@ final class DogStatsd
         mixed $value,
         mixed $sampleRate = 1.0,
         array|string|null $tags = null,
+        mixed $cardinality = null,
     ): void {
         $this->histogram($stat, $value, $sampleRate, $tags);
     }
@@ -111,6 +117,7 @@ final class DogStatsd
         mixed $time,
         mixed $sampleRate = 1.0,
         array|string|null $tags = null,
+        mixed $cardinality = null,
     ): void {
         $this->microtiming($stat, \is_numeric($time) ? $time / 1000 : $time, $sampleRate, $tags);
     }
@@ -124,6 +131,7 @@ final class DogStatsd
         mixed $time,
         mixed $sampleRate = 1.0,
         array|string|null $tags = null,
+        mixed $cardinality = null,
     ): void {
         $this->histogram(\preg_replace('/[._]seconds$/', '', $stat) . '_seconds', $time, $sampleRate, $tags);
     }
@@ -134,6 +142,7 @@ final class DogStatsd
         mixed $value,
         mixed $sampleRate = 1.0,
         array|string|null $tags = null,
+        mixed $cardinality = null,
     ): void {
         $this->metrics->refuse(DropReason::Unsupported, "$stat: the server cannot count different values");
     }

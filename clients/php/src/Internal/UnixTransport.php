@@ -15,8 +15,8 @@ use MetricsServer\DropReason;
  */
 final class UnixTransport implements Transport
 {
-    /** Eight batches: what a server that pauses for a moment leaves behind. */
-    private const PENDING_MAX = 65_536;
+    /** About what the socket's own buffer holds: a second of 10,000 messages of 40 bytes finds room in the two. */
+    private const PENDING_MAX = 262_144;
 
     private ?Socket $socket = null;
     /** Whole messages that the kernel has not taken, but for the first `$taken` bytes. */
@@ -36,12 +36,18 @@ final class UnixTransport implements Transport
 
     public function send(string $batch): void
     {
+        if ($this->pending !== '') {
+            $this->write();
+            if (!$this->hasRoomFor($batch)) {
+                $this->settle();
+            }
+            if (!$this->hasRoomFor($batch)) {
+                $this->drops->count(DropReason::Full, \substr_count($batch, "\n"), $this->silence());
+                return;
+            }
+        }
         $this->pending .= $batch;
         $this->write();
-        if (\strlen($this->pending) > self::PENDING_MAX) {
-            $this->settle();
-            $this->cutToBound();
-        }
     }
 
     public function settle(): void
@@ -63,7 +69,7 @@ final class UnixTransport implements Transport
             // The server has a part of a message, which it refuses as unterminated.
             $this->socket = null;
         }
-        $this->drop(DropReason::Full, "{$this->address->text()} does not read");
+        $this->drop(DropReason::Full, $this->silence());
     }
 
     public function refill(): void
@@ -137,17 +143,15 @@ final class UnixTransport implements Transport
         $this->taken = 0;
     }
 
-    /** Drops the newest messages past the bound; the first stays in any case, a part of it may be sent. */
-    private function cutToBound(): void
+    /** A batch that is itself larger than the bound has room if nothing waits. */
+    private function hasRoomFor(string $batch): bool
     {
-        if (\strlen($this->pending) <= self::PENDING_MAX) {
-            return;
-        }
-        $end = \strrpos(\substr($this->pending, 0, self::PENDING_MAX), "\n");
-        $end = $end === false ? (int) \strpos($this->pending, "\n") : $end;
-        $cut = \substr($this->pending, $end + 1);
-        $this->pending = \substr($this->pending, 0, $end + 1);
-        $this->drops->count(DropReason::Full, \substr_count($cut, "\n"), "{$this->address->text()} does not read");
+        return $this->pending === '' || \strlen($this->pending) + \strlen($batch) <= self::PENDING_MAX;
+    }
+
+    private function silence(): string
+    {
+        return "{$this->address->text()} does not read";
     }
 
     private function drop(DropReason $reason, string $detail): void
