@@ -18,6 +18,15 @@ final class ReadmeTest extends ServerTestCase
         }
     }
 
+    public function testLinksLeadSomewhere(): void
+    {
+        \preg_match_all('/\]\((?!https?:)([^)#]*)(#[^)]*)?\)/', self::text(), $links);
+        self::assertGreaterThan(5, \count($links[1]));
+        foreach ($links[1] as $link) {
+            self::assertFileExists(__DIR__ . '/../' . ($link === '' ? 'README.md' : $link));
+        }
+    }
+
     public function testTheFirstMetric(): void
     {
         $server = new Server();
