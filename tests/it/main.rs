@@ -23,6 +23,7 @@ mod http_memory;
 mod labels;
 mod limits;
 mod loki;
+mod loki_answers;
 mod loop_lag;
 mod memory;
 mod newcomers;

@@ -100,6 +100,20 @@ fn statements_and_rows_are_the_originals() {
 }
 
 #[test]
+fn a_zero_below_zero_keeps_its_sign() {
+    let peer = CqlPeer::start(None);
+    let server = start(&peer, &[]);
+    let zeros = ["-0", "-0.0", "0", "0.0"];
+    let raw = |zero: &str| format!(r#"{{"name":"z","op":"raw","value":{zero}}}"#);
+    server.send_unix(zeros.map(raw).join("\n"));
+    delivered(&server, 4);
+    let mut signs: Vec<_> = peer.stored().iter().map(|row| row.value.is_sign_negative()).collect();
+    signs.sort_unstable();
+    assert_eq!(signs, [false, false, true, true]);
+    server.stop();
+}
+
+#[test]
 fn a_table_without_a_keyspace_has_one_of_its_name() {
     let peer = CqlPeer::start("127.0.0.94:9042".parse::<SocketAddr>().unwrap());
     original(

@@ -15,6 +15,9 @@ const LINE_MAX_BYTES: usize = 256 * 1024;
 /// The setting of Loki that its answer names when it refuses structured metadata.
 const NO_METADATA: &str = "allow_structured_metadata";
 
+/// What Loki says if a tenant has all the streams that it may have.
+const NO_STREAM: &str = "active stream limit exceeded";
+
 /// What becomes of the rows.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum PushResult {
@@ -64,6 +67,11 @@ pub(super) fn result(address: &str, answer: &Response, longest: usize) -> PushRe
             "{address} answers {}: -loki-address must name all of the path, as in http://host:3100/loki/api/v1/push",
             answer.status
         )),
+        // It stores what belongs to streams that it has, and says this as long as there are others in the push.
+        429 if answer.body.contains(NO_STREAM) => {
+            let why = format!("{address} has no room for a stream: {said}");
+            PushResult::Batch(Outcome::NoVerdict { why, after: answer.retry_after })
+        }
         429 => retry(format!("{address} asks for less: {said}")),
         status @ (408 | 500..) if answer.retry_after.is_none() => {
             let why = format!("{address} answers {status}: {said}");

@@ -18,7 +18,8 @@ pub(super) fn nodes(value: &Node<'_>) -> usize {
 /// The finite number that a value is, as a number or as a string with a number by JSON's grammar.
 pub(super) fn number(node: Node<'_>, coercions: &mut Coercions) -> Option<f64> {
     let number = match node {
-        Node::Static(StaticNode::I64(number)) => number as f64,
+        // Only what has a minus is an I64, so that a 0 is the one below zero.
+        Node::Static(StaticNode::I64(number)) => -(number.unsigned_abs() as f64),
         Node::Static(StaticNode::U64(number)) => number as f64,
         Node::Static(StaticNode::F64(number)) => number,
         Node::String(digits) => {
