@@ -4,7 +4,9 @@
 //! what is sent to another system has the time of the wall clock.
 
 use std::sync::OnceLock;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::planted::{self, Fault};
 
 static START: OnceLock<Instant> = OnceLock::new();
 
@@ -19,6 +21,19 @@ pub(crate) fn now_ns() -> u64 {
 #[expect(clippy::disallowed_methods, reason = "the one place where the wall clock is read")]
 pub fn unix_ns() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = if planted::is(Fault::WallClockSteps) { stepping(since) } else { since };
     // 2^64 ns end in 2554; Linux' clock ends in 2262.
     since.as_secs() * 1_000_000_000 + u64::from(since.subsec_nanos())
+}
+
+/// The time of a clock that is an hour behind in one second, an hour ahead in the next, and then stands still for one.
+#[cold]
+fn stepping(since: Duration) -> Duration {
+    const HOUR: Duration = Duration::from_hours(1);
+    match since.as_secs() % 4 {
+        0 => since,
+        1 => since - HOUR,
+        2 => since + HOUR,
+        _ => Duration::from_secs(since.as_secs()),
+    }
 }

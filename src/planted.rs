@@ -36,6 +36,40 @@ faults! {
     JoinsPort,
     /// Rows that the far end's host has refused count as delivered.
     RefusedIsDelivered,
+    /// Rows that a server before this one left on disk are not found.
+    SegmentsForgotten,
+    /// Rows of a request that has to be repeated are gone.
+    OutageLosesRows,
+    /// Rows of a request that was given up after a while without an answer count as delivered.
+    SilenceIsDelivered,
+    /// The body of a success is not needed.
+    TornAnswerIsDelivered,
+    /// Single rows that have to be sent again count as delivered.
+    RepeatedIsDelivered,
+    /// Of rows in memory the newest are sent first.
+    NewestFirst,
+    /// All rows of a sink have the same number.
+    SeqStandsStill,
+    /// A page that waits for its readers keeps all others waiting.
+    PageWaitsForReaders,
+    /// The lines of the page are not limited.
+    LinesUnlimited,
+    /// Each worker's share of a series expires by itself, and takes along what was counted in it.
+    SharesExpire,
+    /// The wall clock is an hour behind, an hour ahead, or stands still. The server has to put up with this one.
+    WallClockSteps,
+    /// Rows have the time of the wall clock, whatever those before them have.
+    StampsFollowClock,
+    /// Label texts are not in the account of memory.
+    TextsUncharged,
+    /// Places of cells that were given up are not used again.
+    FreedCellsKept,
+    /// A connection that the server closes is not read to its end.
+    ClosesUnread,
+    /// Datagrams wait until no unix connection has anything.
+    UnixFirst,
+    /// Series with one sample make no room for others.
+    SingletonsStay,
 }
 
 /// Whether this fault is planted.

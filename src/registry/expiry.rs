@@ -22,6 +22,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::planted::{self, Fault};
+use crate::registry::cell;
 use crate::registry::directory::{Directory, FamilyView, SeriesView};
 use crate::registry::evict;
 use crate::registry::mailbox::{GivenUp, Mailboxes, Request};
@@ -152,7 +154,11 @@ impl Expiry {
             self.request_cells(view, now_ns, pass);
             let oldest = view.entries.iter().map(SeriesView::stamp_ns).min();
             let full = self.outstanding >= OUTSTANDING_MAX; // the rest is requested next time
-            view.due_ns = if full { 0 } else { oldest.unwrap_or(0).saturating_add(self.ttl_ns) };
+            view.due_ns = if full || planted::is(Fault::SharesExpire) {
+                0
+            } else {
+                oldest.unwrap_or(0).saturating_add(self.ttl_ns)
+            };
             // A series with its base alone has no owner to request it from.
             let before = pass.removed.len();
             pass.removed.extend(view.take_out(|entry| {
@@ -166,15 +172,22 @@ impl Expiry {
         }
     }
 
+    /// Whether the cells of a series are to be given up.
+    fn may_go(&self, entry: &SeriesView, now_ns: u64) -> bool {
+        if planted::is(Fault::SharesExpire) {
+            let stamps = entry.cells().iter().map(|cell| cell::stamp_ns(cell.words()));
+            return stamps.min().is_some_and(|oldest_ns| self.is_idle(oldest_ns, now_ns));
+        }
+        self.is_idle(entry.stamp_ns(), now_ns)
+    }
+
     fn request_cells(&mut self, view: &FamilyView, now_ns: u64, pass: &mut Pass) {
         for entry in &view.entries {
             if self.outstanding >= OUTSTANDING_MAX {
                 return;
             }
             let series = &entry.series;
-            if series.requested.load(Ordering::Relaxed) > 0
-                || !self.is_idle(entry.stamp_ns(), now_ns)
-            {
+            if series.requested.load(Ordering::Relaxed) > 0 || !self.may_go(entry, now_ns) {
                 continue;
             }
             self.request(entry, pass);
@@ -183,7 +196,7 @@ impl Expiry {
 
     /// Requests the cells of singletons, if newcomers need their room.
     fn request_singletons(&mut self, directory: &Directory, now_ns: u64, pass: &mut Pass) {
-        if now_ns < self.evict_due_ns {
+        if now_ns < self.evict_due_ns || planted::is(Fault::SingletonsStay) {
             return;
         }
         self.evict_due_ns = now_ns + EVICT_PERIOD_NS;

@@ -4,6 +4,7 @@
 //! spooler sets the final times and numbers of their rows. Pure data; a block must not know where it goes.
 
 use crate::metric::Sample;
+use crate::planted::{self, Fault};
 use crate::sinks::row::Row;
 use crate::sinks::row::encode::{self, Stamp};
 use crate::text::labels::ConstantLabel;
@@ -124,7 +125,12 @@ impl Stamps {
     /// time or a later one, it is the nanosecond after the earlier row's, so that times rise from row to row.
     fn next(&mut self, received_ns: u64) -> Stamp {
         self.last_ns = received_ns.max(self.last_ns + 1);
-        self.last_seq = self.last_seq.wrapping_add(1);
+        if planted::is(Fault::StampsFollowClock) {
+            self.last_ns = received_ns;
+        }
+        if !planted::is(Fault::SeqStandsStill) {
+            self.last_seq = self.last_seq.wrapping_add(1);
+        }
         Stamp { time_ns: self.last_ns, seq: self.last_seq }
     }
 }

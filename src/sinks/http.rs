@@ -11,6 +11,7 @@ use anyhow::anyhow;
 use parking_lot::Mutex;
 use ureq::{Agent, http};
 
+use crate::planted::{self, Fault};
 use far_end_login::FarEndLogin;
 use no_answer::NoAnswer;
 use tls::TlsOptions;
@@ -122,8 +123,9 @@ impl Client {
         let body = response.body_mut().with_config().limit(ANSWER_MAX_BYTES).read_to_string();
         // The body of a success may say what became of each row, so it must be whole. Of a failure the status is
         // enough.
+        let must_be_whole = status < 300 && !planted::is(Fault::TornAnswerIsDelivered);
         let body = match body {
-            Err(error) if status < 300 => return Err(NoAnswer::of(&error)),
+            Err(error) if must_be_whole => return Err(NoAnswer::of(&error)),
             body => body.unwrap_or_default(),
         };
         // The answer to a batch of thousands of rows is not searched.

@@ -42,6 +42,8 @@ pub(crate) enum Reply {
     Stall,
     /// Half of the body of a 200, then none, until the peer is dropped.
     StallInBody(String),
+    /// Half of the body of a 200, then the end of the connection.
+    CutInBody(String),
     /// The connection is reset.
     Reset,
 }
@@ -176,15 +178,11 @@ impl Shared {
                     return Ok(());
                 }
                 Reply::StallInBody(body) => {
-                    let (sent, length) = (&body[..body.len() / 2], body.len());
-                    write!(
-                        stream.get_mut(),
-                        "HTTP/1.1 200 X\r\nContent-Length: {length}\r\n\r\n{sent}"
-                    )?;
-                    stream.get_mut().flush()?;
+                    half(stream.get_mut(), &body)?;
                     self.wait_for_the_end();
                     return Ok(());
                 }
+                Reply::CutInBody(body) => return half(stream.get_mut(), &body),
                 Reply::Reset => {
                     SockRef::from(tcp).set_linger(Some(std::time::Duration::ZERO))?;
                     return Ok(());
@@ -200,6 +198,13 @@ impl Shared {
             self.over_told.wait(&mut over);
         }
     }
+}
+
+/// A 200 with the first half of its body.
+fn half(stream: &mut impl Write, body: &str) -> io::Result<()> {
+    let (sent, length) = (&body[..body.len() / 2], body.len());
+    write!(stream, "HTTP/1.1 200 X\r\nContent-Length: {length}\r\n\r\n{sent}")?;
+    stream.flush()
 }
 
 /// One request; `None` at the end of the connection.

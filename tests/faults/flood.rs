@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::common::Server;
 use crate::common::send::Sent;
 
-/// A message over a unix socket comes in this many writes at most, then its client connects anew.
+/// After so many writes most clients of a unix socket connect anew.
 const WRITES_PER_CONNECTION: usize = 50;
 
 /// A sender on a thread of its own. Dropping it stops it.
@@ -57,8 +57,22 @@ impl Flood {
     /// Messages over `ms.sock`, each one write, over connections that are made anew after some; after each a pause.
     /// A write that fails ends it: the server is gone.
     pub(crate) fn unix(server: &Server, pause: Duration, message: fn(u64) -> String) -> Self {
+        Self::writes(server, WRITES_PER_CONNECTION, pause, message)
+    }
+
+    /// The same over one connection: what comes over several is read in no order.
+    pub(crate) fn one_stream(server: &Server, pause: Duration, message: fn(u64) -> String) -> Self {
+        Self::writes(server, usize::MAX, pause, message)
+    }
+
+    fn writes(
+        server: &Server,
+        writes_per_connection: usize,
+        pause: Duration,
+        message: fn(u64) -> String,
+    ) -> Self {
         let (path, sent) = (server.path("ms.sock"), Arc::clone(&server.sent));
-        let mut writer = UnixWriter { path, stream: None, writes: 0 };
+        let mut writer = UnixWriter { path, stream: None, writes: 0, writes_per_connection };
         Self::start(move |number| {
             let message = message(number);
             writer.write(message.as_bytes(), &sent)?;
@@ -98,12 +112,13 @@ struct UnixWriter {
     path: PathBuf,
     stream: Option<UnixStream>,
     writes: usize,
+    writes_per_connection: usize,
 }
 
 impl UnixWriter {
     /// One message is one segment in the kernel: it is written whole, or not at all.
     fn write(&mut self, message: &[u8], sent: &Sent) -> io::Result<()> {
-        if self.writes.is_multiple_of(WRITES_PER_CONNECTION) {
+        if self.writes.is_multiple_of(self.writes_per_connection) {
             self.stream = None;
         }
         let stream = match &mut self.stream {

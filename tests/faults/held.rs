@@ -24,7 +24,7 @@ impl HeldSockets {
     /// Reads what is queued, closes the sockets, and tells how many datagrams that were. Once the server is gone, and
     /// nobody sends any more.
     pub(crate) fn read_rest(self) -> u64 {
-        let mut buffer = [0; 1 << 16];
+        let mut buffer = vec![0; 1 << 16];
         let count = |socket: &UdpSocket| {
             socket.set_nonblocking(true).unwrap();
             std::iter::from_fn(|| socket.recv(&mut buffer).ok()).count() as u64

@@ -13,6 +13,7 @@
 mod common;
 
 mod books;
+mod far_ends;
 mod flood;
 mod held;
 mod namespace;

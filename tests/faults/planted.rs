@@ -11,8 +11,8 @@ use crate::row::Row;
 /// The variable from which a server learns what to do wrong.
 const VARIABLE: &str = "METRICS_SERVER_PLANTED";
 
-/// What holds is there within seconds, so a row that must fail waits no longer.
-const DEADLINE_SECONDS: &str = "20";
+/// What holds is there in less, so a row that must fail waits no longer.
+const DEADLINE_SECONDS: &str = "45";
 /// A row that neither holds nor fails in so many seconds hangs.
 const ROW_SECONDS_MAX: &str = "300";
 
@@ -44,6 +44,11 @@ pub(crate) fn all_are_noticed(rows: &[&Row]) -> bool {
 
 /// A server that does this, beside what is planted for the whole row: for rows whose fault is one of the server itself.
 pub(crate) fn server_with(fault: Fault, flags: &[&str]) -> Server {
-    let both = format!("{fault:?},{}", std::env::var(VARIABLE).unwrap_or_default());
-    Server::start_with_env(flags, &[(VARIABLE, &both)])
+    let (name, value) = beside(fault);
+    Server::start_with_env(flags, &[(name, &value)])
+}
+
+/// The variable of such a server's environment.
+pub(crate) fn beside(fault: Fault) -> (&'static str, String) {
+    (VARIABLE, format!("{fault:?},{}", std::env::var(VARIABLE).unwrap_or_default()))
 }

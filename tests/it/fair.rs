@@ -108,4 +108,5 @@ fn each_is_counted_while_the_other_floods() {
             });
         }
     });
+    server.stop();
 }

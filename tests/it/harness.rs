@@ -99,9 +99,11 @@ fn a_peer_keeps_what_it_was_sent_and_answers_by_its_script() {
     let ask = |path| http::request(peer.port, "PUT", path, &[("Content-Length", "0")]).unwrap();
     assert_eq!(ask("/a").status, 204);
     assert_eq!((ask("/b").status, ask("/b").text()), (503, "x".to_owned()));
+    peer.script(|_| Reply::CutInBody("halved".to_owned()));
+    assert_eq!(ask("/b").text(), "hal");
     peer.script(|_| Reply::Reset);
     assert!(http::get(peer.port, "/c").is_err());
     let seen: Vec<_> =
         peer.requests().into_iter().map(|request| request.method + &request.path).collect();
-    assert_eq!(seen, ["PUT/a", "PUT/b", "PUT/b", "GET/c"]);
+    assert_eq!(seen, ["PUT/a", "PUT/b", "PUT/b", "PUT/b", "GET/c"]);
 }

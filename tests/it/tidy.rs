@@ -44,6 +44,7 @@ const FLOORS: &[&[&str]] = &[
 const GROUND: &[(&str, &str)] = &[
     ("stats", "metric"),
     ("text", "metric"),
+    ("clock", "planted"),
     ("logger", "planted"),
     ("index_table", "segmented_table"),
     ("segmented_table", "capacity"),

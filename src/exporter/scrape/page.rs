@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::http::pages::Encoding;
+use crate::planted::{self, Fault};
 
 /// How long others wait for a page beyond twice the time spent making it. It allows for some hand-overs between
 /// threads on a busy machine, so that a small page is waited for as well.
@@ -45,6 +46,9 @@ impl Page {
     /// come meanwhile wait for its end and then share the next page. But slow readers must not hold them up:
     /// once the page has waited for its readers for longer than it took to make, another one is begun.
     pub(super) fn gives_way_at(&self) -> Option<Instant> {
+        if planted::is(Fault::PageWaitsForReaders) {
+            return (!self.finished.load(Relaxed)).then(|| self.begun + Duration::from_hours(1));
+        }
         let busy = Duration::from_nanos(self.busy_ns.load(Relaxed));
         (!self.finished.load(Relaxed)).then(|| self.begun + 2 * busy + GRACE)
     }

@@ -13,6 +13,7 @@ use super::idle_lists::{IdleList, IdleLists};
 use crate::ingest::turn::Turn;
 use crate::ingest::{Handler, Settings};
 use crate::metric::Rejection;
+use crate::planted::{self, Fault};
 use crate::stats::{CloseReason, Stats, WorkerStats};
 use crate::sys::socket;
 use crate::wire::padded::ReadBytes;
@@ -159,7 +160,7 @@ impl<H: Handler> UnixConnections<H> {
     ) -> Turn {
         let Some(Some(connection)) = self.connections.get_mut(index) else { return Turn::Drained };
         let mut turn = Turn::More;
-        let mut ended = false;
+        let mut ended = planted::is(Fault::ClosesUnread) && connection.standing == Standing::Sealed;
         let mut bytes = 0;
         let before = connection.kept;
         let mut left = READ_BYTES;

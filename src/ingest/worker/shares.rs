@@ -3,6 +3,8 @@
 //! Each of the two gets slices of bounded time. While both wait, the next slice is for the one that has used
 //! less. Plain arithmetic: it must not know clocks or sockets.
 
+use crate::planted::{self, Fault};
+
 /// A slice ends with the first turn or batch that ends after this time.
 pub(super) const SLICE_NS: u64 = 1_000_000;
 /// The lead that is made up for at most. A batch of long datagrams takes several milliseconds, but where the
@@ -30,6 +32,7 @@ impl Shares {
     /// Whose slice it is; `None` if neither waits.
     pub(super) fn next(&mut self, udp_waits: bool, unix_waits: bool) -> Option<SourceClass> {
         match (udp_waits, unix_waits) {
+            (true, true) if planted::is(Fault::UnixFirst) => Some(SourceClass::Unix),
             (true, true) if self.unix_lead_ns >= 0 => Some(SourceClass::Udp),
             (true, true) => Some(SourceClass::Unix),
             (true, false) => {

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::metric::Kind;
+use crate::planted::{self, Fault};
 use crate::registry::cell::{self, CounterReading};
 use crate::registry::series::{Family, Series};
 use crate::registry::slab::CellRef;
@@ -210,7 +211,9 @@ impl SeriesView {
         let base = self.base.get_or_insert_with(|| {
             Box::new(Base { total: Total::new(family.kind, family.bounds.len()), stamp_ns: 0 })
         });
-        base.total.add_cell(cell.words());
+        if !planted::is(Fault::SharesExpire) {
+            base.total.add_cell(cell.words());
+        }
         base.stamp_ns = base.stamp_ns.max(cell::stamp_ns(cell.words()));
         self.cells.remove(cell);
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::patience::Patience;
 use crate::logger::throttle::Throttle;
+use crate::planted::{self, Fault};
 use crate::sinks::backoff::Backoff;
 use crate::sinks::block::Block;
 use crate::sinks::counters::RequestOutcome;
@@ -83,6 +84,10 @@ impl Attempts {
             why: "a fault of the server; the line before names the place".to_owned(),
             reason: RejectReason::Unreadable,
         });
+        if planted::is(Fault::SilenceIsDelivered) && began.elapsed() > Duration::from_secs(4) {
+            outcome = Outcome::Rows;
+            results.resize(rows.len(), RowResult::Delivered);
+        }
         if outcome == Outcome::Rows && results.len() != rows.len() {
             let why = format!("{} results for {} rows", results.len(), rows.len());
             outcome = Outcome::Retry { why, after: None };

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::clock;
+use crate::planted::{self, Fault};
 use crate::sinks::batcher::Origin;
 use crate::sinks::block::Block;
 use crate::sinks::queue::SinkQueue;
@@ -37,6 +38,7 @@ impl Books {
                 RowResult::Rejected(reason) => {
                     counters.reject_rows(*reason, 1);
                 }
+                RowResult::Retry if planted::is(Fault::RepeatedIsDelivered) => delivered += 1,
                 RowResult::Retry => {
                     rest.push_row(&row);
                     continue;

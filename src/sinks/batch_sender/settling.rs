@@ -7,6 +7,7 @@ use super::BatchSender;
 use super::attempts::Attempt;
 use super::part::Part;
 use super::search::{Search, Taken};
+use crate::planted::{self, Fault};
 use crate::sinks::backoff::Backoff;
 use crate::sinks::batcher::{Batch, Origin};
 use crate::sinks::block::Block;
@@ -61,6 +62,9 @@ impl BatchSender {
 
     /// Does as the far end said of a part; returns what of it is to be sent next, before all others.
     fn judge(&mut self, batch: &mut Settling, mut part: Part, attempt: Attempt) -> Option<Part> {
+        if planted::is(Fault::OutageLosesRows) && !attempt.has_verdict() {
+            return None;
+        }
         match attempt.outcome {
             Outcome::Rows => self.take_results(batch, &part, &attempt.results),
             Outcome::Retry { why, after } => {

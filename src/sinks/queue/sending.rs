@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Disk, QueuedBlock, SinkQueue, Stage};
+use crate::planted::{self, Fault};
 use crate::sinks::spill::{Segment, SegmentPosition};
 
 /// What there is to take.
@@ -32,7 +33,12 @@ impl SinkQueue {
     /// Takes the oldest rows. `read_to` is how far the sender has read the oldest segment, if it reads one.
     pub(crate) fn take(&self, read_to: Option<SegmentPosition>) -> NextRows {
         let mut state = self.state.lock();
-        if let Some(queued) = state.blocks.pop_front() {
+        let taken = if planted::is(Fault::NewestFirst) {
+            state.blocks.pop_back()
+        } else {
+            state.blocks.pop_front()
+        };
+        if let Some(queued) = taken {
             state.bytes -= queued.block.bytes().len();
             state.rows -= queued.block.row_count() as usize;
             return NextRows::Block(queued);

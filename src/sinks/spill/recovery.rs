@@ -8,6 +8,7 @@ use anyhow::Context;
 use super::folder::SpillFolder;
 use super::segment::Segment;
 use super::segment_file::{self, HEAD_BYTES, SegmentContents};
+use crate::planted::{self, Fault};
 
 /// What was found on disk at start.
 #[derive(Debug, Default)]
@@ -29,6 +30,9 @@ impl Recovered {
     /// The directory or a file cannot be read or changed; damage is no error.
     pub(super) fn read(folder: &SpillFolder) -> anyhow::Result<Self> {
         let mut found = Self::default();
+        if planted::is(Fault::SegmentsForgotten) {
+            return Ok(found);
+        }
         let numbers = folder.segment_numbers();
         for number in numbers.with_context(|| format!("cannot read {}", folder.path().display()))? {
             let path = folder.segment(number);
