@@ -5,7 +5,7 @@ SHELL := bash
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run deps check fmt lint test test-php services services-stop test-services doc model bench bench-quick bench-instructions bench-bytes abuse load faults faults-planted fuzz clean
+.PHONY: help run deps check fmt lint test test-php services services-stop test-services doc model bench bench-quick bench-instructions bench-bytes abuse load faults faults-planted miri fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,10 @@ faults: ## Put the server through the fault table, close the books after each ro
 
 faults-planted: ## Run each row of the fault table against a server that does something wrong on purpose: the row must fail
 	cargo test --locked --features faults --test faults -- --planted $(ROWS)
+
+miri: ## Run the registry's tests, with threads, where each access to memory is checked (needs a nightly compiler with miri)
+	@cargo +nightly miri --version >/dev/null 2>&1 || { echo 'missing: rustup toolchain install nightly --component miri,rust-src' >&2; exit 1; }
+	MIRIFLAGS=-Zmiri-permissive-provenance cargo +nightly miri test --locked --lib --target-dir target/miri registry::
 
 fuzz: ## Fuzz every target for 60 s (needs a nightly compiler and cargo-fuzz)
 	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo 'missing: rustup toolchain install nightly && cargo install --locked cargo-fuzz' >&2; exit 1; }

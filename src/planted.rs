@@ -42,8 +42,8 @@ faults! {
     OutageLosesRows,
     /// Rows of a request that was given up after a while without an answer count as delivered.
     SilenceIsDelivered,
-    /// The body of a success is not needed.
-    TornAnswerIsDelivered,
+    /// A request whose connection breaks before the answer counts as taken.
+    BrokenIsDelivered,
     /// Single rows that have to be sent again count as delivered.
     RepeatedIsDelivered,
     /// Of rows in memory the newest are sent first.

@@ -31,6 +31,9 @@ mod remove;
 pub(crate) mod series;
 mod size_class;
 pub(crate) mod slab;
+#[cfg(test)]
+#[cfg(not(any(model_loom, shuttle)))]
+mod threads;
 pub(crate) mod total;
 
 use ahash::RandomState;

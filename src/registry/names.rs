@@ -67,7 +67,9 @@ impl Names {
                 if (self.is_reserved)(&derived) {
                     return Err(Rejection::ReservedName);
                 }
-                if self.taken.contains_key(derived.as_str()) {
+                // Only this very histogram can have taken the name as a derived one: then another worker is creating it
+                // now, or the exporter is removing it, and neither is a conflict.
+                if let Some(NameUse::Own(_)) = self.taken.get(derived.as_str()).as_deref() {
                     return Err(Rejection::NameConflict);
                 }
             }

@@ -159,8 +159,12 @@ impl<H: Handler> UnixConnections<H> {
         now_ns: u64,
     ) -> Turn {
         let Some(Some(connection)) = self.connections.get_mut(index) else { return Turn::Drained };
+        if planted::is(Fault::ClosesUnread) && connection.standing == Standing::Sealed {
+            self.close(index, handler, registry);
+            return Turn::Drained;
+        }
         let mut turn = Turn::More;
-        let mut ended = planted::is(Fault::ClosesUnread) && connection.standing == Standing::Sealed;
+        let mut ended = false;
         let mut bytes = 0;
         let before = connection.kept;
         let mut left = READ_BYTES;

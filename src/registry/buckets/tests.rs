@@ -119,6 +119,7 @@ fn the_default_count_obeys_the_limit_as_well() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "many bounds, in which nothing is shared")]
 fn a_certain_count_is_that_of_the_bounds() {
     // Numbers around every border: of the rounding to equal bounds, to 0 and to infinity.
     let numbers = [

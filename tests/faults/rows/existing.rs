@@ -76,7 +76,14 @@ pub(crate) const NEWCOMERS: Row = Row {
 /// this process's environment.
 fn run_tests(names: &[&str]) -> String {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let output = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    // What cargo has set for this program would have it build dependencies anew, which look at these.
+    let of_package =
+        |name: &String| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    std::env::vars().map(|(name, _)| name).filter(of_package).for_each(|name| {
+        command.env_remove(name);
+    });
+    let output = command
         .args(["test", "--offline", "--locked", "--features", "faults", "--test", "it", "--"])
         .args(["--test-threads", "1", "--exact"])
         .args(names)

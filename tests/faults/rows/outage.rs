@@ -121,7 +121,7 @@ pub(crate) const TORN: Row = Row {
     what: "of requests to all three, many are reset before they are stored, and others after; some answers of 200 \
            end in the middle",
     holds: "a row counts as delivered if the far end has it, and only then; each is stored once",
-    planted: Fault::TornAnswerIsDelivered,
+    planted: Fault::BrokenIsDelivered,
     run: || {
         let (far_ends, dir) = (FarEnds::start(), temp_dir());
         let server = far_ends.server(dir.path(), &MEMORY);
