@@ -25,7 +25,7 @@ pub(crate) const ACCOUNT: Row = Row {
 pub(crate) const MEMORY_BACK: Row = Row {
     name: "memory back",
     what: "series of other sizes each time expire, three times",
-    holds: "nothing is accounted for, and resident memory is within 8 MiB of the start",
+    holds: "no more is accounted for than at the start, and resident memory is within 8 MiB of the start",
     planted: Fault::FreedCellsKept,
     run: || run_tests(&["memory::memory_of_expired_series_comes_back"]),
 };
