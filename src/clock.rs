@@ -32,7 +32,7 @@ fn stepping(since: Duration) -> Duration {
     const HOUR: Duration = Duration::from_hours(1);
     match since.as_secs() % 4 {
         0 => since,
-        1 => since - HOUR,
+        1 => since.saturating_sub(HOUR),
         2 => since + HOUR,
         _ => Duration::from_secs(since.as_secs()),
     }

@@ -2,10 +2,10 @@
 //! accesses (`make miri`). `tests/model_shuttle.rs` has the same protocol under chosen schedules.
 
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use crate::metric::{BucketParams, Hops, Kind, Label, Op, Sample};
-use crate::registry::directory::Directory;
+use crate::registry::directory::{Directory, FamilyView};
 use crate::registry::expiry::Expiry;
 use crate::registry::local::LocalRegistry;
 use crate::registry::mailbox::Mailboxes;
@@ -66,7 +66,7 @@ fn whatever_was_counted_is_on_the_page_or_was_removed() {
     let mut pass = |directory: &mut Directory| {
         let pass = expiry.pass(directory, PASS_NS);
         removed += pass.removed.iter().map(|entry| counted(&entry.total())).sum::<u64>();
-        let entries = directory.families().flat_map(|view| view.series());
+        let entries = directory.families().flat_map(FamilyView::series);
         removed + entries.map(|entry| counted(&entry.total())).sum::<u64>()
     };
     let sent = WORKERS as u64 * ROUNDS * (SERIES.len() * 2) as u64;
@@ -78,7 +78,7 @@ fn whatever_was_counted_is_on_the_page_or_was_removed() {
             })
             .collect();
         let mut shown = 0;
-        while !workers.iter().all(|worker| worker.is_finished()) {
+        while !workers.iter().all(ScopedJoinHandle::is_finished) {
             let now = pass(&mut directory);
             assert!((shown..=sent).contains(&now), "from {shown} to {now} of {sent}");
             shown = now;

@@ -40,27 +40,32 @@ pub(crate) enum Verdict {
 
 /// The values that a far end has stored, each under its key, in the order of their coming.
 #[derive(Clone)]
-struct Stored<K>(Arc<Mutex<(HashSet<K>, Vec<(K, u64)>)>>);
+struct Stored<K>(Arc<Mutex<Store<K>>>);
+
+struct Store<K> {
+    keys: HashSet<K>,
+    rows: Vec<(K, u64)>,
+}
 
 impl<K: Hash + Eq + Clone> Stored<K> {
     fn new() -> Self {
-        Self(Arc::new(Mutex::new((HashSet::new(), Vec::new()))))
+        Self(Arc::new(Mutex::new(Store { keys: HashSet::new(), rows: Vec::new() })))
     }
 
     /// Stores a value under a key, unless the key is there.
     fn add(&self, key: K, value: u64) {
-        let (keys, all) = &mut *self.0.lock();
+        let Store { keys, rows } = &mut *self.0.lock();
         if keys.insert(key.clone()) {
-            all.push((key, value));
+            rows.push((key, value));
         }
     }
 
     fn values(&self) -> Vec<u64> {
-        self.0.lock().1.iter().map(|(_, value)| *value).collect()
+        self.0.lock().rows.iter().map(|(_, value)| *value).collect()
     }
 
     fn keys(&self) -> Vec<K> {
-        self.0.lock().1.iter().map(|(key, _)| key.clone()).collect()
+        self.0.lock().rows.iter().map(|(key, _)| key.clone()).collect()
     }
 }
 
@@ -111,6 +116,11 @@ impl FarEnds {
         self.scylla.on_insert(|_| CqlReply::Done);
     }
 
+    /// OpenSearch answers nothing but 503 from now on.
+    pub(crate) fn search_is_away(&self) {
+        self.search.script(|_| Reply::status(503, ""));
+    }
+
     /// What becomes of bulk requests to OpenSearch. Indices can always be created.
     pub(crate) fn search(&self, mut judge: impl FnMut(usize) -> Verdict + Send + 'static) {
         let stored = self.documents.clone();
@@ -121,7 +131,9 @@ impl FarEnds {
             let documents = search::documents(request);
             let value = |document: &search::Document| document.get("value").as_u64().unwrap();
             let store_all = || {
-                documents.iter().for_each(|one| stored.add(one.id.clone(), value(one)));
+                for one in &documents {
+                    stored.add(one.id.clone(), value(one));
+                }
                 search::items(&vec![201; documents.len()])
             };
             match judge(documents.len()) {

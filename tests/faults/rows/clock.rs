@@ -35,7 +35,7 @@ pub(crate) const STEPS: Row = Row {
         assert!(far_ends.line_times_ns().is_sorted(), "times of lines");
         let inserts = far_ends.scylla.stored();
         let mut by_value: Vec<_> =
-            inserts.iter().map(|insert| (insert.value as u64, insert.ms)).collect();
+            inserts.iter().map(|insert| (format!("{:09}", insert.value), insert.ms)).collect();
         by_value.sort_unstable();
         assert!(by_value.is_sorted_by_key(|(_, ms)| *ms), "times of inserts");
         server.stop();

@@ -34,7 +34,7 @@ pub(crate) const ONE_BY_ONE: Row = Row {
         for away in 0..SINKS.len() {
             let before = delivered(&server);
             match away {
-                0 => far_ends.search(|_| Verdict::Refuse(Reply::status(503, ""))),
+                0 => far_ends.search_is_away(),
                 1 => far_ends.loki(|_| Verdict::Refuse(Reply::Reset)),
                 _ => far_ends.scylla.on_insert(|_| CqlReply::Close),
             }

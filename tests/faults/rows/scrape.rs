@@ -88,7 +88,8 @@ fn storm(server: &Server) -> Storm {
                     let Ok(reply) = reply else { panic!("a scrape failed: {reply:?}") };
                     assert_eq!(reply.status, 200);
                     let took = asked.elapsed();
-                    longest_ms.fetch_max(took.as_millis() as u64, Ordering::Relaxed);
+                    longest_ms
+                        .fetch_max(u64::try_from(took.as_millis()).unwrap(), Ordering::Relaxed);
                     scrapes.fetch_add(1, Ordering::Relaxed);
                     thread::sleep(Duration::from_millis(100).saturating_sub(took));
                 }

@@ -56,7 +56,7 @@ pub(crate) const BOMB: Row = Row {
         let stand = page.own_sum("series");
         assert_eq!((stand, page.own("exposed_lines")), (LINES_MAX, LINES_MAX));
         assert_eq!((refused, page.refused()), (FLOOD - (LINES_MAX - KNOWN), refused));
-        assert_eq!(sum(&page.text, "known"), (KNOWN + old) as f64);
+        assert_eq!(sum(&page.text, "known").to_string(), (KNOWN + old).to_string());
         let grown = resident::bytes(&server).saturating_sub(before);
         let accounted = page.own("memory_accounted_bytes");
         assert!(grown < accounted + accounted / 10 + 8 * MIB, "{grown} of {accounted}");
@@ -109,7 +109,8 @@ pub(crate) const HOPPING: Row = Row {
             round += 1;
             for series in 0..HOPPERS {
                 // Active for 2 to 4 s, silent for as long, each at its own time.
-                let phase = began.elapsed().as_millis() as u64 / (2_000 + 80 * series);
+                let phase =
+                    u64::try_from(began.elapsed().as_millis()).unwrap() / (2_000 + 80 * series);
                 if (phase + series).is_multiple_of(2) && (round + series).is_multiple_of(3) {
                     let label = format!(r#"{{"id":"{series}"}}"#);
                     server.send_udp(format!(
@@ -136,7 +137,7 @@ pub(crate) const HOPPING: Row = Row {
         assert_eq!(page.own_sum("udp_kernel_drops_total"), 0);
         assert_eq!(page.own("exposed_lines"), 0);
         let deleted = page.own_sum("deleted_metrics_total");
-        assert_eq!(increase.sum, sent as f64, "increase() over all pages");
+        assert_eq!(increase.sum.to_string(), sent.to_string(), "increase() over all pages");
         assert_eq!(increase.falls, 0, "series fell while they stood");
         server.stop();
         format!(
