@@ -203,7 +203,9 @@ impl FarEnds {
 /// A row's message for each of the three: numbers 0, 1 and 2 are the first rows of each, and so on.
 pub(crate) fn message(number: u64) -> String {
     let op = OPS[usize::try_from(number % 3).unwrap()];
-    format!(r#"{{"name":"row","op":"{op}","value":{}}}"#, number / 3)
+    // Long enough for memory to be full in an outage.
+    let (value, text) = (number / 3, "x".repeat(300));
+    format!(r#"{{"name":"row","labels":{{"text":"{text}"}},"op":"{op}","value":{value}}}"#)
 }
 
 /// How many rows of `messages` messages go to each.
