@@ -27,7 +27,7 @@ lint: ## Run clippy; a warning is an error
 # Most tests wait for a server that they have started: three for each core keep it busy.
 test: deps model ## Install what the tests need, then run them all
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((3 * $$(nproc)))} cargo test --workspace --locked
-	if { command -v php && command -v phpunit; } >/dev/null; then $(MAKE) test-php; fi
+	if command -v phpunit >/dev/null; then $(MAKE) test-php; else echo 'left out: the PHP client, whose tests make test-php installs phpunit for'; fi
 
 test-php: ## Run the tests of the PHP client against the server that was built last
 	tests/install-deps.sh php
