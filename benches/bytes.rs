@@ -10,6 +10,8 @@ use std::process::ExitCode;
 
 #[path = "support/callgrind.rs"]
 mod callgrind;
+#[path = "support/calls.rs"]
+mod calls;
 #[path = "support/cost.rs"]
 mod cost;
 #[path = "support/dispatch.rs"]
@@ -54,6 +56,10 @@ fn main() -> ExitCode {
         ["byte-by-byte", open_bytes, reads] => {
             let open_bytes = open_bytes.parse().expect("a number");
             StreamWorker::new().send_byte_by_byte(open_bytes, reads.parse().expect("a number"));
+            ExitCode::SUCCESS
+        }
+        ["measure", patterns @ ..] => {
+            search::measure(patterns);
             ExitCode::SUCCESS
         }
         ["search", seconds, seed, ..] => {

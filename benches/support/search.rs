@@ -1,16 +1,18 @@
-//! A random search for patterns that cost most time per byte when they are sent again and again.
+//! A random search for patterns that cost most instructions per byte when they are sent again and again.
 //!
-//! It climbs: a pattern is changed at random, and the change is kept if it costs more. Time stands for instructions,
-//! as these cannot be counted from within; the best pattern of each climb is then counted under callgrind. A pattern
-//! may hold marks for the number of the piece, so that no two pieces are the same, or only each two.
+//! It climbs: of some patterns that differ a little from the best one, the dearest is the next best. The instructions of
+//! all of them are counted in one run under callgrind, so a seed gives the same climbs each time, whatever else the
+//! machine does. A pattern may hold marks for the number of the piece, so that no two pieces are the same, or only each
+//! two.
 
+use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use crate::callgrind;
 use crate::cost::{RATIO_MAX, per_byte, reads_of};
 use crate::inputs::GOOD;
 use crate::worker::StreamWorker;
+use crate::{callgrind, calls};
 
 /// Patterns are made of these, and of single bytes.
 const PARTS: [&[u8]; 35] = [
@@ -58,10 +60,11 @@ const PATTERN_BYTES_MAX: usize = 4_000;
 /// Most bytes that a change repeats, and how often at most.
 const REPEATED_BYTES_MAX: usize = 24;
 const REPEATS_MAX: usize = 64;
-/// Changes without gain after which a climb ends.
-const PATIENCE: usize = 400;
-/// Reads of a pattern that are timed; the shortest time counts.
-const TIMED_READS: usize = 3;
+/// Changed patterns of one generation, and generations without gain after which a climb ends.
+const CHILDREN: usize = 24;
+const PATIENCE: usize = 8;
+/// The function whose instructions are counted.
+const MEASURED: &str = "*search*measured*";
 
 /// Searches for so long, and tells what each climb has found. Fails if a pattern is above the bound.
 #[expect(clippy::print_stdout, reason = "what it finds is what the search is for")]
@@ -85,19 +88,39 @@ pub(crate) fn search(seconds: u64, seed: u64) -> ExitCode {
 /// The dearest pattern that one climb comes to.
 fn climb(random: &mut Random, until: Instant) -> Vec<u8> {
     let mut best = PARTS[random.below(PARTS.len())].to_vec();
-    let mut best_time = time(&best);
+    let mut best_count = 0;
     let mut failures = 0;
     while failures < PATIENCE && Instant::now() < until {
-        let changed = change(&best, random);
-        let time = time(&changed);
-        // A gain below a twentieth is noise, and so is one that is gone the next time.
-        if time > best_time + best_time / 20 && self::time(&changed) > self::time(&best) {
-            (best, best_time, failures) = (changed, time, 0);
-        } else {
-            failures += 1;
+        let mut patterns: Vec<_> = (0..CHILDREN).map(|_| change(&best, random)).collect();
+        let arguments = patterns.iter().map(|pattern| to_hex(pattern));
+        let arguments: Vec<_> = std::iter::once("measure".to_owned()).chain(arguments).collect();
+        let counts = calls::instructions(MEASURED, &arguments);
+        assert_eq!(counts.len(), CHILDREN, "one call for each pattern");
+        let (count, dearest) = counts.iter().zip(0..).max().expect("there is more than one");
+        failures += 1;
+        if *count > best_count {
+            (best, best_count, failures) = (patterns.swap_remove(dearest), *count, 0);
         }
     }
     best
+}
+
+/// Sends each pattern to a worker of its own, and the second half of it to be counted.
+pub(crate) fn measure(patterns: &[&str]) {
+    for pattern in patterns {
+        let pattern = from_hex(pattern);
+        let read = reads_of(|number| piece(&pattern, number), 1).remove(0);
+        let mut worker = StreamWorker::new();
+        // The first half makes series and what else is made once.
+        let (first, second) = read.split_at(read.len() / 2);
+        worker.send(first);
+        measured(&mut worker, second);
+    }
+}
+
+#[inline(never)]
+fn measured(worker: &mut StreamWorker, bytes: &[u8]) {
+    worker.send(black_box(bytes));
 }
 
 /// The pattern with some parts put in and some bytes taken out or changed.
@@ -120,19 +143,6 @@ fn change(pattern: &[u8], random: &mut Random) -> Vec<u8> {
     }
     changed.truncate(PATTERN_BYTES_MAX);
     if changed.is_empty() { pattern.to_vec() } else { changed }
-}
-
-/// The time for one read full of the pattern, in a new worker.
-fn time(pattern: &[u8]) -> Duration {
-    let mut worker = StreamWorker::new();
-    let one = |read: Vec<u8>| {
-        let began = Instant::now();
-        worker.send(&read);
-        began.elapsed()
-    };
-    let reads = reads_of(|number| piece(pattern, number), 1 + TIMED_READS);
-    // The first read makes series and what else is made once.
-    reads.into_iter().map(one).skip(1).min().expect("there is more than one")
 }
 
 /// The pattern with the number of the piece in it.

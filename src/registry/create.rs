@@ -10,7 +10,6 @@ use crate::registry::buckets::{self, FirstBucketParams};
 use crate::registry::cell;
 use crate::registry::limits::SeriesLimits;
 use crate::registry::names::check_kind;
-use crate::registry::newcomers::Newcomers;
 use crate::registry::series::{Family, HashedSeries, Series, SeriesSpec};
 use crate::segmented_table::SegmentedTable;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
@@ -23,21 +22,22 @@ impl Registry {
     /// The reason for which the sample is refused: its name, type, labels or bucket fields, or a limit.
     #[cold]
     pub fn get_or_create(&self, spec: &SeriesSpec<'_>) -> Result<Arc<Series>, Rejection> {
-        let of_first_sight = self.newcomers.as_ref().and_then(Newcomers::limits_of_first_sight);
-        let refusal = match self.create_within(of_first_sight.unwrap_or(&self.limits), spec) {
-            Ok(series) => return Ok(series),
-            Err(refusal) => refusal,
+        let Some(newcomers) = &self.newcomers else {
+            return self.create_within(&self.limits, spec);
         };
-        let Some(newcomers) = self.newcomers.as_ref().filter(|_| is_limit(refusal)) else {
-            return Err(refusal);
+        // One attempt, not a second one with other limits: a flood of refused series pays for each.
+        let (created, is_second_sight) = match newcomers.limits_of_first_sight() {
+            Some(limits) if !newcomers.note(spec.hash) => (self.create_within(limits, spec), false),
+            // This is not its first sample, so it is no singleton.
+            Some(_) => (self.create_within(&self.limits, &SeriesSpec { now_ns: 0, ..*spec }), true),
+            None => {
+                let created = self.create_within(&self.limits, spec);
+                let refused = created.as_ref().is_err_and(|refusal| is_limit(*refusal));
+                (created, refused && newcomers.note(spec.hash))
+            }
         };
-        if !newcomers.note_refused(spec.hash) {
-            return Err(refusal);
-        }
-        // This is not its first sample, so it is no singleton.
-        let created = self.create_within(&self.limits, &SeriesSpec { now_ns: 0, ..*spec });
         if created.as_ref().is_err_and(|refusal| is_limit(*refusal)) {
-            newcomers.want_room();
+            newcomers.refused(is_second_sight);
         }
         created
     }

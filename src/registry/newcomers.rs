@@ -7,9 +7,10 @@
 //!  less a 16th     ┴ first sight: while room is kept, a series that was never seen is refused from here on
 //! ```
 //!
-//! A series that a limit refuses is noted by a fingerprint of its hash. What is refused a second time is no part of
-//! such a flood: it may take the room that is kept, and when that is used up it asks for more. So a flood costs as
-//! much as any refusal, however fast it is: only newcomers cause an eviction.
+//! A series that a limit refuses is noted by a fingerprint of its hash; while room is kept, so is each that is new to
+//! a worker. What comes a second time is no part of such a flood: it may take the room that is kept, and when that is
+//! used up it asks for more. So a flood costs as much as any refusal, however fast it is: only newcomers cause an
+//! eviction.
 //!
 //! Called by workers when a series is refused, and by the exporter once a second.
 
@@ -64,16 +65,19 @@ impl Newcomers {
         self.keeps_room.load(Ordering::Relaxed).then_some(&self.first_sight)
     }
 
-    /// Notes that the series with this hash is refused. Returns whether it was refused before.
-    pub(super) fn note_refused(&self, hash: u64) -> bool {
-        self.refused.store(true, Ordering::Relaxed);
+    /// Notes the series with this hash. Returns whether it was noted before.
+    pub(super) fn note(&self, hash: u64) -> bool {
         self.fingerprints.lock().note(hash)
     }
 
-    /// Asks the exporter for room, and keeps it free of series that were not refused before.
-    pub(super) fn want_room(&self) {
-        self.keeps_room.store(true, Ordering::Relaxed);
-        self.wants_room.store(true, Ordering::Relaxed);
+    /// A limit has refused a series. If that was noted before, asks the exporter for room, and keeps it free of series
+    /// that were not.
+    pub(super) fn refused(&self, is_second_sight: bool) {
+        self.refused.store(true, Ordering::Relaxed);
+        if is_second_sight {
+            self.keeps_room.store(true, Ordering::Relaxed);
+            self.wants_room.store(true, Ordering::Relaxed);
+        }
     }
 
     /// The limits down to which room is asked for, if it is. Called by the exporter once a second; no room is kept
@@ -139,10 +143,9 @@ mod tests {
     #[test]
     fn room_is_kept_from_the_first_want_until_nothing_is_refused() {
         let newcomers = Newcomers::new(SeriesLimits::unlimited(1).with_lines_max(160));
-        assert!(!newcomers.note_refused(1) && newcomers.limits_of_first_sight().is_none());
-        assert!(newcomers.take_want().is_none());
-        assert!(newcomers.note_refused(1));
-        newcomers.want_room();
+        newcomers.refused(newcomers.note(1));
+        assert!(newcomers.limits_of_first_sight().is_none() && newcomers.take_want().is_none());
+        newcomers.refused(newcomers.note(1));
         assert_eq!(newcomers.limits_of_first_sight().map(SeriesLimits::lines_max), Some(150));
         assert!(newcomers.take_want().is_some() && newcomers.limits_of_first_sight().is_some());
         assert!(newcomers.take_want().is_none() && newcomers.limits_of_first_sight().is_none());
