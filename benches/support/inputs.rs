@@ -8,10 +8,6 @@ pub(crate) struct Input {
     pub(crate) piece: fn(usize) -> Vec<u8>,
 }
 
-/// The one input that is known to be dearer than it should be, and how many good bytes its byte may cost. It is parsed
-/// twice, since simd-json refuses a number that no float can hold, and has ten bytes to divide that by.
-pub(crate) const REPAIRED: (&str, f64) = (r#"`{"":1e999}`, which is repaired"#, 7.0);
-
 /// Series that the worker knows before.
 const SERIES: usize = 100;
 
@@ -32,10 +28,27 @@ pub(crate) const GOOD: Input = Input {
 };
 
 /// The dearest that are known, and some that once were.
-pub(crate) const INPUTS: [Input; 18] = [
+pub(crate) const INPUTS: [Input; 21] = [
     Input { name: "`{}` again and again", piece: |_| b"{}".to_vec() },
     Input { name: r#"`{"":1}`"#, piece: |_| br#"{"":1}"#.to_vec() },
-    Input { name: REPAIRED.0, piece: |_| br#"{"":1e999}"#.to_vec() },
+    Input {
+        name: r#"`{"":1e999}`, a number that no float can hold"#,
+        piece: |_| br#"{"":1e999}"#.to_vec(),
+    },
+    Input {
+        name: r#"`{"?":1}` with a byte that is no UTF-8"#,
+        piece: |_| b"{\"\xff\":1}".to_vec(),
+    },
+    Input {
+        name: r#"`{"op":1,"ab":"?"}` with such a byte, which is repaired"#,
+        piece: |_| b"{\"op\":1,\"ab\":\"\xff\"}".to_vec(),
+    },
+    Input {
+        name: "a histogram that a limit refuses, each message sent twice",
+        piece: |number| {
+            format!(r#"{{"op":"obs","name":"h{}","bucket_custom":[1]}}"#, number / 2).into_bytes()
+        },
+    },
     Input { name: "`{` and line feed", piece: |_| b"{\n".to_vec() },
     Input { name: "lines of one byte in an object", piece: |_| lines_in_object() },
     Input {

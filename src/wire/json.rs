@@ -32,6 +32,10 @@ const DEPTH_MAX: usize = 16;
 /// The shortest object with a member is `{"":0}`.
 const MEMBER_BYTES_MIN: usize = 6;
 
+/// The shortest object with an op and a byte that is to be repaired is `{"op":"inc","":1}` with that byte in the empty
+/// name. A shorter one is refused in any case, and has few bytes to divide the cost of two parses by.
+const REPAIRED_BYTES_MIN: usize = 18;
+
 /// Parses objects, with buffers that it reuses.
 #[derive(Debug)]
 pub struct Parser {
@@ -119,7 +123,8 @@ impl Parser {
         // round repairs these. A third round would find nothing to repair.
         for round in 0..2 {
             match obstacle {
-                Obstacle::Unreadable(Rejection::Syntax) if round == 0 => {}
+                Obstacle::Unreadable(Rejection::Syntax)
+                    if round == 0 && original.len() >= REPAIRED_BYTES_MIN => {}
                 Obstacle::Unreadable(reason) => return judge(Parsed::refused(reason, coercions)),
                 Obstacle::LabelNumber => coercions.insert(Coercion::LabelValue),
             }
