@@ -64,7 +64,7 @@ const REPEATS_MAX: usize = 64;
 const CHILDREN: usize = 24;
 const PATIENCE: usize = 8;
 /// The function whose instructions are counted.
-const MEASURED: &str = "*search*measured*";
+const MEASURED: &str = "*search::measured";
 
 /// Searches for so long, and tells what each climb has found. Fails if a pattern is above the bound.
 #[expect(clippy::print_stdout, reason = "what it finds is what the search is for")]
