@@ -1,5 +1,10 @@
 //! The bounds of what one worker's unix connections leave unfinished.
 
+use std::mem::MaybeUninit;
+
+use mio::net::UnixStream;
+use socket2::SockRef;
+
 use super::UnixConnections;
 use crate::ingest::Handler;
 use crate::ingest::unix::connection::Standing;
@@ -44,15 +49,22 @@ impl<H: Handler> UnixConnections<H> {
         self.partial_bytes > 0
     }
 
-    /// Refuses messages that have been unfinished for too long. Their connections go on.
+    /// Refuses messages that have been unfinished for too long, unless more of them waits to be read: then this
+    /// worker is late, and not the client. Their connections go on.
     pub(crate) fn time_out(&mut self, handler: &mut H, now_ns: u64) {
         for index in 0..self.connections.len() {
             if let Some(connection) = &self.connections[index]
                 && connection.kept > 0
                 && now_ns.saturating_sub(connection.since_ns) > PARTIAL_NS_MAX
+                && !has_more(&connection.stream)
             {
                 self.refuse_partial(index, handler, Rejection::TimedOut, now_ns);
             }
         }
     }
+}
+
+/// Whether there are bytes to read.
+fn has_more(stream: &UnixStream) -> bool {
+    SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]).is_ok_and(|bytes| bytes > 0)
 }
