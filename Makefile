@@ -5,7 +5,7 @@ SHELL := bash
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run deps check fmt lint test test-php services services-stop test-services doc model bench bench-quick bench-instructions bench-bytes abuse load faults faults-planted miri fuzz clean
+.PHONY: help run deps check fmt lint test test-php services services-stop test-services doc model bench bench-quick bench-instructions bench-bytes abuse soak load faults faults-planted miri fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,11 @@ bench-bytes: ## Count the instructions a byte of hostile input, which may be fiv
 abuse: ## Attack the HTTP port for three minutes, scraping meanwhile, and weigh the server before and after
 	cargo build --release --workspace --locked
 	@"$${CARGO_TARGET_DIR:-target}"/release/abuse
+
+# SOAK_FLAGS are soak's: -seconds 3600 for an hour, 0 for none; -series for those of a cycle.
+soak: ## Watch the server's memory for some 15 minutes: a million series that come and go, then fresh names at 20,000 messages/s
+	cargo build --release --workspace --locked
+	@"$${CARGO_TARGET_DIR:-target}"/release/soak $(SOAK_FLAGS)
 
 load: ## Start a server, load it for 10 s and close the books
 	tests/load.sh

@@ -104,6 +104,7 @@ const OTHER_CRATES: &[(&str, &[&str])] = &[
     ("loadgen/src/main.rs", &["loadgen/src"]),
     ("loadgen/src/bin/bench.rs", &["loadgen/src/bench", "loadgen/src"]),
     ("loadgen/src/bin/abuse.rs", &["loadgen/src/abuse"]),
+    ("loadgen/src/bin/soak.rs", &["loadgen/src/soak", "loadgen/src"]),
     ("benches/bytes.rs", &["benches/support"]),
     ("benches/instructions.rs", &["benches/support"]),
     ("fuzz/fuzz_targets/frame.rs", &[]),
