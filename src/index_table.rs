@@ -73,6 +73,11 @@ impl IndexTable {
         self.0.remove(hash.widened(), wanted).map(|entry| entry.index)
     }
 
+    /// Bytes that it takes, with room for more.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+
     /// How many indices there are.
     pub(crate) fn len(&self) -> usize {
         self.0.len()

@@ -119,9 +119,14 @@ impl Registry {
         self.usage.change_bytes(before, now);
     }
 
+    /// Accounts for what a worker's cells and tables take: `before` bytes have become `now`.
+    pub(crate) fn change_own_bytes(&self, before: usize, now: usize) {
+        self.usage.change_own_bytes(before, now);
+    }
+
     /// Whether no series more would get in for want of memory.
     pub fn memory_is_full(&self) -> bool {
-        self.usage.committed_bytes() >= self.limits.memory_max_bytes()
+        self.usage.bytes_towards_limit() >= self.limits.memory_max_bytes()
     }
 
     /// Lines that all series take on the page.
@@ -132,6 +137,11 @@ impl Registry {
     /// Bytes that the registry accounts for.
     pub fn bytes(&self) -> u64 {
         self.usage.bytes()
+    }
+
+    /// Bytes that were ever freed.
+    pub(crate) fn freed_bytes(&self) -> u64 {
+        self.usage.freed_bytes()
     }
 
     /// The limits.

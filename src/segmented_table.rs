@@ -25,11 +25,17 @@ pub(crate) trait Hashed {
 pub(crate) struct SegmentedTable<T> {
     segments: Box<[HashTable<T>]>,
     len: usize,
+    /// Bytes that the segments have allocated.
+    bytes: usize,
 }
 
 impl<T: Hashed> Default for SegmentedTable<T> {
     fn default() -> Self {
-        Self { segments: (0..1 << SEGMENTS_LOG2).map(|_| HashTable::new()).collect(), len: 0 }
+        Self {
+            segments: (0..1 << SEGMENTS_LOG2).map(|_| HashTable::new()).collect(),
+            len: 0,
+            bytes: 0,
+        }
     }
 }
 
@@ -48,26 +54,44 @@ impl<T: Hashed> SegmentedTable<T> {
 
     /// Makes room for one more entry with this hash, so that the next [`Self::insert`] cannot fail.
     pub(crate) fn reserve(&mut self, hash: u64) {
-        self.segments[segment(hash)].reserve(1, Hashed::hash);
+        self.change(hash, |segment| segment.reserve(1, Hashed::hash));
+    }
+
+    /// Changes the segment of a hash, and counts what that allocates or frees.
+    fn change<R>(&mut self, hash: u64, change: impl FnOnce(&mut HashTable<T>) -> R) -> R {
+        let segment = &mut self.segments[segment(hash)];
+        let before = segment.allocation_size();
+        let result = change(segment);
+        self.bytes = self.bytes + segment.allocation_size() - before;
+        result
     }
 
     /// Adds an entry. The caller knows that it is not in the table yet.
     pub(crate) fn insert(&mut self, entry: T) {
         let hash = entry.hash();
-        self.segments[segment(hash)].insert_unique(hash, entry, Hashed::hash);
+        self.change(hash, |segment| {
+            segment.insert_unique(hash, entry, Hashed::hash);
+        });
         self.len += 1;
     }
 
     /// Takes out the first entry with this hash that `is_wanted` accepts.
     pub(crate) fn remove(&mut self, hash: u64, is_wanted: impl FnMut(&T) -> bool) -> Option<T> {
-        let segment = &mut self.segments[segment(hash)];
-        let found = segment.find_entry(hash, is_wanted);
-        let (entry, _) = found.ok().map(OccupiedEntry::remove)?;
+        let entry = self.change(hash, |segment| {
+            let found = segment.find_entry(hash, is_wanted);
+            let (entry, _) = found.ok().map(OccupiedEntry::remove)?;
+            if let Some(capacity) = capacity::to_shrink_to(segment.capacity(), segment.len()) {
+                segment.shrink_to(capacity, Hashed::hash);
+            }
+            Some(entry)
+        })?;
         self.len -= 1;
-        if let Some(capacity) = capacity::to_shrink_to(segment.capacity(), segment.len()) {
-            segment.shrink_to(capacity, Hashed::hash);
-        }
         Some(entry)
+    }
+
+    /// Bytes that its entries take, with room for more.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// How many entries there are.
@@ -101,5 +125,24 @@ mod tests {
             assert!(table.remove(hash, |other| other.0 == n).is_none());
         }
         assert_eq!(table.len(), 0);
+    }
+
+    #[test]
+    fn bytes_are_those_of_all_segments() {
+        let mut table = SegmentedTable::default();
+        let most = |table: &SegmentedTable<TestEntry>| {
+            assert_eq!(
+                table.bytes(),
+                table.segments.iter().map(HashTable::allocation_size).sum::<usize>()
+            );
+            table.bytes()
+        };
+        assert_eq!(most(&table), 0);
+        (0..50_000).for_each(|n| table.insert(TestEntry(n)));
+        assert!(most(&table) > 50_000 * size_of::<TestEntry>());
+        for n in 0..50_000 {
+            assert!(table.remove(TestEntry(n).hash(), |other| other.0 == n).is_some());
+        }
+        assert!(most(&table) < 64 * 1024, "an empty table has given its memory back");
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::convert::{duration, size};
 use super::error::UsageError;
+use super::limits::beside_series;
 use super::listen::{self, ListenUdp, ListenUnix};
 use super::table::Values;
 
@@ -67,7 +68,7 @@ impl IngestConfig {
             uds_mode: mode(&values.uds_mode)?,
             connections_max: size(values.uds_connections_max),
             idle_timeout: Some(duration(values.uds_idle_timeout)).filter(|time| !time.is_zero()),
-            partials_max_bytes: size(values.uds_partials_max_bytes),
+            partials_max_bytes: size(partials(values)),
             message_max_bytes: size(values.message_max_bytes),
             labels_max: size(values.labels_max),
         })
@@ -81,6 +82,11 @@ fn check_partials(values: &Values) -> Result<(), UsageError> {
     let text = values.uds_partials_max_bytes.to_string();
     let cause = format!("less than one message of -message-max-bytes {}", values.message_max_bytes);
     Err(UsageError::value("uds-partials-max-bytes", &text, &cause))
+}
+
+/// The bound of unfinished messages, of which the longest has room.
+fn partials(values: &Values) -> i64 {
+    beside_series(values.uds_partials_max_bytes, values).max(values.message_max_bytes)
 }
 
 fn workers(asked: i64) -> usize {

@@ -17,7 +17,7 @@ pub(crate) struct LimitsConfig {
     pub lines_max: u64,
     /// Most exposed lines of one name.
     pub name_lines_max: u64,
-    /// Most bytes of label texts, cells and templates.
+    /// Most bytes of all that lives because of input.
     pub memory_max_bytes: usize,
     /// Most bytes of templates, by which messages are known but for their value, of all workers.
     pub templates_max_bytes: usize,
@@ -27,6 +27,15 @@ pub(crate) struct LimitsConfig {
     pub evict_singletons: bool,
     /// How long a series stands after its last sample; `None`: for ever.
     pub series_ttl: Option<Duration>,
+}
+
+/// What waits in memory beside series, unfinished messages and the queue of each sink, gets at most this part of
+/// `-memory-max`: so all of it together leaves half to series, and a sink that is away takes nothing from them.
+const SHARE_BESIDE_SERIES: i64 = 8;
+
+/// The bound of something that waits beside series: what its flag says, or its share of all memory if that is less.
+pub(super) fn beside_series(flag_bytes: i64, values: &Values) -> i64 {
+    flag_bytes.min(values.memory_max / SHARE_BESIDE_SERIES)
 }
 
 impl LimitsConfig {

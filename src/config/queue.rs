@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::convert::{count, duration, size};
+use super::limits::beside_series;
 use super::table::Values;
 
 /// What every sink's queue of rows has in common.
@@ -26,7 +27,7 @@ impl QueueConfig {
     /// What the flags say.
     pub(super) fn read(values: &Values) -> Self {
         Self {
-            memory_max_bytes: size(values.sink_queue_bytes),
+            memory_max_bytes: size(beside_series(values.sink_queue_bytes, values)),
             spill_dir: values.spill_dir.clone(),
             spill_max_bytes: count(values.spill_max_bytes),
             retry_max: Some(duration(values.sink_retry_max)).filter(|longest| !longest.is_zero()),

@@ -66,7 +66,7 @@ flags! {
         uds_idle_timeout: Duration(5 * MINUTE, 0..=168 * HOUR), "uds-idle-timeout",
             "a unix connection without a byte for so long is closed (0: never)", needs UNIX;
         uds_partials_max_bytes: Int(67_108_864, 65_536..=i64::MAX), "uds-partials-max-bytes",
-            "most bytes kept of unfinished messages, all unix connections together", needs UNIX;
+            "most bytes kept of unfinished messages, all unix connections together; at most an eighth of -memory-max", needs UNIX;
         udp_rcvbuf: Int(8_388_608, 4_096..=1_073_741_823), "udp-rcvbuf",
             "receive buffer of each udp socket in bytes", needs UDP;
         udp_batch_wait: Duration(200 * MICROSECOND, 0..=100 * MILLISECOND), "udp-batch-wait",
@@ -115,7 +115,7 @@ flags! {
         name_lines_max: Int(500_000, 1..=4_000_000_000), "name-lines-max",
             "most lines of one metric name on /metrics; past it new series of that name are refused", needs NO_ROUTER;
         memory_max: Int(2_147_483_648, 1_048_576..=i64::MAX), "memory-max",
-            "most bytes for label texts, series and remembered messages; past it new series are refused", needs NO_ROUTER;
+            "most bytes of all that lives because of input, such as series, remembered messages and rows for sinks; past it new series are refused", needs NO_ROUTER;
         evict_singletons: Bool(true), "evict-singletons",
             "with -metric-clean-up: once one of these three is reached, remove series that had one sample only for new ones that come again", needs TTL;
         shapes_max_bytes: Int(268_435_456, 0..=i64::MAX), "shapes-max-bytes",
@@ -177,7 +177,7 @@ flags! {
     }
     Queues "Queues of sinks" {
         sink_queue_bytes: Int(67_108_864, 1_048_576..=i64::MAX), "sink-queue-bytes",
-            "most bytes of rows that wait in memory for each sink; past it they go to -spill-dir or are dropped", needs QUEUES;
+            "most bytes of rows that wait in memory for each sink, at most an eighth of -memory-max; past it they go to -spill-dir or are dropped", needs QUEUES;
         spill_dir: Text("", DIRECTORY), "spill-dir",
             "keep rows that memory has no room for in this directory (empty: drop them)", needs SPILL;
         spill_max_bytes: Int(1_073_741_824, 16_777_216..=i64::MAX), "spill-max-bytes",

@@ -29,7 +29,7 @@ const PERIOD_MIN: Duration = Duration::from_millis(5);
 /// The least time between two times that memory is given back to the system.
 const GIVE_BACK_NS: u64 = 10_000_000_000;
 /// So many bytes have to be freed before that: less is not worth a walk through all free blocks.
-const GIVE_BACK_BYTES: u64 = 2 << 20;
+const GIVE_BACK_BYTES: u64 = 512 << 10;
 /// And of what is left, this part: the larger the heap, the longer the walk.
 const GIVE_BACK_PART: u64 = 8;
 
@@ -59,8 +59,8 @@ pub(crate) struct ExpiryTimer {
     evicted_log: Throttle,
     /// How many series were evicted since the last such line.
     evicted_unlogged: usize,
-    /// Bytes freed since memory was given back last, and when that was.
-    freed_bytes: u64,
+    /// Bytes that had been freed when memory was given back last, and when that was.
+    gave_back_bytes: u64,
     gave_back_ns: u64,
 }
 
@@ -80,7 +80,7 @@ impl ExpiryTimer {
             control,
             evicted_log: Throttle::new(log_interval),
             evicted_unlogged: 0,
-            freed_bytes: 0,
+            gave_back_bytes: 0,
             gave_back_ns: 0,
         }
     }
@@ -89,10 +89,7 @@ impl ExpiryTimer {
     pub(crate) fn pass(&mut self, directory: &mut Directory) -> Duration {
         let began_ns = clock::now_ns();
         self.give_back(directory.registry(), began_ns);
-        let before = directory.registry().bytes();
         let pass = self.expiry.pass(directory, began_ns);
-        // Workers may have created series meanwhile.
-        self.freed_bytes += before.saturating_sub(directory.registry().bytes());
         for entry in &pass.removed {
             self.passes.deleted[entry.family().kind as usize] += 1;
         }
@@ -125,13 +122,15 @@ impl ExpiryTimer {
     }
 
     /// Gives memory of series that earlier passes have removed back to the system: the allocator would keep it for
-    /// one block in use above it. By now the workers have freed their part.
+    /// one block in use above it.
     fn give_back(&mut self, registry: &Registry, now_ns: u64) {
         let worth = GIVE_BACK_BYTES.max(registry.bytes() / GIVE_BACK_PART);
-        if self.freed_bytes >= worth && now_ns - self.gave_back_ns >= GIVE_BACK_NS {
+        let freed_bytes = registry.freed_bytes();
+        if freed_bytes - self.gave_back_bytes >= worth && now_ns - self.gave_back_ns >= GIVE_BACK_NS
+        {
             registry.shrink();
             limits::return_free_blocks();
-            (self.freed_bytes, self.gave_back_ns) = (0, now_ns);
+            (self.gave_back_bytes, self.gave_back_ns) = (freed_bytes, now_ns);
         }
     }
 

@@ -32,7 +32,7 @@ pub(crate) fn texts(counters: &OwnCounters, registry: &Registry, expiry: &Expiry
     own.messages(&counters.workers, counters.sinks.forwards);
     sinks::families(&mut own, &counters.sinks);
     own.transports(&counters.workers, &counters.udp_sockets.read());
-    own.registry(registry);
+    own.registry(counters, registry);
     own.expiry(expiry);
     own.server(counters);
     own.process();
@@ -132,11 +132,11 @@ impl OwnPage {
         });
     }
 
-    fn registry(&mut self, registry: &Registry) {
+    fn registry(&mut self, counters: &OwnCounters, registry: &Registry) {
         self.one(OwnFamily::ExposedLines, registry.lines());
         self.one(OwnFamily::ExposedLinesLimit, registry.limits().lines_max());
-        self.one(OwnFamily::Memory, registry.bytes());
-        self.one(OwnFamily::MemoryLimit, registry.limits().memory_max_bytes());
+        self.one(OwnFamily::Memory, registry.bytes() + counters.bytes_beside_series());
+        self.one(OwnFamily::MemoryLimit, counters.memory_max_bytes);
     }
 
     fn expiry(&mut self, totals: &ExpiryTotals) {

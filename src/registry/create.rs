@@ -59,7 +59,7 @@ impl Registry {
         if let Some(series) = find(&index, spec) {
             check_kind(&series.family, spec.kind)?;
             // Not checked against the limits: series that exist go on counting, on every worker.
-            self.usage.add_cell(&series.family);
+            self.usage.add_cell_reference();
             series.add_owner();
             return Ok(series);
         }
@@ -79,8 +79,9 @@ impl Registry {
             family.mixed.store(true, Ordering::Relaxed);
         }
         self.usage.add_series(&family, spec.text.len());
-        self.usage.add_cell(&family);
+        self.usage.add_cell_reference();
         index.insert(HashedSeries { hash: spec.hash, series: Arc::clone(&series) });
+        self.usage.set_index_bytes(index.bytes());
         Ok(series)
     }
 

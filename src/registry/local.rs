@@ -31,6 +31,8 @@ pub struct LocalRegistry {
     text: Vec<u8>,
     /// The label names of the sample at hand.
     label_names: String,
+    /// Bytes of cells and families that the registry was told of last.
+    booked_bytes: usize,
 }
 
 impl LocalRegistry {
@@ -44,6 +46,7 @@ impl LocalRegistry {
             families: KnownFamilies::new(),
             text: Vec::new(),
             label_names: String::new(),
+            booked_bytes: 0,
         }
     }
 
@@ -132,7 +135,18 @@ impl LocalRegistry {
         self.cells.add(cell, sample.value, now_ns);
         // The exporter shows the series from now on, so the first sample is in the cell by now.
         self.registry.publish(NewCell { series, cell: self.cells.share(cell) });
+        self.book_bytes();
         Ok(cell)
+    }
+
+    /// Tells the registry how many bytes cells and remembered families take now.
+    #[cold]
+    fn book_bytes(&mut self) {
+        let now = self.cells.bytes() + self.families.bytes();
+        if now != self.booked_bytes {
+            self.registry.change_own_bytes(self.booked_bytes, now);
+            self.booked_bytes = now;
+        }
     }
 
     /// Does what the exporter has requested. Returns how many series were given up. Called between batches,
@@ -140,7 +154,11 @@ impl LocalRegistry {
     #[inline]
     pub fn handle_requests(&mut self) -> usize {
         let mut given_up = 0;
-        for request in self.mailboxes.take_requests(self.worker) {
+        let requests = self.mailboxes.take_requests(self.worker);
+        if requests.is_empty() {
+            return 0;
+        }
+        for request in requests {
             match request {
                 Request::GiveUp(series) => {
                     self.give_up(&series);
@@ -151,6 +169,7 @@ impl LocalRegistry {
                 Request::ForgetFamily(family) => self.families.forget(&family),
             }
         }
+        self.book_bytes();
         given_up
     }
 
@@ -180,8 +199,7 @@ impl LocalRegistry {
         self.cells.cell_of(series)
     }
 
-    /// Whether no series is left, for a model that ends when all are removed.
-    #[cfg(shuttle)]
+    /// Whether no series is left.
     pub fn is_empty(&self) -> bool {
         self.cells.is_empty()
     }

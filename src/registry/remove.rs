@@ -17,7 +17,7 @@ impl Registry {
     pub fn release_cell(&self, series: &Arc<Series>, is_idle: bool) -> bool {
         let mut index = self.index.lock();
         series.remove_owner();
-        self.usage.subtract_cell(&series.family);
+        self.usage.subtract_cell_reference();
         series.has_no_owner() && is_idle && self.remove(&mut index, series)
     }
 
@@ -35,7 +35,7 @@ impl Registry {
     }
 
     /// Bytes that the limit of memory is held against.
-    pub(super) fn committed_bytes(&self) -> u64 {
+    pub fn committed_bytes(&self) -> u64 {
         self.usage.committed_bytes()
     }
 
@@ -50,6 +50,7 @@ impl Registry {
         if index.remove(hash, |other| Arc::ptr_eq(&other.series, series)).is_none() {
             return false; // removed before
         }
+        self.usage.set_index_bytes(index.bytes());
         self.usage.subtract_series(family, series.text.len());
         if family.lines.load(Ordering::Relaxed) == 0 {
             family.removed.store(true, Ordering::Relaxed);

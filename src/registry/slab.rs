@@ -84,7 +84,13 @@ pub(crate) struct Slab {
     /// Numbers of released chunks.
     released: Vec<u32>,
     no_words: Arc<Chunk>,
+    /// Bytes of all chunks that are not released.
+    chunk_bytes: usize,
 }
+
+/// Bytes of a chunk beside its words: the counts of its `Arc`, its entries in the three lists, each of which may be
+/// half empty, and what the allocator adds.
+const CHUNK_BYTES: usize = 16 + 2 * (16 + size_of::<Places>() + 4) + 16;
 
 /// Which places of a chunk are in use.
 #[derive(Debug, Default)]
@@ -116,6 +122,7 @@ impl Slab {
             with_room: std::array::from_fn(|_| Vec::new()),
             released: Vec::new(),
             no_words: Arc::new([]),
+            chunk_bytes: 0,
         }
     }
 
@@ -155,6 +162,7 @@ impl Slab {
     fn add_chunk(&mut self, words: usize, class: Option<SizeClass>) -> u32 {
         let chunk: Arc<Chunk> = (0..words).map(|_| AtomicU64::new(0)).collect();
         chunk[0].store(self.worker, Ordering::Relaxed); // shared later, through a lock
+        self.chunk_bytes += CHUNK_BYTES + size_of_val(&*chunk);
         let places = Places { class, fresh: PAD_WORDS, ..Places::default() };
         let number = if let Some(number) = self.released.pop() {
             self.chunks[number as usize] = chunk;
@@ -193,8 +201,15 @@ impl Slab {
         if let Some(class) = places.class {
             self.with_room[class.index()].retain(|&other| other != number);
         }
-        self.chunks[number as usize] = Arc::clone(&self.no_words);
+        let chunk = &mut self.chunks[number as usize];
+        self.chunk_bytes -= CHUNK_BYTES + size_of_val(&**chunk);
+        *chunk = Arc::clone(&self.no_words);
         self.released.push(number);
+    }
+
+    /// Bytes that all cells take, with the rest of their chunks.
+    pub(crate) fn bytes(&self) -> usize {
+        self.chunk_bytes
     }
 
     /// The words of a cell.
@@ -272,6 +287,7 @@ mod tests {
             assert_eq!(live_chunks(&slab), 0, "cells of {words} words");
         }
         assert_eq!(slab.chunks.len(), most, "numbers of released chunks are used again");
+        assert_eq!(slab.bytes(), 0);
     }
 
     #[test]
@@ -284,6 +300,7 @@ mod tests {
             slab.free(slot);
         }
         assert_eq!(live_chunks(&slab), 1);
+        assert_eq!(slab.bytes(), CHUNK_BYTES + CHUNK_WORDS * size_of::<AtomicU64>());
         let cell = slab.share(kept, 3);
         assert_eq!((cell.worker(), cell.words()[1].load(Ordering::Relaxed)), (7, 42));
     }

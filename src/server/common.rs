@@ -29,12 +29,13 @@ pub(super) struct Common {
 }
 
 impl Common {
-    /// For the workers with these polls.
+    /// For the workers with these polls. Of all memory, so many bytes are for what is not in the registry.
     ///
     /// # Errors
     /// Those of `eventfd(2)`.
     pub(super) fn new(
         limits: &LimitsConfig,
+        beside_series_bytes: usize,
         log: LogConfig,
         polls: &[Poll],
         main: Arc<Waker>,
@@ -46,7 +47,7 @@ impl Common {
             control: Arc::new(Control::new(wakers, main)),
             log: Arc::new(LogSlots::new(log.debug)),
             registry: Arc::new(Registry::new(
-                series_limits(limits, polls.len()),
+                series_limits(limits, beside_series_bytes, polls.len()),
                 stats::is_reserved,
             )),
             mailboxes: Arc::new(Mailboxes::new(polls.len())),
@@ -54,12 +55,17 @@ impl Common {
     }
 }
 
-fn series_limits(config: &LimitsConfig, workers: usize) -> SeriesLimits {
+fn series_limits(
+    config: &LimitsConfig,
+    beside_series_bytes: usize,
+    workers: usize,
+) -> SeriesLimits {
+    let memory_max_bytes = config.memory_max_bytes.saturating_sub(beside_series_bytes);
     SeriesLimits::unlimited(workers)
         .with_buckets_max(config.buckets_max)
         .with_lines_max(config.lines_max)
         .with_name_lines_max(config.name_lines_max)
-        .with_memory_max_bytes(config.memory_max_bytes as u64)
+        .with_memory_max_bytes(memory_max_bytes as u64)
         .with_mixed_label_sets(config.mixed_label_sets)
         .with_evict_singletons(config.evict_singletons)
 }

@@ -70,7 +70,8 @@ impl Parts {
         let Opened { listeners, web_config, mut sinks, profiling } = opened;
         let polls =
             (0..config.ingest.workers).map(|_| Poll::new()).collect::<Result<Vec<_>, _>>()?;
-        let common = Common::new(&config.limits, config.log, &polls, main)?;
+        let beside_series = config.ingest.partials_max_bytes + sinks.queues_max_bytes();
+        let common = Common::new(&config.limits, beside_series, config.log, &polls, main)?;
         let handlers = workers::handlers(config, remote, &common, &listeners, &sinks);
         let udp_sockets = Arc::new(udp_socket_stats(&listeners.udp)?);
         let counters = OwnCounters::new(
@@ -78,6 +79,7 @@ impl Parts {
             Arc::clone(&udp_sockets),
             Arc::clone(web_config.stats()),
             std::mem::take(&mut sinks.counters),
+            config.limits.memory_max_bytes as u64,
         );
         let serving = Serving::make(config, &common, listeners.http, web_config, counters)?;
         let sources = WorkerSources { udp: listeners.udp, unix: &listeners.unix };

@@ -26,6 +26,8 @@ pub(super) struct Sinks {
     parts: Vec<SinkParts>,
     /// For the page.
     pub(super) counters: AllSinkCounters,
+    /// Bytes that all queues may hold in memory.
+    queues_max_bytes: usize,
 }
 
 /// One sink.
@@ -92,6 +94,7 @@ impl Sinks {
         let first_seq = ahash::RandomState::new().hash_one(std::process::id());
         let limits = sink.limits();
         let memory_max_bytes = queue_config.memory_max_bytes;
+        self.queues_max_bytes += memory_max_bytes;
         let queue =
             Arc::new(SinkQueue::new(Arc::clone(&counters), limits, memory_max_bytes, spill));
         let (sender, blocks) = channel::unbounded(); // outboxes bound its bytes
@@ -107,6 +110,11 @@ impl Sinks {
             cancel,
         });
         Ok(())
+    }
+
+    /// Bytes that all queues may hold in memory.
+    pub(super) fn queues_max_bytes(&self) -> usize {
+        self.queues_max_bytes
     }
 
     /// The outboxes of one worker.

@@ -126,6 +126,11 @@ impl SinkCounters {
         self.queued_bytes.fetch_sub(bytes as u64, Relaxed);
     }
 
+    /// Bytes of rows in memory: in the queue, and on their way there.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.queued_bytes.load(Relaxed) + self.on_the_way_bytes.load(Relaxed)
+    }
+
     /// Counts rows that were written to disk, where segments grew by so many bytes.
     pub(crate) fn enter_disk(&self, rows: u64, bytes: u64) {
         self.spilled_rows.fetch_add(rows, Relaxed);

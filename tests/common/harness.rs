@@ -7,6 +7,7 @@ pub(crate) mod authority;
 pub(crate) mod cql_peer;
 pub(crate) mod http;
 pub(crate) mod https;
+pub(crate) mod load;
 mod log;
 pub(crate) mod page;
 pub(crate) mod peer;

@@ -54,6 +54,29 @@ pub(crate) fn request(
     parse(&raw(port, head(method, path, headers).as_bytes())?)
 }
 
+/// The server's own families, which are ready before the page as a whole is: the client leaves once it has them. No
+/// user's family may have a name before `process`.
+pub(crate) fn own_families(port: u16) -> io::Result<String> {
+    const NEXT: &str = "# HELP process_";
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(deadline()))?;
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?; // without chunks
+    let (mut answer, mut buffer) = (Vec::new(), [0; 16 << 10]);
+    loop {
+        let read = stream.read(&mut buffer)?;
+        answer.extend_from_slice(&buffer[..read]);
+        let text = String::from_utf8_lossy(&answer);
+        if let Some((_, body)) = text.split_once("\r\n\r\n")
+            && let Some(end) = body.find(NEXT)
+        {
+            return Ok(body[..end].to_owned());
+        }
+        if read == 0 {
+            return Err(io::Error::other(format!("no {NEXT:?} in {text:?}")));
+        }
+    }
+}
+
 /// [`request`] from this address of the loopback network, so that the server sees another client.
 pub(crate) fn request_from(
     from: Ipv4Addr,

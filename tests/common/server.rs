@@ -215,6 +215,22 @@ impl Server {
         })
     }
 
+    /// The server's own families alone, where users' families are too many to read. Their names must not come before
+    /// `process`.
+    pub(crate) fn own_families(&self) -> Page {
+        Page::parse(&http::own_families(self.http).expect("/metrics answers"))
+    }
+
+    /// [`Self::own_families`] once all that was sent is read, judged and counted.
+    pub(crate) fn settled_own_families(&self) -> Page {
+        wait::until("everything sent is counted", || {
+            let (first, second) = (self.own_families(), self.own_families());
+            self.behind(&second).map_or(Ok(()), Err)?;
+            let is_moving = first.framed() != second.framed();
+            if is_moving { Err("still moving".to_owned()) } else { Ok(second) }
+        })
+    }
+
     /// What the books on a page still lack.
     fn behind(&self, page: &Page) -> Option<String> {
         let sent = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

@@ -26,6 +26,8 @@ pub(crate) struct OwnCounters {
     pub(super) scrapes: Arc<ScrapeStats>,
     /// Those of sinks.
     pub(super) sinks: AllSinkCounters,
+    /// Bytes that all of what lives because of input may take.
+    pub(super) memory_max_bytes: u64,
 }
 
 impl OwnCounters {
@@ -35,9 +37,17 @@ impl OwnCounters {
         udp_sockets: Arc<UdpSocketStats>,
         web_config: Arc<WebConfigStats>,
         sinks: AllSinkCounters,
+        memory_max_bytes: u64,
     ) -> Self {
         let (http, scrapes) = (Arc::default(), Arc::default());
-        Self { workers, udp_sockets, http, web_config, scrapes, sinks }
+        Self { workers, udp_sockets, http, web_config, scrapes, sinks, memory_max_bytes }
+    }
+
+    /// Bytes of unfinished messages, and of rows on their way to sinks.
+    pub(super) fn bytes_beside_series(&self) -> u64 {
+        let partials = self.workers.iter().map(|worker| worker.partial_bytes.get());
+        let rows = self.sinks.sinks.iter().map(|counters| counters.memory_bytes());
+        partials.sum::<u64>() + rows.sum::<u64>()
     }
 
     /// Where the HTTP server counts.

@@ -85,6 +85,7 @@ mod tests {
             udp_sockets,
             Arc::default(),
             AllSinkCounters::default(),
+            1 << 30,
         );
         let mut source = RegistrySource::new(Arc::clone(&registry), None, counters);
         let mailboxes = Arc::new(Mailboxes::new(1));

@@ -205,6 +205,10 @@ impl SampleCounter {
         templates.sweep(given_up * TEMPLATES_PER_SERIES, |meaning| {
             meaning.is_some_and(|meaning| !self.local_registry.owns(meaning.cell))
         });
+        if self.local_registry.is_empty() {
+            // None leads anywhere, also of those that the sweep has not come to.
+            templates.sweep(usize::MAX, |_| true);
+        }
         self.book_templates(templates, before);
     }
 

@@ -52,6 +52,11 @@ impl KnownFamilies {
         }
     }
 
+    /// Bytes that the table takes, with room for more; families are accounted for by themselves.
+    pub(super) fn bytes(&self) -> usize {
+        self.table.allocation_size()
+    }
+
     /// Remembers a family, unless one of its name is remembered already.
     pub(super) fn remember(&mut self, family: &Arc<Family>) {
         if self.table.len() >= FAMILIES_MAX {

@@ -196,6 +196,15 @@ impl OwnCells {
         }
     }
 
+    /// Bytes that all cells take, with the tables that find them and their room for more.
+    pub(super) fn bytes(&self) -> usize {
+        self.slab.bytes()
+            + self.entries.capacity() * size_of::<OwnCell>()
+            + self.generations.capacity() * size_of::<u32>()
+            + self.vacant.capacity() * size_of::<u32>()
+            + self.table.bytes()
+    }
+
     /// Takes back the place of a cell that was given up and that no reader reads any more.
     pub(super) fn free(&mut self, slot: Slot) {
         self.slab.free(slot);
@@ -209,8 +218,7 @@ impl OwnCells {
         Some((self.slab.share(slot, series.family.cell_words()), slot))
     }
 
-    /// Whether no series is left, for a model that ends when all are removed.
-    #[cfg(shuttle)]
+    /// Whether no series is left.
     pub(super) fn is_empty(&self) -> bool {
         self.table.len() == 0
     }

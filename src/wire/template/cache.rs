@@ -79,6 +79,7 @@ impl<T: Copy> TemplateCache<T> {
     /// `stale`.
     #[cold]
     pub fn sweep(&mut self, count: usize, stale: impl Fn(T) -> bool) {
+        self.begin_read(); // no index of a template is kept, since places may go
         self.store.sweep(count, stale);
     }
 

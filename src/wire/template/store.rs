@@ -2,6 +2,9 @@
 //!
 //! Runs on an ingest worker; it must not know where messages come from or in which order.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use super::entry::Template;
 use super::locator::Probe;
 use super::lookup::{Hit, NO_TEMPLATE, TemplateId};
@@ -20,11 +23,14 @@ const SPARED_MAX: usize = 4096;
 pub(super) struct TemplateStore<T> {
     table: IndexTable,
     templates: Vec<Template<T>>,
-    vacant: Vec<u32>,
+    /// Indices of vacant places, the lowest first, so that the last places are vacant for good some day and can go.
+    /// Those that have gone may still be in here.
+    vacant: BinaryHeap<Reverse<u32>>,
     /// Where the eviction clock stands.
     clock_hand: usize,
     /// Where the last sweep stopped.
     swept: usize,
+    /// Bytes of templates, which the bound is held against.
     bytes: usize,
     bytes_max: usize,
 }
@@ -38,7 +44,7 @@ impl<T: Copy> TemplateStore<T> {
         Self {
             table: IndexTable::default(),
             templates: Vec::new(),
-            vacant: Vec::new(),
+            vacant: BinaryHeap::new(),
             clock_hand: 0,
             swept: 0,
             bytes: 0,
@@ -58,9 +64,10 @@ impl<T: Copy> TemplateStore<T> {
         self.table.len()
     }
 
-    /// Bytes that they take.
+    /// Bytes that they take, with places that are vacant.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        let vacant = self.templates.len() - self.table.len();
+        self.bytes + vacant * size_of::<Template<T>>()
     }
 
     /// The template with this index; `None` for [`NO_TEMPLATE`].
@@ -153,10 +160,13 @@ impl<T: Copy> TemplateStore<T> {
     }
 
     fn place(&mut self, template: Template<T>) -> u32 {
-        if let Some(index) = self.vacant.pop() {
+        let len = self.templates.len();
+        let vacant = self.vacant.pop().filter(|&Reverse(index)| (index as usize) < len);
+        if let Some(Reverse(index)) = vacant {
             self.templates[index as usize] = template;
             return index;
         }
+        self.vacant.clear(); // all others are higher, and have gone as well
         if self.templates.capacity() == 0 {
             // Room for all templates that the bound allows. If the vector grew, it would copy up to half of the
             // bound, and for these 70 ms the worker would read no socket. The room takes addresses now, and
@@ -175,11 +185,12 @@ impl<T: Copy> TemplateStore<T> {
         }
         self.bytes -= Self::TEMPLATE_BYTES + template.heap_bytes();
         template.clear();
-        self.vacant.push(index);
+        self.vacant.push(Reverse(index));
     }
 
     /// Looks at `count` places, from where the last sweep stopped, and removes the templates whose meaning is
-    /// `stale`.
+    /// `stale`, and then those places at the end that are vacant. Called between two reads, when no index of a place
+    /// is kept elsewhere.
     pub(super) fn sweep(&mut self, count: usize, stale: impl Fn(T) -> bool) {
         for _ in 0..count.min(self.templates.len()) {
             self.swept = (self.swept + 1) % self.templates.len();
@@ -187,6 +198,18 @@ impl<T: Copy> TemplateStore<T> {
             if !template.is_vacant() && stale(template.meaning()) {
                 self.remove(TemplateId(index(self.swept)));
             }
+        }
+        self.drop_last_vacant();
+    }
+
+    /// Drops vacant places from the end, and all memory with the last one.
+    fn drop_last_vacant(&mut self) {
+        while self.templates.last().is_some_and(Template::is_vacant) {
+            self.templates.pop();
+        }
+        if self.templates.is_empty() {
+            self.templates = Vec::new();
+            self.vacant = BinaryHeap::new();
         }
     }
 
