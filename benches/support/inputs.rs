@@ -28,7 +28,7 @@ pub(crate) const GOOD: Input = Input {
 };
 
 /// The dearest that are known, and some that once were.
-pub(crate) const INPUTS: [Input; 21] = [
+pub(crate) const INPUTS: [Input; 24] = [
     Input { name: "`{}` again and again", piece: |_| b"{}".to_vec() },
     Input { name: r#"`{"":1}`"#, piece: |_| br#"{"":1}"#.to_vec() },
     Input {
@@ -40,8 +40,20 @@ pub(crate) const INPUTS: [Input; 21] = [
         piece: |_| b"{\"\xff\":1}".to_vec(),
     },
     Input {
-        name: r#"`{"op":1,"ab":"?"}` with such a byte, which is repaired"#,
-        piece: |_| b"{\"op\":1,\"ab\":\"\xff\"}".to_vec(),
+        name: r#"`{"op":"inc","?":1}` with such a byte, which is repaired"#,
+        piece: |_| b"{\"op\":\"inc\",\"\xff\":1}".to_vec(),
+    },
+    Input {
+        name: r#"`{"":1e999,"":1e999}`, repaired and refused all the same"#,
+        piece: |_| br#"{"":1e999,"":1e999}"#.to_vec(),
+    },
+    Input {
+        name: "a label that is a number, and a byte that is no UTF-8: parsed three times",
+        piece: |_| b"{\"op\":\"inc\",\"name\":\"a\",\"labels\":{\"a\":1},\"\xff\":1}".to_vec(),
+    },
+    Input {
+        name: "a known histogram with 1,024 bounds by another field",
+        piece: |_| br#"{"op":"obs","name":"known","buckets":1024}"#.to_vec(),
     },
     Input {
         name: "a histogram that a limit refuses, each message sent twice",
