@@ -26,24 +26,10 @@ pub(crate) const FAR_BEHIND: Row = Row {
     holds: "the backlog goes out in its order, and no line is refused",
     planted: Fault::NewestFirst,
     run: || {
-        let (away, lines) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(0)));
-        let loki = {
-            let (away, lines) = (Arc::clone(&away), Arc::clone(&lines));
-            let mut streams = Streams::default();
-            Peer::start(move |request| {
-                if request.body.contains(r#""instance":"cut_off""#) && away.load(Ordering::Relaxed)
-                {
-                    return Reply::status(503, "");
-                }
-                let pushed = streams.push(request);
-                *lines.lock() += pushed.taken;
-                match pushed.refused {
-                    0 => Reply::status(204, ""),
-                    _ => Reply::status(400, "entry too far behind"),
-                }
-            })
-        };
-        let servers = ["cut_off", "other"].map(|instance| start(&loki, instance));
+        let away = Arc::new(AtomicBool::new(false));
+        let loki = Arc::new(Mutex::new(Loki::default()));
+        let ways = [way_to(&loki, &away), way_to(&loki, &Arc::default())];
+        let servers = [start(&ways[0], "cut_off"), start(&ways[1], "other")];
         let senders = servers.each_ref().map(|server| {
             Flood::one_stream(server, Duration::from_millis(1), |number| {
                 format!(r#"{{"name":"row","op":"event","value":{number}}}"#)
@@ -58,7 +44,7 @@ pub(crate) const FAR_BEHIND: Row = Row {
             let page = far_ends::drained(server);
             assert_eq!(page.own_sum("sink_rows_rejected_total"), 0, "lines too far behind");
         }
-        assert_eq!(*lines.lock(), sent);
+        assert_eq!(loki.lock().taken, sent);
         for server in servers {
             server.stop();
         }
@@ -66,41 +52,53 @@ pub(crate) const FAR_BEHIND: Row = Row {
     },
 };
 
-fn start(loki: &Peer, instance: &str) -> Server {
-    let url = format!("http://127.0.0.1:{}/loki/api/v1/push", loki.port);
+/// Where a server reaches Loki, while its way there is not cut.
+fn way_to(loki: &Arc<Mutex<Loki>>, cut: &Arc<AtomicBool>) -> Peer {
+    let (loki, cut) = (Arc::clone(loki), Arc::clone(cut));
+    Peer::start(move |request| {
+        if cut.load(Ordering::Relaxed) {
+            Reply::Reset
+        } else if loki.lock().push(request) {
+            Reply::status(204, "")
+        } else {
+            Reply::status(400, "entry too far behind")
+        }
+    })
+}
+
+fn start(way: &Peer, instance: &str) -> Server {
+    let url = format!("http://127.0.0.1:{}/loki/api/v1/push", way.port);
     let label = format!("instance:{instance}");
     let flags = ["-workers", "1", "-extra-labels", &label, "-loki-labels", "instance"];
     Server::start(&[&["-loki-address", &url][..], &flags].concat())
 }
 
-/// The newest time of each stream.
+/// What both servers send to.
 #[derive(Default)]
-struct Streams(HashMap<String, u64>);
-
-/// What became of the lines of a push.
-#[derive(Default)]
-struct Pushed {
+struct Loki {
+    /// The newest time of each stream.
+    newest_ns: HashMap<String, u64>,
+    /// How many lines were taken.
     taken: u64,
-    refused: u64,
 }
 
-impl Streams {
-    fn push(&mut self, request: &Request) -> Pushed {
+impl Loki {
+    /// Takes the lines of a push that are not too far behind; whether those were all.
+    fn push(&mut self, request: &Request) -> bool {
         let body: Value = serde_json::from_str(&request.body).unwrap();
-        let mut pushed = Pushed::default();
+        let mut all = true;
         for stream in body["streams"].as_array().unwrap() {
-            let newest = self.0.entry(stream["stream"].to_string()).or_default();
+            let newest = self.newest_ns.entry(stream["stream"].to_string()).or_default();
             for value in stream["values"].as_array().unwrap() {
                 let time_ns: u64 = value[0].as_str().unwrap().parse().unwrap();
-                let behind = Duration::from_nanos(newest.saturating_sub(time_ns));
-                if behind > BEHIND_MAX {
-                    pushed.refused += 1;
+                if Duration::from_nanos(newest.saturating_sub(time_ns)) > BEHIND_MAX {
+                    all = false;
                 } else {
-                    pushed.taken += 1;
+                    self.taken += 1;
                     *newest = time_ns.max(*newest);
                 }
             }
         }
-        pushed
+        all
     }
 }
