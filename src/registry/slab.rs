@@ -273,6 +273,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "thousands of cells")]
     fn chunks_without_cells_are_released_whatever_the_order_and_the_sizes() {
         let mut slab = Slab::new(0);
         let mut most = 0;
@@ -291,6 +292,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "thousands of cells")]
     fn one_cell_keeps_its_chunk_and_no_other() {
         let mut slab = Slab::new(7);
         let slots: Vec<_> = (0..10_000).map(|_| slab.allocate(3)).collect();
