@@ -41,6 +41,8 @@ pub struct BatchSender {
     aside: Aside,
     /// Whether rows were taken since rows that wait for the far end were set aside.
     others_taken: bool,
+    /// Whether the last whole batch got no verdict: then the far end may be away, and trials tell nothing.
+    batches_fail: bool,
 }
 
 impl BatchSender {
@@ -52,6 +54,7 @@ impl BatchSender {
             aside: Aside::new(queue.max_bytes()),
             queue,
             others_taken: false,
+            batches_fail: false,
         }
     }
 

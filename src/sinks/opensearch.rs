@@ -120,17 +120,14 @@ impl OpenSearch {
     fn create(&mut self, targets: &[Target]) -> Result<(), Outcome> {
         let now = Instant::now();
         let numbers: BTreeSet<usize> = targets.iter().flatten().copied().collect();
-        for number in numbers {
+        for number in self.indices.due(numbers.into_iter().collect(), now) {
             let index = self.indices.get_mut(number);
-            if !index.is_due(now) {
-                continue;
-            }
             match self.service.create_index(index.name(), self.time_limit)? {
                 Creation::Made => self.made(number),
                 Creation::NoName => index.set(IndexState::NoName),
                 Creation::Denied => index.set(IndexState::Denied(now)),
                 Creation::Unknown => {
-                    index.set(IndexState::NoVerdict(Instant::now()));
+                    self.indices.no_verdict(number, Instant::now());
                     // That may have cost much time: rows for others that are to be created wait for the next try.
                     return Ok(());
                 }

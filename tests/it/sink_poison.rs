@@ -240,9 +240,11 @@ fn a_row_alone_waits_for_others_and_is_kept_at_the_end() {
     server.find_line(|line| line.contains("no verdict even alone")).expect("a line");
     // Those behind it go on.
     send(&server, 1..5);
-    wait::until_true("the others arrive", || taken.lock().len() == 4);
-    let books = Books::of(&server.scrape());
-    assert_eq!((books.queued, books.close()), (1, true), "{books:?}");
+    wait::until("the others arrive", || {
+        let books = Books::of(&server.scrape());
+        let all = books.delivered == 4 && books.queued == 1 && books.close();
+        if all { Ok(()) } else { Err(format!("{books:?}")) }
+    });
     server.stop();
     peer.script(silent_over(&[], Reply::Reset, &taken));
     let server = search::spilling(dir.path(), &url, &SOON);

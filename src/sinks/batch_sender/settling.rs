@@ -51,6 +51,11 @@ impl BatchSender {
             if attempt.has_verdict() || !part.is_piece {
                 self.attempts.note_up(attempt.has_verdict());
             }
+            if attempt.has_verdict() {
+                self.batches_fail = false;
+            } else if !part.is_piece && attempt.outcome != Outcome::Rows {
+                self.batches_fail = true;
+            }
             if let Some(again) = self.judge(&mut batch, part, attempt) {
                 let rows = self.books.expire(again.rows, origin);
                 batch.search.put_back(Part { rows, ..again });

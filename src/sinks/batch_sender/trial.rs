@@ -49,7 +49,8 @@ impl BatchSender {
                 self.books.reject(&tried.rows, reason, Origin::Memory);
             }
             Outcome::Split { .. } => self.cut(&tried, now),
-            Outcome::NoVerdict { .. } if !self.attempts.is_well() => {
+            // It may be away as a whole: that says nothing of these rows.
+            Outcome::NoVerdict { .. } if self.batches_fail || !self.attempts.is_well() => {
                 tried.wait(now);
                 self.aside.put_back(tried);
             }

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 /// The shortest time between two tries to create an index that was denied.
 const CREATION_PERIOD: Duration = Duration::from_secs(10);
-/// How often, one after another, the creation of an index gets no verdict before its rows are given up, if indices of
-/// other names take rows.
+/// The same for an index that is given up: a try may cost all others the time that an answer may take.
+const GIVEN_UP_PERIOD: Duration = Duration::from_mins(5);
+/// How often, one after another, the creation of an index gets no verdict before its rows are given up. Those count
+/// between which others stored documents: a service that is away as a whole must not cost a row.
 const NO_VERDICTS_MAX: u32 = 5;
 
 /// What is known of an index.
@@ -34,8 +36,10 @@ pub(super) struct Index {
     /// Whether it was once seen to exist.
     was_made: bool,
     has_stored: bool,
-    /// How often its creation got no verdict, one after another.
+    /// How often its creation got no verdict, one after another, while others stored documents.
     no_verdicts: u32,
+    /// How many documents all indices had stored when that was counted last.
+    stored_before: u64,
     /// Until when no rows are sent to it, since it took none while others did.
     rests_until: Option<Instant>,
 }
@@ -52,6 +56,7 @@ impl Index {
             was_made: false,
             has_stored,
             no_verdicts: 0,
+            stored_before: 0,
             rests_until: None,
         }
     }
@@ -79,8 +84,16 @@ impl Index {
     /// Notes what is known now.
     pub(super) fn set(&mut self, state: IndexState) {
         self.state = state;
-        let has_verdict = !matches!(state, IndexState::NoVerdict(_));
-        self.no_verdicts = if has_verdict { 0 } else { self.no_verdicts + 1 };
+        self.no_verdicts = 0;
+    }
+
+    /// Notes that its creation got no verdict at this time, when all indices together had stored so many documents.
+    pub(super) fn no_verdict(&mut self, now: Instant, stored: u64) {
+        self.state = IndexState::NoVerdict(now);
+        if stored > self.stored_before {
+            self.stored_before = stored;
+            self.no_verdicts += 1;
+        }
     }
 
     /// Whether its creation got no verdict so often that more tries will not help.
@@ -115,7 +128,8 @@ impl Index {
         match self.state {
             IndexState::Unknown => true,
             IndexState::Denied(tried) | IndexState::NoVerdict(tried) => {
-                now.saturating_duration_since(tried) >= CREATION_PERIOD
+                let period = if self.is_given_up() { GIVEN_UP_PERIOD } else { CREATION_PERIOD };
+                now.saturating_duration_since(tried) >= period
             }
             IndexState::Made | IndexState::NoName => false,
         }
@@ -138,13 +152,16 @@ mod tests {
         assert!(!index.is_due(now + CREATION_PERIOD));
         index.set(IndexState::Unknown);
         assert!(index.is_due(now) && !index.takes_rows(now));
-        for _ in 0..NO_VERDICTS_MAX {
+        for stored in 1..=u64::from(NO_VERDICTS_MAX) {
             assert!(!index.is_given_up());
-            index.set(IndexState::NoVerdict(now));
-            assert!(!index.is_due(now) && !index.takes_rows(now));
             assert!(index.is_due(now + CREATION_PERIOD));
+            for _ in 0..9 {
+                index.no_verdict(now, stored); // counts once: nobody stored anything meanwhile
+                assert!(!index.is_due(now) && !index.takes_rows(now));
+            }
         }
         assert!(index.is_given_up());
+        assert!(!index.is_due(now + CREATION_PERIOD) && index.is_due(now + GIVEN_UP_PERIOD));
         assert!(!index.made(), "it was there before");
         assert!(!index.is_given_up() && index.takes_rows(now));
         index.rest(now);

@@ -4,6 +4,7 @@
 //! messages give it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
 
 use jiff::civil::Date;
 use jiff::tz::Offset;
@@ -29,12 +30,20 @@ pub(super) struct Indices {
     /// The first two templates whose indices have stored a document. Two are enough to tell, for any index, whether
     /// one of another template has.
     storing_templates: Vec<Box<str>>,
+    /// How many documents all indices have stored.
+    stored: u64,
 }
 
 impl Indices {
     /// None yet, and at most so many of one day.
     pub(super) fn new(day_max: usize) -> Self {
-        Self { days: BTreeMap::new(), all: Vec::new(), day_max, storing_templates: Vec::new() }
+        Self {
+            days: BTreeMap::new(),
+            all: Vec::new(),
+            day_max,
+            storing_templates: Vec::new(),
+            stored: 0,
+        }
     }
 
     /// The number of the index that a row of this time goes to, valid until [`Self::forget_old_days`] is called.
@@ -72,6 +81,7 @@ impl Indices {
 
     /// Notes that an index has stored a document.
     pub(super) fn stored(&mut self, number: usize) {
+        self.stored += 1;
         let index = &mut self.all[number];
         if index.stored()
             && self.storing_templates.len() < 2
@@ -79,6 +89,19 @@ impl Indices {
         {
             self.storing_templates.push(index.template().into());
         }
+    }
+
+    /// Notes that the creation of an index got no verdict at this time.
+    pub(super) fn no_verdict(&mut self, number: usize, now: Instant) {
+        self.all[number].no_verdict(now, self.stored);
+    }
+
+    /// Those of these numbers that are to be created now. Those that never were tried come first, so that one whose
+    /// creation hangs does not hold them up.
+    pub(super) fn due(&self, mut numbers: Vec<usize>, now: Instant) -> Vec<usize> {
+        numbers.retain(|number| self.all[*number].is_due(now));
+        numbers.sort_by_key(|number| self.all[*number].state() != IndexState::Unknown);
+        numbers
     }
 
     /// What becomes of a row that was sent to this index, by the result of its document.
@@ -160,6 +183,17 @@ mod tests {
         assert_eq!(indices.get(other).name(), "metric-events-2024-10-04");
         assert_eq!(indices.find("metric-events", 20_000 * DAY_NS), Ok(other));
         assert_eq!(indices.find("A", 20_000 * DAY_NS), Err(RejectReason::IndexName));
+    }
+
+    #[test]
+    fn an_index_that_was_never_tried_is_created_before_those_that_hang() {
+        let mut indices = Indices::new(9);
+        let numbers: Vec<_> = ["x", "y", "z"].map(|name| indices.find(name, 0).unwrap()).into();
+        let now = Instant::now();
+        indices.no_verdict(numbers[0], now);
+        let later = now + std::time::Duration::from_secs(20);
+        assert_eq!(indices.due(numbers.clone(), now), [1, 2]);
+        assert_eq!(indices.due(numbers, later), [1, 2, 0]);
     }
 
     #[test]
