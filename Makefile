@@ -5,7 +5,7 @@ SHELL := bash
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run deps check fmt lint test test-php services services-stop test-services doc model bench bench-quick bench-instructions bench-bytes abuse soak load faults faults-planted miri fuzz clean
+.PHONY: help run deps check fmt lint test test-php services services-stop test-services doc model bench bench-quick bench-instructions bench-bytes abuse soak load account faults faults-planted miri fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ soak: ## Watch the server's memory for some 15 minutes: a million series that co
 
 load: ## Start a server, load it for 10 s and close the books
 	tests/load.sh
+
+account: ## Hold the account of memory to a counting allocator and the kernel, over some fifty shapes of load (minutes)
+	cargo test --locked --test account
 
 # Rows by their names: make faults ROWS='F2 F9'. With all of them the table is written.
 ROWS ?=
