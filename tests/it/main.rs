@@ -9,6 +9,7 @@
 mod common;
 
 mod bad_input;
+mod batches_without_verdict;
 mod books;
 mod compose;
 mod conformance;
@@ -44,7 +45,6 @@ mod scrape;
 mod scylla;
 mod shutdown_uid;
 mod sink_memory;
-mod sink_poison;
 mod sink_queue;
 mod startup;
 mod stop;

@@ -26,14 +26,14 @@ pub(super) struct Room<'r, 'a> {
 }
 
 /// Why there is no sample.
-enum Fault {
+enum NoSample {
     /// The message is refused.
     Refused(Rejection),
     /// A label's value is a number, whose digits are not on the tape.
     LabelNumber,
 }
 
-impl From<Rejection> for Fault {
+impl From<Rejection> for NoSample {
     fn from(reason: Rejection) -> Self {
         Self::Refused(reason)
     }
@@ -52,12 +52,12 @@ pub(super) fn interpret<'r, 'a: 'r>(
     }
     let made = match op {
         Some(op) => sample(op, &members, tape, &mut coercions, room),
-        None => Err(Fault::Refused(Rejection::Op)),
+        None => Err(NoSample::Refused(Rejection::Op)),
     };
     let result = match made {
         Ok(sample) => Ok(sample),
-        Err(Fault::Refused(reason)) => Err(reason),
-        Err(Fault::LabelNumber) => return None,
+        Err(NoSample::Refused(reason)) => Err(reason),
+        Err(NoSample::LabelNumber) => return None,
     };
     Some(Parsed { op_type, coercions, result })
 }
@@ -78,7 +78,7 @@ fn sample<'r, 'a: 'r>(
     tape: &[Node<'a>],
     coercions: &mut Coercions,
     room: Room<'r, 'a>,
-) -> Result<Sample<'r>, Fault> {
+) -> Result<Sample<'r>, NoSample> {
     let name = members.text(tape, Key::Name).unwrap_or("");
     let mut sample = Sample {
         op,
@@ -106,7 +106,7 @@ fn sample<'r, 'a: 'r>(
         return Err(Rejection::TooManyLabels.into());
     }
     if labels::any_number(found) {
-        return Err(Fault::LabelNumber);
+        return Err(NoSample::LabelNumber);
     }
     labels::judge(found, op, labels, coercions)?;
     sample.labels = labels;

@@ -1,5 +1,8 @@
 //! A row over which the far end falls silent: it is found, the others arrive in order and once each, and a far end that
 //! is only ill costs no row.
+//!
+//! These tests wait for time-outs at default settings, up to two minutes. By its name the module is among the first to
+//! start, so that they wait beside all others and not behind them.
 
 use std::fs;
 use std::sync::Arc;
