@@ -9,14 +9,20 @@ final class Fpm
 {
     private const CONCURRENCY = 32;
 
+    private readonly Directory $own;
     private readonly string $directory;
     /** @var list<resource> */
     private array $processes = [];
 
-    public function __construct(string $metricsAddress)
+    /**
+     * @param string $script answers all requests
+     * @param string $ready a request line that it answers with 200
+     * @param array<string, string> $parameters what else it finds in $_SERVER
+     */
+    public function __construct(string $script, string $ready, array $parameters)
     {
-        $this->directory = \sys_get_temp_dir() . '/metrics-fpm-' . \bin2hex(\random_bytes(6));
-        \mkdir($this->directory);
+        $this->own = new Directory();
+        $this->directory = $this->own->path;
         // The user of the tests can read the code, which another may not.
         $user = \function_exists('posix_getpwuid') ? \posix_getpwuid(\posix_geteuid())['name'] : \get_current_user();
         \file_put_contents("{$this->directory}/fpm.conf", <<<CONF
@@ -32,7 +38,10 @@ final class Fpm
             php_admin_value[memory_limit] = 32M
             php_admin_value[error_log] = {$this->directory}/php.log
             CONF);
-        $script = __DIR__ . '/fpm/index.php';
+        $fastcgiParameters = '';
+        foreach ($parameters as $name => $value) {
+            $fastcgiParameters .= "fastcgi_param $name $value;\n";
+        }
         \file_put_contents("{$this->directory}/nginx.conf", <<<CONF
             daemon off;
             pid {$this->directory}/nginx.pid;
@@ -51,9 +60,15 @@ final class Fpm
                         fastcgi_pass unix:{$this->directory}/fpm.sock;
                         fastcgi_read_timeout 300s;
                         fastcgi_param SCRIPT_FILENAME {$script};
+                        fastcgi_param SCRIPT_NAME /index.php;
+                        fastcgi_param DOCUMENT_ROOT {$this->directory};
+                        fastcgi_param REQUEST_URI \$request_uri;
                         fastcgi_param QUERY_STRING \$query_string;
                         fastcgi_param REQUEST_METHOD \$request_method;
-                        fastcgi_param METRICS_ADDRESS {$metricsAddress};
+                        fastcgi_param SERVER_PROTOCOL \$server_protocol;
+                        fastcgi_param SERVER_NAME localhost;
+                        fastcgi_param SERVER_PORT 80;
+                        {$fastcgiParameters}
                     }
                 }
             }
@@ -63,7 +78,8 @@ final class Fpm
         $this->start([self::nginxBinary(), '-c', "{$this->directory}/nginx.conf", '-e', $log]);
         Wait::until(
             'nginx and FPM answer',
-            fn (): bool => \str_contains($this->requests(['ready' => 1])[0] ?? '', 'done'),
+            fn (): bool => \str_contains($this->requests([$ready => 1])[0] ?? '', ' 200 '),
+            fn (): string => $this->logs(),
         );
     }
 
@@ -73,14 +89,6 @@ final class Fpm
             \proc_terminate($process, \SIGTERM);
             \proc_close($process);
         }
-        $files = new \RecursiveIteratorIterator(
-            new \RecursiveDirectoryIterator($this->directory, \FilesystemIterator::SKIP_DOTS),
-            \RecursiveIteratorIterator::CHILD_FIRST,
-        );
-        foreach ($files as $file) {
-            $file->isDir() && !$file->isLink() ? \rmdir((string) $file) : \unlink((string) $file);
-        }
-        \rmdir($this->directory);
     }
 
     public static function isThere(): bool
@@ -91,25 +99,25 @@ final class Fpm
     /**
      * Makes requests, many at once, and waits for all answers.
      *
-     * @param array<string, int> $counts how many requests end in which way
+     * @param array<string, int> $counts how many of each request line, such as `GET /order/7`
      * @return list<string> the answers
      */
     public function requests(array $counts): array
     {
-        $ends = [];
-        foreach ($counts as $end => $count) {
-            \array_push($ends, ...\array_fill(0, $count, $end));
+        $lines = [];
+        foreach ($counts as $line => $count) {
+            \array_push($lines, ...\array_fill(0, $count, $line));
         }
         \mt_srand(1);
-        \shuffle($ends);
+        \shuffle($lines);
         $open = $answers = [];
-        while ($ends !== [] || $open !== []) {
-            while ($ends !== [] && \count($open) < self::CONCURRENCY) {
+        while ($lines !== [] || $open !== []) {
+            while ($lines !== [] && \count($open) < self::CONCURRENCY) {
                 $connection = @\stream_socket_client("unix://{$this->directory}/nginx.sock");
                 if ($connection === false) {
                     return [];
                 }
-                \fwrite($connection, 'GET /?end=' . \array_pop($ends) . " HTTP/1.0\r\n\r\n");
+                \fwrite($connection, \array_pop($lines) . " HTTP/1.0\r\nHost: localhost\r\n\r\n");
                 $open[(int) $connection] = $connection;
             }
             $read = $open;
@@ -121,6 +129,12 @@ final class Fpm
             }
         }
         return $answers;
+    }
+
+    /** What PHP, FPM and nginx have written. */
+    public function logs(): string
+    {
+        return \implode("\n", \array_map(\file_get_contents(...), \glob("{$this->directory}/*log") ?: []));
     }
 
     private static function fpmBinary(): ?string

@@ -27,9 +27,14 @@ final class FpmTest extends ServerTestCase
         }
         self::assertSame(1000, \array_sum(self::ENDS));
         $server = new Server();
-        $fpm = new Fpm(self::address($server, $transport));
+        $script = __DIR__ . '/fpm/index.php';
+        $fpm = new Fpm($script, 'GET /?end=ready', ['METRICS_ADDRESS' => self::address($server, $transport)]);
         $ready = $server->pageOf(2)->accepted();
-        self::assertCount(1000, $fpm->requests(self::ENDS));
+        $lines = [];
+        foreach (self::ENDS as $end => $count) {
+            $lines["GET /?end=$end"] = $count;
+        }
+        self::assertCount(1000, $fpm->requests($lines));
         $page = $server->pageOf($ready + 2000);
         foreach (self::ENDS as $end => $count) {
             self::assertSame((float) $count, $page->value("fpm_requests_total{end=\"$end\"}"), $end);

@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace MetricsServer\Internal;
 
-/** Sends what all clients of a process have buffered when it ends. */
+/** Counts what is under way when a process ends, and sends what all its clients have buffered. */
 final class ProcessEnd
 {
     /** Kept free for the end of a script that has used up its memory; a batch and its copies fit in. */
@@ -12,6 +12,8 @@ final class ProcessEnd
 
     /** @var \WeakMap<Outbox, true>|null a client that is gone leaves nothing behind */
     private static ?\WeakMap $outboxes = null;
+    /** @var \WeakMap<Meter, true>|null */
+    private static ?\WeakMap $meters = null;
     private static ?string $reserve = null;
     private static bool $isSigtermWatched = false;
     /** How many outboxes are sending: a signal that comes in between waits for them. */
@@ -30,6 +32,13 @@ final class ProcessEnd
             self::$isSigtermWatched = true;
             self::watchSigterm();
         }
+    }
+
+    /** The meter counts what is open before the clients send. */
+    public static function countFirst(Meter $meter): void
+    {
+        self::$meters ??= new \WeakMap();
+        self::$meters[$meter] = true;
     }
 
     public static function sendingBegins(): void
@@ -52,8 +61,16 @@ final class ProcessEnd
     private static function endScript(): void
     {
         self::$reserve = null;
+        self::endMeters(null);
         self::endOutboxes();
         \register_shutdown_function(self::endOutboxes(...));
+    }
+
+    private static function endMeters(?int $signal): void
+    {
+        foreach (self::$meters ?? [] as $meter => $_) {
+            $meter->scriptEnds($signal);
+        }
     }
 
     private static function endOutboxes(): void
@@ -79,6 +96,7 @@ final class ProcessEnd
         if (self::$isSigtermDue) {
             return;
         }
+        self::endMeters(\SIGTERM);
         self::endOutboxes();
         // The process still ends by the signal, which is what its supervisor expects to see.
         \pcntl_signal(\SIGTERM, \SIG_DFL);
