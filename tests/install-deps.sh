@@ -26,6 +26,10 @@ if [ "${1:-}" = php ]; then
     need php-psr-log test -e /usr/share/php/Psr/Log/autoload.php
     need php-fpm compgen -G '/usr/sbin/php-fpm*'
     need nginx-light /usr/sbin/nginx -v
+    need php-symfony-framework-bundle test -e /usr/share/php/Symfony/Bundle/FrameworkBundle/autoload.php
+    need php-symfony-messenger test -e /usr/share/php/Symfony/Component/Messenger/autoload.php
+    need php-laravel-framework test -e /usr/share/php/Illuminate/Foundation
+    need php-sqlite3 php -r 'exit((int) !extension_loaded("pdo_sqlite"));'
 fi
 if [ "${1:-}" = services ]; then
     java_17() { compgen -G '/usr/lib/jvm/java-17-openjdk-*/bin/javac'; }
