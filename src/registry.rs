@@ -28,6 +28,7 @@ pub(crate) mod mailbox;
 mod names;
 mod newcomers;
 mod remove;
+mod reserve;
 pub(crate) mod series;
 mod size_class;
 pub(crate) mod slab;
@@ -35,15 +36,16 @@ pub(crate) mod slab;
 #[cfg(not(any(model_loom, shuttle)))]
 mod threads;
 pub(crate) mod total;
+mod usage;
 
 use ahash::RandomState;
 
 pub use self::limits::SeriesLimits;
 
-use self::limits::Usage;
 use self::names::Names;
 use self::newcomers::Newcomers;
 use self::series::{Family, HashedSeries, NewCell};
+use self::usage::Usage;
 use crate::metric::Rejection;
 use crate::segmented_table::SegmentedTable;
 use crate::sync::Mutex;
@@ -124,9 +126,10 @@ impl Registry {
         self.usage.change_own_bytes(before, now);
     }
 
-    /// Whether no series more would get in for want of memory.
+    /// Whether no series more would get in for want of memory, unless it takes what is kept free.
     pub fn memory_is_full(&self) -> bool {
-        self.usage.bytes_towards_limit() >= self.limits.memory_max_bytes()
+        let kept = self.newcomers.as_ref().map_or(0, |newcomers| newcomers.memory.kept());
+        self.usage.bytes_towards_limit() >= self.limits.memory_max_bytes() - kept
     }
 
     /// Lines that all series take on the page.

@@ -8,11 +8,41 @@ use crate::metric::{Kind, Rejection};
 use crate::registry::Registry;
 use crate::registry::buckets::{self, FirstBucketParams};
 use crate::registry::cell;
-use crate::registry::limits::SeriesLimits;
+use crate::registry::limits::{Limit, SeriesLimits, Shortage};
 use crate::registry::names::check_kind;
+use crate::registry::reserve::Reserve;
 use crate::registry::series::{Family, HashedSeries, Series, SeriesSpec};
 use crate::segmented_table::SegmentedTable;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
+
+/// Why a series does not come to exist.
+enum Refused {
+    /// A limit leaves no room for it.
+    NoRoom(Shortage),
+    /// It would not be valid.
+    Invalid(Rejection),
+}
+
+impl From<Shortage> for Refused {
+    fn from(shortage: Shortage) -> Self {
+        Self::NoRoom(shortage)
+    }
+}
+
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Self {
+        Self::Invalid(rejection)
+    }
+}
+
+impl From<Refused> for Rejection {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NoRoom(shortage) => shortage.into(),
+            Refused::Invalid(rejection) => rejection,
+        }
+    }
+}
 
 impl Registry {
     /// Finds or creates the series, and makes the caller one of its owners. The caller must then count into
@@ -22,34 +52,40 @@ impl Registry {
     /// The reason for which the sample is refused: its name, type, labels or bucket fields, or a limit.
     #[cold]
     pub fn get_or_create(&self, spec: &SeriesSpec<'_>) -> Result<Arc<Series>, Rejection> {
+        // Without the lock: refusing what can be refused.
+        let family = self.names.find(spec)?;
+        let family = family.as_deref();
         let Some(newcomers) = &self.newcomers else {
-            return self.create_within(&self.limits, spec);
+            return Ok(self.create_within(&self.limits, spec, family)?);
         };
         // One attempt, not a second one with other limits: a flood of refused series pays for each.
-        let (created, is_second_sight) = match newcomers.limits_of_first_sight() {
-            Some(limits) if !newcomers.note(spec.hash) => (self.create_within(limits, spec), false),
+        let of_first_sight = newcomers.limits_of_first_sight(family);
+        let was_noted = of_first_sight.is_some() && newcomers.note(spec.hash);
+        let created = match &of_first_sight {
+            Some(limits) if !was_noted => self.create_within(limits, spec, family),
             // This is not its first sample, so it is no singleton.
-            Some(_) => (self.create_within(&self.limits, &SeriesSpec { now_ns: 0, ..*spec }), true),
-            None => {
-                let created = self.create_within(&self.limits, spec);
-                let refused = created.as_ref().is_err_and(|refusal| is_limit(*refusal));
-                (created, refused && newcomers.note(spec.hash))
-            }
+            Some(_) => self.create_within(&self.limits, &SeriesSpec { now_ns: 0, ..*spec }, family),
+            None => self.create_within(&self.limits, spec, family),
         };
-        if created.as_ref().is_err_and(|refusal| is_limit(*refusal)) {
-            newcomers.refused(is_second_sight);
+        if let Err(Refused::NoRoom(shortage)) = &created
+            && shortage.used + shortage.more > self.limits.of(shortage.limit)
+        {
+            // While no room is kept, only what is refused is noted.
+            let comes_again = was_noted || (of_first_sight.is_none() && newcomers.note(spec.hash));
+            newcomers.refused(shortage, family, comes_again);
         }
-        created
+        Ok(created?)
     }
 
-    /// Finds or creates the series if it stays within these limits.
+    /// Finds or creates the series if it stays within these limits. Its `family`, if it was there a moment ago.
     fn create_within(
         &self,
         limits: &SeriesLimits,
         spec: &SeriesSpec<'_>,
-    ) -> Result<Arc<Series>, Rejection> {
-        // Without the lock: refusing what can be refused, and computing the bounds of a new histogram.
-        let bounds = if self.names.find(spec)?.is_some() {
+        family: Option<&Family>,
+    ) -> Result<Arc<Series>, Refused> {
+        // Without the lock: refusing what there is no room for, and computing the bounds of a new histogram.
+        let bounds = if family.is_some() {
             None
         } else {
             self.check_room_for_bounds(limits, spec)?;
@@ -91,7 +127,7 @@ impl Registry {
         &self,
         limits: &SeriesLimits,
         spec: &SeriesSpec<'_>,
-    ) -> Result<(), Rejection> {
+    ) -> Result<(), Shortage> {
         let certain = match spec.kind {
             Kind::Histogram => buckets::certain_count(&spec.buckets, limits.buckets_max()),
             Kind::Counter | Kind::Gauge => None,
@@ -99,15 +135,9 @@ impl Registry {
         let Some(bounds) = certain else { return Ok(()) };
         let lines = bounds as u64 + 3; // +Inf, _sum, _count
         let words = cell::words(spec.kind, bounds) as u64;
-        if self.lines() + lines > limits.lines_max() {
-            Err(Rejection::LinesLimit)
-        } else if lines > limits.name_lines_max() {
-            Err(Rejection::NameLinesLimit)
-        } else if self.bytes() + words * size_of::<u64>() as u64 > limits.memory_max_bytes() {
-            Err(Rejection::MemoryLimit)
-        } else {
-            Ok(())
-        }
+        limits.check(Limit::Lines, self.lines(), lines)?;
+        limits.check(Limit::NameLines, 0, lines)?;
+        limits.check(Limit::MemoryBytes, self.bytes(), words * size_of::<u64>() as u64)
     }
 
     /// The upper bounds of a new family.
@@ -136,13 +166,9 @@ impl Registry {
             mixed: AtomicBool::new(false),
             removed: AtomicBool::new(false),
             lines: AtomicU64::new(0),
+            reserve: Reserve::new(),
         }))
     }
-}
-
-/// Whether a series is refused for want of room.
-fn is_limit(refusal: Rejection) -> bool {
-    matches!(refusal, Rejection::LinesLimit | Rejection::NameLinesLimit | Rejection::MemoryLimit)
 }
 
 fn find(index: &SegmentedTable<HashedSeries>, spec: &SeriesSpec<'_>) -> Option<Arc<Series>> {

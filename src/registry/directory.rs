@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use crate::capacity;
 use crate::registry::Registry;
-use crate::registry::limits;
 use crate::registry::series::{Family, NewCell, Series};
+use crate::registry::usage;
 use crate::text::escape;
 
 mod series_view;
@@ -28,12 +28,15 @@ const INSERTED_MAX: usize = 8;
 /// since a binary search in a million entries takes 20 comparisons; otherwise the entries are scanned.
 const FEW: usize = 20;
 
-/// Between two pages new cells are merged once there is one for so many lines of the page: so a birth costs at most
-/// so many moves of entries, some tens of bytes each, and a page sorts few cells beside the lines that it writes.
+/// Between two pages new cells are merged, some times a second, once there is one for so many lines of the page. So
+/// each costs at most so many moves of entries, some tens of bytes each, where a new list is made, and at most
+/// [`INSERTED_MAX`] times as many where they are inserted. A page then has few new cells to sort beside the lines that
+/// it writes, and those that came since. Where series expire, each pass of expiry merges new cells as well, however few
+/// there are: it would not see them grow old.
 const LINES_PER_NEW_CELL: u64 = 64;
 
-const _: () = assert!(size_of::<SeriesView>() <= limits::SERIES_VIEW_BYTES);
-const _: () = assert!(size_of::<FamilyView>() <= limits::FAMILY_VIEW_BYTES);
+const _: () = assert!(size_of::<SeriesView>() <= usage::SERIES_VIEW_BYTES);
+const _: () = assert!(size_of::<FamilyView>() <= usage::FAMILY_VIEW_BYTES);
 
 /// A family on the page.
 #[derive(Debug)]

@@ -120,7 +120,7 @@ impl Expiry {
         entry.fold(cell);
         series.requested.store(series.requested.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
         let idle = self.is_idle(entry.stamp_ns(), now_ns);
-        let removed = registry.release_cell(series, idle || entry.is_singleton());
+        let removed = registry.release_cell(series, idle || entry.singleton_since_ns().is_some());
         if removed {
             entry.mark_removed();
             self.forget_removed(&series.family, pass);
@@ -186,8 +186,7 @@ impl Expiry {
             if self.outstanding >= OUTSTANDING_MAX {
                 return;
             }
-            let series = &entry.series;
-            if series.requested.load(Ordering::Relaxed) > 0 || !self.may_go(entry, now_ns) {
+            if entry.is_requested() || !self.may_go(entry, now_ns) {
                 continue;
             }
             self.request(entry, pass);
@@ -200,10 +199,10 @@ impl Expiry {
             return;
         }
         self.evict_due_ns = now_ns + EVICT_PERIOD_NS;
-        let Some(down_to) = directory.registry.limits_to_evict_to() else { return };
-        let most = OUTSTANDING_MAX.saturating_sub(self.outstanding);
-        for entry in evict::choose(directory, down_to, most) {
-            if entry.is_evictable() {
+        // Those that go for the sake of their names are requested by the time that the others are chosen: they count.
+        for choose in [evict::of_names, evict::of_all] {
+            let most = OUTSTANDING_MAX.saturating_sub(self.outstanding);
+            for entry in choose(directory, most) {
                 self.request(entry, pass);
             }
         }

@@ -7,18 +7,22 @@
 //!  less a 16th     ┴ first sight: while room is kept, a series that was never seen is refused from here on
 //! ```
 //!
+//! Each limit has a reserve of its own, and so has each name that is at its lines: what one limit is short of is no
+//! reason to refuse or to evict what another has room for. More than a sixteenth is kept for a histogram that takes
+//! more.
+//!
 //! A series that a limit refuses is noted by a fingerprint of its hash; while room is kept, so is each that is new to
 //! a worker. What comes a second time is no part of such a flood: it may take the room that is kept, and when that is
 //! used up it asks for more. So a flood costs as much as any refusal, however fast it is: only newcomers cause an
 //! eviction.
 //!
-//! Called by workers when a series is refused, and by the exporter once a second.
+//! Called by workers when they see a series for the first time, and by the exporter once a second.
 
-use crate::registry::limits::SeriesLimits;
+use crate::registry::limits::{Limit, SeriesLimits, Shortage};
+use crate::registry::reserve::Reserve;
+use crate::registry::series::Family;
 use crate::sync::{AtomicBool, Mutex, Ordering};
 
-/// The part of each limit that is kept free: room for the newcomers of some passes, and little beside the limit.
-const KEPT_PART: u64 = 16;
 /// Most fingerprints, 4 MiB. A flood of 100,000 series a second replaces all of them in ten seconds.
 const FINGERPRINTS_MAX: usize = 1 << 20;
 /// The part of all memory that fingerprints may take where that is less.
@@ -26,32 +30,28 @@ const MEMORY_PART: u64 = 8;
 /// Fingerprints of one set. In a full set a new one replaces the oldest.
 const WAYS: usize = 4;
 
-/// What is known of series that were refused.
+/// What is known of series that were refused, and what is kept free for them.
 #[derive(Debug)]
 pub(super) struct Newcomers {
-    /// The limits of series that were not refused before, while room is kept.
-    first_sight: SeriesLimits,
+    limits: SeriesLimits,
     fingerprints: Mutex<Fingerprints>,
-    /// Whether room is kept for series that were refused before.
-    keeps_room: AtomicBool,
-    /// Whether a series was refused since the exporter has looked last.
-    refused: AtomicBool,
-    /// Whether one of them had been refused before.
-    wants_room: AtomicBool,
+    /// What is kept free of the lines for all series.
+    pub(super) lines: Reserve,
+    /// What is kept free of the memory.
+    pub(super) memory: Reserve,
+    /// Whether the reserve of any family is in use, so that the exporter has to look at all of them.
+    families: AtomicBool,
 }
 
 impl Newcomers {
     /// None yet; series that were refused before may go up to these limits.
     pub(super) fn new(limits: SeriesLimits) -> Self {
         Self {
-            first_sight: limits
-                .with_lines_max(without_kept(limits.lines_max()))
-                .with_name_lines_max(without_kept(limits.name_lines_max()))
-                .with_memory_max_bytes(without_kept(limits.memory_max_bytes())),
+            limits,
             fingerprints: Mutex::new(Fingerprints::new(limits.memory_max_bytes() / MEMORY_PART)),
-            keeps_room: AtomicBool::new(false),
-            refused: AtomicBool::new(false),
-            wants_room: AtomicBool::new(false),
+            lines: Reserve::new(),
+            memory: Reserve::new(),
+            families: AtomicBool::new(false),
         }
     }
 
@@ -60,9 +60,18 @@ impl Newcomers {
         size_of_val(&*self.fingerprints.lock().sets)
     }
 
-    /// The limits of a series that is not known to have been refused before, if they are less than all.
-    pub(super) fn limits_of_first_sight(&self) -> Option<&SeriesLimits> {
-        self.keeps_room.load(Ordering::Relaxed).then_some(&self.first_sight)
+    /// The limits of a series of this family, if it exists, that is not known to have been refused before; `None` if
+    /// they are the full ones.
+    pub(super) fn limits_of_first_sight(&self, family: Option<&Family>) -> Option<SeriesLimits> {
+        let (lines, bytes) = (self.lines.kept(), self.memory.kept());
+        let name_lines = family.map_or(0, |family| family.reserve.kept());
+        let limits = &self.limits;
+        (lines | bytes | name_lines != 0).then(|| {
+            limits
+                .with_lines_max(limits.lines_max() - lines)
+                .with_name_lines_max(limits.name_lines_max() - name_lines)
+                .with_memory_max_bytes(limits.memory_max_bytes() - bytes)
+        })
     }
 
     /// Notes the series with this hash. Returns whether it was noted before.
@@ -70,29 +79,31 @@ impl Newcomers {
         self.fingerprints.lock().note(hash)
     }
 
-    /// A limit has refused a series. If that was noted before, asks the exporter for room, and keeps it free of series
-    /// that were not.
-    pub(super) fn refused(&self, is_second_sight: bool) {
-        self.refused.store(true, Ordering::Relaxed);
-        if is_second_sight {
-            self.keeps_room.store(true, Ordering::Relaxed);
-            self.wants_room.store(true, Ordering::Relaxed);
+    /// A full limit has refused a series of this family, if it exists. One that `comes_again` was noted before.
+    pub(super) fn refused(&self, shortage: &Shortage, family: Option<&Family>, comes_again: bool) {
+        let Shortage { limit, more, .. } = *shortage;
+        let full = self.limits.of(limit);
+        match (limit, family) {
+            (Limit::Lines, _) => self.lines.refused(full, more, comes_again),
+            (Limit::MemoryBytes, _) => self.memory.refused(full, more, comes_again),
+            (Limit::NameLines, Some(family)) => {
+                family.reserve.refused(full, more, comes_again);
+                self.keep_families();
+            }
+            // Nobody else has lines of this name: its first series alone would have too many.
+            (Limit::NameLines, None) => {}
         }
     }
 
-    /// The limits down to which room is asked for, if it is. Called by the exporter once a second; no room is kept
-    /// any more once nothing is refused.
-    pub(super) fn take_want(&self) -> Option<&SeriesLimits> {
-        if !self.refused.swap(false, Ordering::Relaxed) {
-            self.keeps_room.store(false, Ordering::Relaxed);
-        }
-        self.wants_room.swap(false, Ordering::Relaxed).then_some(&self.first_sight)
+    /// Whether the exporter has to look at the reserves of families; if one is kept then, it has to say so.
+    pub(super) fn take_families(&self) -> bool {
+        self.families.swap(false, Ordering::Acquire) // pairs with the Release in `keep_families`
     }
-}
 
-/// What is left of a limit without what is kept free.
-fn without_kept(limit: u64) -> u64 {
-    limit - (limit / KEPT_PART).max(1)
+    /// The reserve of a family is kept, so that the exporter has to look again.
+    pub(super) fn keep_families(&self) {
+        self.families.store(true, Ordering::Release);
+    }
 }
 
 /// The fingerprints of series, in sets, in each the newest first.
@@ -138,16 +149,5 @@ mod tests {
         }
         assert!((2..=5).all(|hash| fingerprints.note(hash)));
         assert!(!fingerprints.note(1), "the oldest of five was replaced");
-    }
-
-    #[test]
-    fn room_is_kept_from_the_first_want_until_nothing_is_refused() {
-        let newcomers = Newcomers::new(SeriesLimits::unlimited(1).with_lines_max(160));
-        newcomers.refused(newcomers.note(1));
-        assert!(newcomers.limits_of_first_sight().is_none() && newcomers.take_want().is_none());
-        newcomers.refused(newcomers.note(1));
-        assert_eq!(newcomers.limits_of_first_sight().map(SeriesLimits::lines_max), Some(150));
-        assert!(newcomers.take_want().is_some() && newcomers.limits_of_first_sight().is_some());
-        assert!(newcomers.take_want().is_none() && newcomers.limits_of_first_sight().is_none());
     }
 }

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use crate::registry::Registry;
-use crate::registry::limits::SeriesLimits;
 use crate::registry::series::{HashedSeries, Series};
 use crate::segmented_table::SegmentedTable;
 use crate::sync::Ordering;
@@ -28,20 +27,9 @@ impl Registry {
         series.has_no_owner() && self.remove(&mut index, series)
     }
 
-    /// The limits down to which series that had one sample only are to be evicted; `None` if nobody needs their
-    /// room. Called once a second.
-    pub(super) fn limits_to_evict_to(&self) -> Option<&SeriesLimits> {
-        self.newcomers.as_ref()?.take_want()
-    }
-
     /// Bytes that the limit of memory is held against.
     pub fn committed_bytes(&self) -> u64 {
         self.usage.committed_bytes()
-    }
-
-    /// How many of them are for this series.
-    pub(super) fn committed_bytes_of(&self, series: &Series) -> u64 {
-        self.usage.series_with_cells_bytes(&series.family, series.text.len())
     }
 
     fn remove(&self, index: &mut SegmentedTable<HashedSeries>, series: &Arc<Series>) -> bool {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::metric::{BucketParams, Kind};
 use crate::registry::buckets::{self, FirstBucketParams};
 use crate::registry::cell;
+use crate::registry::reserve::Reserve;
 use crate::registry::slab::CellRef;
 use crate::segmented_table::Hashed;
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -55,6 +56,8 @@ pub struct Family {
     pub(super) removed: AtomicBool,
     /// Lines of this name on the page. Written under the registry's lock, read by any thread.
     pub(super) lines: AtomicU64,
+    /// What is kept free of the lines of this name.
+    pub(super) reserve: Reserve,
 }
 
 impl Family {
@@ -104,9 +107,9 @@ pub struct Series {
     pub family: Arc<Family>,
     /// The label text (see `label_text`), which is the key of the series within its family.
     pub text: Box<[u8]>,
-    /// The time of its first sample, in ns of the monotonic clock; 0 if it was refused before, so that this was not
-    /// its first.
-    pub(super) born_ns: u64,
+    /// The time of its first sample, in ns of the monotonic clock; 0 if it is known to have had another: it was
+    /// refused before, or has had a second owner. Written under the registry's lock.
+    born_ns: AtomicU64,
     /// How many cells count for the series and are not folded yet. Written under the registry's lock only.
     pub(super) owners: AtomicU32,
     /// How many cells the exporter has requested back and not folded yet. Only the exporter uses it.
@@ -117,6 +120,7 @@ impl Series {
     /// A series whose creator is its only owner.
     pub(super) fn new(family: Arc<Family>, text: &[u8], born_ns: u64) -> Self {
         let (owners, requested) = (AtomicU32::new(1), AtomicU32::new(0));
+        let born_ns = AtomicU64::new(born_ns);
         Self { family, text: text.into(), born_ns, owners, requested }
     }
 
@@ -132,6 +136,7 @@ impl Series {
             mixed: AtomicBool::new(false),
             removed: AtomicBool::new(false),
             lines: AtomicU64::new(0),
+            reserve: Reserve::new(),
         };
         Self::new(Arc::new(family), b"", 0)
     }
@@ -141,8 +146,14 @@ impl Series {
         self.owners.load(Ordering::Relaxed) == 0
     }
 
-    /// Notes one more owner. Called under the registry's lock.
+    /// The time of its first sample if it may have had no other. It has had one if its newest stamp is later.
+    pub(super) fn born_ns(&self) -> Option<u64> {
+        Some(self.born_ns.load(Ordering::Relaxed)).filter(|&born_ns| born_ns != 0)
+    }
+
+    /// Notes one more owner, who has another sample. Called under the registry's lock.
     pub(super) fn add_owner(&self) {
+        self.born_ns.store(0, Ordering::Relaxed);
         self.owners.store(self.owners.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 

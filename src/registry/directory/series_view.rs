@@ -180,14 +180,14 @@ impl SeriesView {
             .expect("a series has a cell, or a base once its last cell is folded")
     }
 
-    /// Whether it had no sample but its first, as far as the time of samples tells.
-    pub(in crate::registry) fn is_singleton(&self) -> bool {
-        self.stamp_ns() == self.series.born_ns
+    /// When it was born, if it had no sample since, as far as owners and the time of samples tell.
+    pub(in crate::registry) fn singleton_since_ns(&self) -> Option<u64> {
+        self.series.born_ns().filter(|&born_ns| born_ns == self.stamp_ns())
     }
 
-    /// Whether it may be evicted: it is a singleton, and no cell of it is requested.
-    pub(in crate::registry) fn is_evictable(&self) -> bool {
-        self.series.requested.load(atomic::Ordering::Relaxed) == 0 && self.is_singleton()
+    /// Whether cells of it are requested.
+    pub(in crate::registry) fn is_requested(&self) -> bool {
+        self.series.requested.load(atomic::Ordering::Relaxed) > 0
     }
 
     /// Marks the series as removed; the caller takes all that are marked out of the view together.
