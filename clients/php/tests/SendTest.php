@@ -62,6 +62,22 @@ final class SendTest extends ServerTestCase
         }
     }
 
+    /** @dataProvider kinds */
+    public function testFlushesOfNothingSendNothing(bool $withExtension): void
+    {
+        Sockets::useExtension($withExtension);
+        $server = new Server();
+        $metrics = new Metrics($server->udp());
+        $metrics->flush();
+        $metrics->inc('a_total');
+        $metrics->flush();
+        $metrics->flush();
+        unset($metrics);
+        Script::run('$metrics->inc("a_total");', $server->udp());
+        $page = $server->pageOf(2);
+        self::assertSame(2.0, $page->sum('metrics_server_datagrams_received_total'));
+    }
+
     public function testALongMessage(): void
     {
         $server = new Server();

@@ -78,6 +78,14 @@ final class Server
         }
     }
 
+    /** Connects to a stopped server's socket until it has no room for more; what is closed keeps its place. */
+    public function fillQueue(): void
+    {
+        while (($connection = @\stream_socket_client($this->unix(), timeout: 0.0)) !== false) {
+            \fclose($connection);
+        }
+    }
+
     public function socketPath(): string
     {
         return "{$this->directory}/ms.sock";

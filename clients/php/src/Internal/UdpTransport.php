@@ -26,6 +26,10 @@ final class UdpTransport implements Transport
 
     public function send(string $batch): void
     {
+        if ($batch === '') {
+            // Of nothing UDP makes a datagram as well.
+            return;
+        }
         $messages = \substr_count($batch, "\n");
         try {
             $this->socket ??= $this->open();
