@@ -131,10 +131,11 @@ final class Fpm
         return $answers;
     }
 
-    /** What PHP, FPM and nginx have written. */
+    /** The end of what PHP, FPM and nginx have each written. */
     public function logs(): string
     {
-        return \implode("\n", \array_map(\file_get_contents(...), \glob("{$this->directory}/*log") ?: []));
+        $end = static fn (string $file): string => \substr((string) \file_get_contents($file), -5000);
+        return \implode("\n", \array_map($end, \glob("{$this->directory}/*log") ?: []));
     }
 
     private static function fpmBinary(): ?string
