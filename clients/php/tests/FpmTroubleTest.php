@@ -74,7 +74,8 @@ final class FpmTroubleTest extends ServerTestCase
     {
         $books = "{$this->directory->path}/books";
         \file_put_contents($books, '');
-        $this->fpm->requests(['GET /?books=' . \urlencode($books) . '&address=' . \urlencode($address) => self::REQUESTS]);
+        $query = \http_build_query(['books' => $books, 'address' => $address]);
+        $this->fpm->requests(["GET /?$query" => self::REQUESTS]);
         $lines = [];
         // The note comes after the answer.
         Wait::until('all requests have ended', static function () use ($books, &$lines): bool {

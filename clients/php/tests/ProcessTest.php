@@ -149,6 +149,48 @@ final class ProcessTest extends ServerTestCase
         ]);
     }
 
+    /** What is under way when a process forks is the parent's to count. */
+    public function testForkWhileMeasuring(): void
+    {
+        $server = new Server();
+        Script::run('
+            $commands = new MetricsServer\Internal\Commands($metrics, [1]);
+            $command = new stdClass();
+            $commands->begin($command, "forks");
+            $pid = pcntl_fork();
+            if ($pid === 0) { exit(0); }
+            pcntl_waitpid($pid, $status);
+            $commands->end($command, 3);
+            $commands->begin($command, "exits");
+            $commands->begin(new stdClass(), "exits as well");
+            exit(5);', $server->udp());
+        $page = $server->pageOf(6);
+        self::assertSame([6, 1.0, 1.0, 1.0], [
+            $page->accepted(),
+            $page->value('console_commands_total{command="forks",exit_code="3"}'),
+            $page->value('console_commands_total{command="exits",exit_code="unknown"}'),
+            $page->value('console_commands_total{command="exits as well",exit_code="unknown"}'),
+        ]);
+    }
+
+    /** @return iterable<string, array{string, string}> how a worker's process ends, and what is counted */
+    public static function deaths(): iterable
+    {
+        yield 'exit' => ['exit(1);', 'unknown'];
+        yield 'fatal error' => ['nothing();', '255'];
+        yield 'SIGTERM' => ['posix_kill(getmypid(), SIGTERM); usleep(1);', '143'];
+    }
+
+    /** @dataProvider deaths */
+    public function testWhatIsUnderWayAtTheEnd(string $death, string $counted): void
+    {
+        $server = new Server();
+        Script::run('$commands = new MetricsServer\Internal\Commands($metrics, [1]);
+            $commands->begin(new stdClass(), "dies"); ' . $death, $server->udp());
+        $page = $server->pageOf(2);
+        self::assertSame(1.0, $page->value("console_commands_total{command=\"dies\",exit_code=\"$counted\"}"));
+    }
+
     public function testDiscardedClientsLeaveNothing(): void
     {
         $server = new Server();

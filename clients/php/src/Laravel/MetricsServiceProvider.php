@@ -8,6 +8,7 @@ use Illuminate\Contracts\Config\Repository;
 use Illuminate\Contracts\Events\Dispatcher;
 use Illuminate\Contracts\Http\Kernel as HttpKernel;
 use Illuminate\Foundation\Http\Kernel;
+use Illuminate\Support\Arr;
 use Illuminate\Support\ServiceProvider;
 use MetricsServer\Internal\Commands;
 use MetricsServer\Internal\HttpRequests;
@@ -55,15 +56,16 @@ final class MetricsServiceProvider extends ServiceProvider
         (new OctaneListener($requests, $this->client()))->listen($events);
     }
 
+    /** What comes of .env may be a text, and a wrong setting is no reason to fail a request. */
     private function client(): MetricsInterface
     {
         return $this->client ??= !$this->isEnabled() ? new NullMetrics() : new Metrics(
-            $this->setting('address'),
-            $this->setting('prefix'),
-            $this->setting('labels'),
+            (string) $this->setting('address'),
+            (string) $this->setting('prefix'),
+            (array) $this->setting('labels'),
             $this->app->make('log'),
-            $this->setting('debug'),
-            $this->setting('max_block_ms'),
+            (bool) $this->setting('debug'),
+            (float) $this->setting('max_block_ms'),
         );
     }
 
@@ -91,11 +93,13 @@ final class MetricsServiceProvider extends ServiceProvider
     /** @return array<array-key, mixed> */
     private function buckets(string $what): array
     {
-        return $this->setting("$what.buckets");
+        return (array) $this->setting("$what.buckets");
     }
 
+    /** Laravel merges the outermost keys only, so that a switch of the project's may lack its buckets. */
     private function setting(string $key): mixed
     {
-        return $this->app->make(Repository::class)->get("metrics-server.$key");
+        return $this->app->make(Repository::class)->get("metrics-server.$key")
+            ?? Arr::get(require self::CONFIG_FILE, $key);
     }
 }

@@ -22,12 +22,12 @@ final class Configuration implements ConfigurationInterface
         \assert($root instanceof ArrayNodeDefinition);
         $root->children()
             ->booleanNode('enabled')->defaultTrue()->info('false: nothing is measured or sent')->end()
-            ->scalarNode('address')->defaultValue('udp://127.0.0.1:9999')
+            ->scalarNode('address')->defaultValue('udp://127.0.0.1:9999')->cannotBeEmpty()
                 ->info('udp://host:port or unix:///path')->end()
-            ->scalarNode('prefix')->defaultValue('')->info('in front of every name')->end()
+            ->scalarNode('prefix')->defaultValue('')->treatNullLike('')->info('in front of every name')->end()
             ->arrayNode('labels')->info('of every message')
                 ->normalizeKeys(false)->useAttributeAsKey('name')->scalarPrototype()->end()->end()
-            ->scalarNode('max_block_ms')->defaultValue(5)
+            ->scalarNode('max_block_ms')->defaultValue(5)->treatNullLike(5)
                 ->info('how long all writes of a request together may wait for a server that is behind')->end()
             ->booleanNode('debug')->defaultValue('%kernel.debug%')
                 ->info('whether the log names file and line of a refused call')->end();

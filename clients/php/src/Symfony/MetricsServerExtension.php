@@ -7,6 +7,7 @@ namespace MetricsServer\Symfony;
 use MetricsServer\Metrics;
 use MetricsServer\MetricsInterface;
 use MetricsServer\NullMetrics;
+use Symfony\Component\Config\Definition\Exception\InvalidConfigurationException;
 use Symfony\Component\Console\ConsoleEvents;
 use Symfony\Component\DependencyInjection\ContainerBuilder;
 use Symfony\Component\DependencyInjection\ContainerInterface;
@@ -22,7 +23,7 @@ final class MetricsServerExtension extends Extension
     public function load(array $configs, ContainerBuilder $container): void
     {
         $config = $this->processConfiguration(new Configuration(), $configs);
-        if (!$config['enabled']) {
+        if (!self::isOn($config['enabled'])) {
             $container->register(NullMetrics::class, NullMetrics::class);
             $container->setAlias(MetricsInterface::class, NullMetrics::class)->setPublic(true);
             return;
@@ -58,14 +59,23 @@ final class MetricsServerExtension extends Extension
 
     /**
      * @param class-string $listener
-     * @param array{enabled: bool, buckets: list<float>} $switch
+     * @param array{enabled: mixed, buckets: list<float>} $switch
      */
     private function listen(ContainerBuilder $container, string $listener, array $switch): void
     {
-        if ($switch['enabled']) {
+        if (self::isOn($switch['enabled'])) {
             $container->register($listener, $listener)
                 ->setArguments([new Reference(MetricsInterface::class), $switch['buckets']])
                 ->setAutoconfigured(true);
         }
+    }
+
+    /** What is asked of the environment is a text here, which would be true whatever comes of it. */
+    private static function isOn(mixed $enabled): bool
+    {
+        return \is_bool($enabled) ? $enabled : throw new InvalidConfigurationException(
+            'metrics_server: "enabled" is read when the container is compiled, so it cannot be a %env()%; '
+            . 'set it below `when@test:` and the like',
+        );
     }
 }

@@ -26,7 +26,7 @@ final class LaravelTest extends ServerTestCase
             $lines["GET /order/$id"] = 1;
         }
         self::assertCount(\array_sum($lines), $fpm->requests($lines));
-        // Laravel makes an answer of exceptions and errors, and none of what ends the script.
+        // Those of unknown paths, too; of what ends the script Laravel makes no exception.
         $exceptions = 10 + 10 + 10;
         $calls = 2 * 121 + 2 * (1 + \array_sum($lines)) + $exceptions;
         $page = $server->pageOf($calls);
@@ -47,7 +47,7 @@ final class LaravelTest extends ServerTestCase
         }
     }
 
-    /** @return iterable<string, array{string, int, string}> the way to end, its exit code, and the one that is counted */
+    /** @return iterable<string, array{string, int, string}> a way to end, its exit code, and the one that is counted */
     public static function ends(): iterable
     {
         yield 'success' => ['0', 0, '0'];
@@ -63,15 +63,18 @@ final class LaravelTest extends ServerTestCase
     public function testCommands(string $how, int $exitCode, string $counted): void
     {
         $server = new Server();
-        $project = new Project(['address' => $server->udp()]);
+        // As a project may have it that takes little from the package's file, and the rest from .env.
+        $project = new Project(['address' => $server->udp(), 'prefix' => null, 'max_block_ms' => '5',
+            'commands' => ['enabled' => true]]);
         self::assertSame($exitCode, $project->artisan(['app:fail', $how]), $project->logs());
         $page = $server->pageOf(2);
         self::assertSame(
-            [2, 1.0, 1.0],
+            [2, 1.0, 1.0, 1.0],
             [
                 $page->accepted(),
                 $page->value("console_commands_total{command=\"app:fail\",exit_code=\"$counted\"}"),
                 $page->value('console_command_duration_seconds_count{command="app:fail"}'),
+                $page->value('console_command_duration_seconds_bucket{command="app:fail",le="3600"}'),
             ],
             $page->text,
         );

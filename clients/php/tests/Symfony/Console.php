@@ -24,7 +24,8 @@ final class Console
         $metrics = \json_encode($this->metrics, \JSON_THROW_ON_ERROR);
         $php = [\PHP_BINARY, '-d', 'memory_limit=64M', '-d', 'display_errors=0', __DIR__ . '/console.php'];
         $log = ['file', "{$this->directory}/console.log", 'a'];
-        $process = \proc_open([...$php, $metrics, $this->directory, ...$command], [1 => ['pipe', 'w'], 2 => $log], $pipes);
+        $command = [...$php, $metrics, $this->directory, ...$command];
+        $process = \proc_open($command, [1 => ['pipe', 'w'], 2 => $log], $pipes);
         \assert($process !== false);
         return $process;
     }

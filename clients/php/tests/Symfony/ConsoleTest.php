@@ -11,7 +11,7 @@ use MetricsServer\Tests\ServerTestCase;
 /** Commands and Messenger's worker, in processes of their own. */
 final class ConsoleTest extends ServerTestCase
 {
-    /** @return iterable<string, array{string, int, string}> how a command ends, its exit code, and the one that is counted */
+    /** @return iterable<string, array{string, int, string}> a way to end, its exit code, and the one that is counted */
     public static function ends(): iterable
     {
         yield 'success' => ['0', 0, '0'];
@@ -65,6 +65,17 @@ final class ConsoleTest extends ServerTestCase
             self::assertSame(3, $console->run(['app:fail', '3'])->exitCode, $console->log());
         }
         self::assertSame(0, $server->page()->accepted());
+    }
+
+    /** The container is compiled once, so that what it is made of cannot be asked of the environment. */
+    public function testSwitchesAreNotOfTheEnvironment(): void
+    {
+        foreach ([['enabled' => '%env(bool:X)%'], ['requests' => ['enabled' => '%env(bool:X)%']]] as $switch) {
+            $directory = new Directory();
+            $console = new Console($switch, $directory->path);
+            self::assertSame(1, $console->run(['app:fail', '0'])->exitCode);
+            self::assertStringContainsString('is read when the container is compiled', $console->log());
+        }
     }
 
     /** Every message is counted as soon as it is handled, and the worker's memory does not grow. */
