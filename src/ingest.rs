@@ -74,6 +74,9 @@ pub trait Handler: std::fmt::Debug {
     /// bytes are kept of an unfinished message.
     fn stream(&mut self, listener: usize, stream: &mut Self::Stream, read: ReadBytes<'_>) -> usize;
 
+    /// Bytes of memory that the unfinished message of a stream takes; 0 without one, and never less than are kept.
+    fn held_bytes(stream: &Self::Stream) -> usize;
+
     /// The stream has ended.
     fn end(&mut self, listener: usize, stream: &mut Self::Stream);
 
@@ -115,7 +118,7 @@ pub struct Settings {
     message_max_bytes: usize,
     /// Unix connections that descriptors leave room for; those beyond it wait to be accepted.
     descriptors_room: usize,
-    /// Bytes of unfinished messages of all workers.
+    /// Bytes of memory that unfinished messages of all workers take.
     partials_max_bytes: usize,
     /// Whether the kernel is asked, once for each unix connection, who has connected.
     peer_uids: bool,

@@ -147,7 +147,7 @@ impl Handler for Dispatch {
         self.processor.counter.set_peer_uid(*peer_uid);
         let framer = framer.get_or_insert_with(|| Framer::new(self.message_max_bytes));
         let (from, read_bytes) = (kept.len(), read.len() as u64);
-        kept.extend_by(read, |received| {
+        kept.extend_by(read, self.message_max_bytes, |received| {
             self.received(listener, *refusal, framer, received.reborrow(), from);
             framer.keep(received.bytes().len())
         });
@@ -157,6 +157,10 @@ impl Handler for Dispatch {
         stats.garbage_bytes.add(garbage);
         stats.bytes[Transport::Unix as usize].add(read_bytes);
         kept.len()
+    }
+
+    fn held_bytes(stream: &Stream) -> usize {
+        stream.kept.held_bytes()
     }
 
     fn end(&mut self, listener: usize, stream: &mut Stream) {

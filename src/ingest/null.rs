@@ -46,6 +46,10 @@ impl Handler for Null {
         0
     }
 
+    fn held_bytes((): &()) -> usize {
+        0
+    }
+
     fn end(&mut self, _listener: usize, (): &mut ()) {}
 
     fn refuse(&mut self, _listener: usize, (): &mut (), _reason: Rejection) {}

@@ -78,8 +78,10 @@ pub struct WorkerStats {
     pub accept_pauses: Counter,
     /// Times that accepting a unix connection failed for want of descriptors or memory.
     pub accept_errors: Counter,
-    /// Bytes that this worker keeps of messages that have not arrived whole.
+    /// Bytes of memory that messages of this worker take which have not arrived whole.
     pub partial_bytes: Gauge,
+    /// Such bytes that were ever freed, after which the allocator has something to give back. Not on the page.
+    pub partial_bytes_freed: Counter,
     /// How long the worker left its UDP socket unread, once for each turn of its loop that read datagrams.
     pub loop_lag: LoopLag,
     /// Times that the worker woke up.

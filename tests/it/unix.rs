@@ -226,6 +226,26 @@ fn unfinished_message_is_given_up() {
     server.stop();
 }
 
+/// The room for all partial messages is enough for the longest message there may be, in whatever parts it comes.
+#[test]
+fn the_longest_message_is_no_partial_too_many() {
+    const MAX: usize = 131_072;
+    let server = Server::start(&["-uds-partials-max-bytes", "131072", "-workers", "1"]);
+    let (head, tail) = (r#"{"op":"inc","name":"ma","value":1,"help":""#, r#""}"#);
+    let help = "h".repeat(MAX - head.len() - tail.len());
+    let message = format!("{head}{help}{tail}");
+    for cut in [1, 40_000, MAX / 2 + 1, MAX - 50, MAX - 1] {
+        let mut client = server.connect("ms.sock");
+        for part in [&message[..cut / 2], &message[cut / 2..cut], &message[cut..]] {
+            client.send(part.as_bytes());
+            server.settled(); // so that it is read by itself
+        }
+    }
+    let page = server.settled();
+    assert_eq!((counted(&page, "ma"), page.refused()), (Some(5.0), 0));
+    server.stop();
+}
+
 /// Partial messages of all connections together are bounded.
 #[test]
 fn partial_messages_are_bounded_in_all() {

@@ -2,9 +2,12 @@
 //!
 //! Runs on an ingest worker. A read copies at most three times as many bytes as it brings, however many are kept: a
 //! client that sends a long message byte by byte costs no more for each byte than one that sends a short one.
+//! What is kept takes little more memory than the longest message, and little more than its own length once a long
+//! message has ended: a client must not hold memory with one byte that it once needed for many.
 
 use std::mem;
 
+use crate::capacity;
 use crate::wire::json::PADDING;
 use crate::wire::padded::{Padded, ReadBytes};
 
@@ -26,19 +29,27 @@ impl KeptBytes {
         self.bytes.len()
     }
 
+    /// Bytes of memory that it takes, room for more included; never less than are kept. The padding is left out, so
+    /// that one message may be as long as all of them together.
+    #[inline]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.len().max(self.bytes.capacity().saturating_sub(PADDING))
+    }
+
     /// Calls `process` with the kept bytes and behind them what was read, and keeps them from where it says.
     ///
-    /// The shorter of the two is copied to the other.
+    /// The shorter of the two is copied to the other. No message is longer than `message_max_bytes`.
     #[inline]
     pub(super) fn extend_by(
         &mut self,
         read: ReadBytes<'_>,
+        message_max_bytes: usize,
         process: impl FnOnce(&mut Padded<'_>) -> usize,
     ) {
         let stays = self.len() > read.len();
         let mut joined = Vec::new();
         let mut received = if stays {
-            joined = self.take_with(read.bytes());
+            joined = self.take_with(read.bytes(), message_max_bytes);
             let len = joined.len() - PADDING;
             Padded::new(&mut joined, len)
         } else {
@@ -49,17 +60,26 @@ impl KeptBytes {
         if open.is_empty() {
             self.bytes = Vec::new(); // frees the memory: there may be thousands of idle connections
         } else if stays {
-            self.put_back(joined, start);
+            self.put_back(joined, start, message_max_bytes);
         } else {
             self.bytes.clear();
+            if capacity::to_shrink_to(self.bytes.capacity(), open.len()).is_some() {
+                self.bytes = Vec::new();
+            }
             self.bytes.extend_from_slice(open);
         }
     }
 
-    /// Takes the kept bytes, appends what was read, and the padding.
+    /// Takes the kept bytes, appends what was read, and the padding. Memory grows by half, so that it seldom moves, up
+    /// to that of the longest message.
     #[cold]
-    fn take_with(&mut self, read: &[u8]) -> Vec<u8> {
+    fn take_with(&mut self, read: &[u8], message_max_bytes: usize) -> Vec<u8> {
         let mut joined = mem::take(&mut self.bytes);
+        let needed = joined.len() + read.len() + PADDING;
+        if needed > joined.capacity() {
+            let capacity = needed.max((needed + needed / 2).min(message_max_bytes + PADDING));
+            joined.reserve_exact(capacity - joined.len());
+        }
         joined.extend_from_slice(read);
         joined.resize(joined.len() + PADDING, 0);
         joined
@@ -68,9 +88,14 @@ impl KeptBytes {
     /// Keeps these bytes from `start` on, without their padding. They are moved only if the object that began with
     /// them has ended.
     #[cold]
-    fn put_back(&mut self, mut joined: Vec<u8>, start: usize) {
+    fn put_back(&mut self, mut joined: Vec<u8>, start: usize, message_max_bytes: usize) {
         joined.truncate(joined.len() - PADDING);
         joined.drain(..start);
+        if let Some(capacity) = capacity::to_shrink_to(joined.capacity(), joined.len()) {
+            joined.shrink_to(capacity);
+        } else if joined.capacity() > message_max_bytes + PADDING {
+            joined.shrink_to(message_max_bytes + PADDING);
+        }
         self.bytes = joined;
     }
 }
@@ -86,7 +111,7 @@ mod tests {
         let mut buffer = vec![b'"'; ROOM + bytes.len() + PADDING];
         buffer[ROOM..ROOM + bytes.len()].copy_from_slice(bytes);
         let read = ReadBytes::new(&mut buffer, ROOM, ROOM + bytes.len());
-        kept.extend_by(read, |received| open(received.bytes()));
+        kept.extend_by(read, ROOM + 1000, |received| open(received.bytes()));
     }
 
     #[test]
@@ -126,7 +151,24 @@ mod tests {
             moves += u32::from(processed != place);
             place = processed;
         }
-        // Its memory grows by half and more each time.
+        // Its memory grows by half each time.
         assert!(moves <= 2 * (ROOM / 1000).ilog2(), "{moves} moves");
+        assert!(kept.held_bytes() <= ROOM + 1000, "{} bytes are held", kept.held_bytes());
+    }
+
+    #[test]
+    fn what_follows_a_long_message_holds_no_memory_of_it() {
+        // The end of the long message comes in a short read, or in one that is longer than what is kept of it.
+        for end in [10, ROOM] {
+            let mut kept = KeptBytes::default();
+            for _ in 0..3 {
+                read(&mut kept, &[b'a'; ROOM / 4], |_| 0);
+            }
+            let held = kept.held_bytes();
+            assert!(held >= 3 * ROOM / 4 && held <= ROOM + 1000, "{held} bytes are held");
+            read(&mut kept, &vec![b'a'; end], |all| all.len() - 1);
+            assert_eq!(kept.len(), 1);
+            assert!(kept.held_bytes() <= 64, "{} bytes are held", kept.held_bytes());
+        }
     }
 }

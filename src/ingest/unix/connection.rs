@@ -61,6 +61,8 @@ pub(super) struct Connection<S> {
     pub(super) state: S,
     /// Bytes kept of an unfinished message.
     pub(super) kept: usize,
+    /// Bytes of memory that they take.
+    pub(super) held: usize,
     /// When the unfinished message began; 0 without one.
     pub(super) since_ns: u64,
 }

@@ -46,7 +46,7 @@ pub(crate) struct UnixConnections<H: Handler> {
     /// Room for the longest message that is kept, and behind it for one read and its padding.
     buffer: Vec<u8>,
     message_max_bytes: usize,
-    /// Bytes kept of unfinished messages.
+    /// Bytes of memory that unfinished messages take.
     partial_bytes: u64,
     /// The bound of the same, all workers together.
     partials_max_bytes: u64,
@@ -140,7 +140,7 @@ impl<H: Handler> UnixConnections<H> {
         let peer_uid = if self.peer_uids { socket::peer_uid(stream.as_fd()).ok() } else { None };
         let state = H::open(peer_uid, refusal);
         self.connections[index] =
-            Some(Connection { stream, listener, standing, state, kept: 0, since_ns: 0 });
+            Some(Connection { stream, listener, standing, state, kept: 0, held: 0, since_ns: 0 });
         self.idle.put_last(list, index, now_ns);
         let stats = self.stats();
         stats.connections.set(stats.connections.get() + 1);
@@ -166,7 +166,7 @@ impl<H: Handler> UnixConnections<H> {
         let mut turn = Turn::More;
         let mut ended = false;
         let mut bytes = 0;
-        let before = connection.kept;
+        let before = connection.held;
         let mut left = READ_BYTES;
         for _ in 0..READS_PER_TURN {
             let start = self.message_max_bytes;
@@ -193,7 +193,8 @@ impl<H: Handler> UnixConnections<H> {
                 break;
             }
         }
-        let after = connection.kept;
+        let after = H::held_bytes(&connection.state);
+        connection.held = after;
         self.change_partial_bytes(before, after);
         if after > before && self.partials_full() {
             self.refuse_partial(index, handler, Rejection::PartialsLimit, now_ns);
@@ -234,7 +235,7 @@ impl<H: Handler> UnixConnections<H> {
     fn close(&mut self, index: usize, handler: &mut H, registry: &Registry) {
         let Some(mut connection) = self.connections[index].take() else { return };
         handler.end(connection.listener, &mut connection.state);
-        self.change_partial_bytes(connection.kept, 0);
+        self.change_partial_bytes(connection.held, 0);
         drop(registry.deregister(&mut connection.stream)); // closing does the same
         self.idle.remove(index);
         self.vacant.push(index);

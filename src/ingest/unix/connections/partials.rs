@@ -11,14 +11,21 @@ use crate::ingest::unix::connection::Standing;
 use crate::ingest::unix::idle_lists::IdleList;
 use crate::metric::Rejection;
 
+/// Less than a page of memory that is freed gives nothing back to the system.
+const PAGE_BYTES: usize = 4096;
 /// A message may stay unfinished for this long.
 const PARTIAL_NS_MAX: u64 = 30_000_000_000;
 
 impl<H: Handler> UnixConnections<H> {
-    /// Books what is kept of a connection's unfinished message after a change; it was `before` bytes.
+    /// Books the memory of a connection's unfinished message after a change; it was `before` bytes.
     pub(super) fn change_partial_bytes(&mut self, before: usize, after: usize) {
         self.partial_bytes = self.partial_bytes + after as u64 - before as u64;
-        self.stats().partial_bytes.set(self.partial_bytes);
+        let stats = self.stats();
+        stats.partial_bytes.set(self.partial_bytes);
+        let freed = before.saturating_sub(after);
+        if freed >= PAGE_BYTES {
+            stats.partial_bytes_freed.add(freed as u64);
+        }
     }
 
     /// Whether the unfinished messages of all workers together have reached their bound.
@@ -37,11 +44,12 @@ impl<H: Handler> UnixConnections<H> {
     ) {
         let Some(Some(connection)) = self.connections.get_mut(index) else { return };
         handler.refuse(connection.listener, &mut connection.state, reason);
-        let kept = std::mem::take(&mut connection.kept);
+        connection.kept = 0;
+        let held = std::mem::take(&mut connection.held);
         if connection.standing == Standing::Admitted {
             self.idle.put_last(IdleList::Idle, index, now_ns);
         }
-        self.change_partial_bytes(kept, 0);
+        self.change_partial_bytes(held, 0);
     }
 
     /// Whether any message is unfinished: then [`Self::time_out`] has to be called now and then.
