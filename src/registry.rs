@@ -142,6 +142,21 @@ impl Registry {
         self.usage.bytes()
     }
 
+    /// Those of them that are for something that lives.
+    pub(crate) fn charged_bytes(&self) -> u64 {
+        self.usage.charged_bytes()
+    }
+
+    /// The others: freed bytes in pages of memory that cannot be given back.
+    pub(crate) fn fragmented_bytes(&self) -> u64 {
+        self.usage.fragmented_bytes()
+    }
+
+    /// Notes how many those are. Called by the exporter.
+    pub(crate) fn set_fragmented_bytes(&self, bytes: u64) {
+        self.usage.set_fragmented_bytes(bytes);
+    }
+
     /// Bytes that were ever freed.
     pub(crate) fn freed_bytes(&self) -> u64 {
         self.usage.freed_bytes()

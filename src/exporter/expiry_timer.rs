@@ -10,10 +10,8 @@ use std::time::Duration;
 use crate::clock;
 use crate::control::Control;
 use crate::logger::throttle::Throttle;
-use crate::registry::Registry;
 use crate::registry::directory::{Directory, SeriesView};
 use crate::registry::expiry::Expiry;
-use crate::sys::limits;
 use crate::text::excerpt::excerpt;
 
 /// Upper bounds of the histogram of passes, in seconds. They are those of the original Go metrics-server: 0.1 and
@@ -25,13 +23,6 @@ pub(crate) const PASS_BOUNDS_SECONDS: [f64; 15] =
 const ANSWER_WAIT: Duration = Duration::from_millis(2);
 /// The least time between two passes, however short the ttl is.
 const PERIOD_MIN: Duration = Duration::from_millis(5);
-
-/// The least time between two times that memory is given back to the system.
-const GIVE_BACK_NS: u64 = 10_000_000_000;
-/// So many bytes have to be freed before that: less is not worth a walk through all free blocks.
-const GIVE_BACK_BYTES: u64 = 512 << 10;
-/// And of what is left, this part: the larger the heap, the longer the walk.
-const GIVE_BACK_PART: u64 = 8;
 
 /// Sums over all passes.
 #[derive(Clone, Debug, Default)]
@@ -59,9 +50,6 @@ pub(crate) struct ExpiryTimer {
     evicted_log: Throttle,
     /// How many series were evicted since the last such line.
     evicted_unlogged: usize,
-    /// Bytes that had been freed when memory was given back last, and when that was.
-    gave_back_bytes: u64,
-    gave_back_ns: u64,
 }
 
 impl ExpiryTimer {
@@ -80,15 +68,12 @@ impl ExpiryTimer {
             control,
             evicted_log: Throttle::new(log_interval),
             evicted_unlogged: 0,
-            gave_back_bytes: 0,
-            gave_back_ns: 0,
         }
     }
 
     /// Makes one pass. Returns after how long the next is due.
     pub(crate) fn pass(&mut self, directory: &mut Directory) -> Duration {
         let began_ns = clock::now_ns();
-        self.give_back(directory.registry(), began_ns);
         let pass = self.expiry.pass(directory, began_ns);
         for entry in &pass.removed {
             self.passes.deleted[entry.family().kind as usize] += 1;
@@ -118,19 +103,6 @@ impl ExpiryTimer {
                 "A limit is reached: {count} series that had one sample were removed to make room for new ones, such \
                  as {series}"
             );
-        }
-    }
-
-    /// Gives memory of series that earlier passes have removed back to the system: the allocator would keep it for
-    /// one block in use above it.
-    fn give_back(&mut self, registry: &Registry, now_ns: u64) {
-        let worth = GIVE_BACK_BYTES.max(registry.bytes() / GIVE_BACK_PART);
-        let freed_bytes = registry.freed_bytes();
-        if freed_bytes - self.gave_back_bytes >= worth && now_ns - self.gave_back_ns >= GIVE_BACK_NS
-        {
-            registry.shrink();
-            limits::return_free_blocks();
-            (self.gave_back_bytes, self.gave_back_ns) = (freed_bytes, now_ns);
         }
     }
 

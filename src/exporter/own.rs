@@ -135,7 +135,9 @@ impl OwnPage {
     fn registry(&mut self, counters: &OwnCounters, registry: &Registry) {
         self.one(OwnFamily::ExposedLines, registry.lines());
         self.one(OwnFamily::ExposedLinesLimit, registry.limits().lines_max());
-        self.one(OwnFamily::Memory, registry.bytes() + counters.bytes_beside_series());
+        let accounted = registry.bytes() + counters.bytes_beside_series();
+        self.one(OwnFamily::Memory, accounted);
+        self.one(OwnFamily::MemoryFragmented, registry.fragmented_bytes());
         self.one(OwnFamily::MemoryLimit, counters.memory_max_bytes);
     }
 

@@ -1,6 +1,6 @@
 //! The `process_*` families, with the names and meanings that Prometheus' own client libraries give them.
 //!
-//! Read from `/proc` when a page is made; what cannot be read there is left out.
+//! Read from `/proc` when a page is made, and its memory now and then; what cannot be read there is left out.
 
 use procfs::process::{LimitValue, Process, Stat};
 
@@ -39,6 +39,12 @@ pub(crate) fn read() -> Vec<ProcessSample> {
 
 fn cpu_seconds(stat: &Stat) -> f64 {
     seconds(stat.utime + stat.stime)
+}
+
+/// Resident bytes of this process that are no file's.
+pub(crate) fn anonymous_bytes() -> Option<u64> {
+    let pages = Process::myself().ok()?.statm().ok()?;
+    Some((pages.resident - pages.shared) * procfs::page_size())
 }
 
 fn resident_bytes(stat: &Stat) -> f64 {

@@ -4,7 +4,8 @@
 //!
 //! Families, series and their places in the exporter's directory are charged one by one, by the sizes of their parts.
 //! Cells and tables are charged by what is allocated: a chunk as a whole however few cells are left in it, a table
-//! with its room for more.
+//! with its room for more. What lives is charged so; pages of memory in which little of it is left are charged beside
+//! it, as the exporter finds them.
 
 use crate::index_table::IndexTable;
 use crate::planted::{self, Fault};
@@ -42,12 +43,14 @@ pub(super) struct Usage {
     workers: u64,
     /// Lines on the page. Written under the registry's lock, read by any thread.
     lines: AtomicU64,
-    /// Bytes without those of the index. Written by any thread, but rarely.
+    /// Bytes of what lives, without those of the index. Written by any thread, but rarely.
     bytes: AtomicU64,
     /// Bytes that were ever subtracted, after which the allocator has something to give back.
     freed_bytes: AtomicU64,
     /// Bytes of the registry's table of series. Written under the registry's lock.
     index_bytes: AtomicU64,
+    /// Freed bytes in pages of memory that cannot be given back. Written by the exporter.
+    fragmented_bytes: AtomicU64,
     /// What the bytes would be if all workers had a cell in every series. This is what the limit is held
     /// against: samples of a series come to any worker, and a series that exists goes on counting there.
     committed_bytes: AtomicU64,
@@ -62,6 +65,7 @@ impl Usage {
             bytes: AtomicU64::new(0),
             freed_bytes: AtomicU64::new(0),
             index_bytes: AtomicU64::new(0),
+            fragmented_bytes: AtomicU64::new(0),
             committed_bytes: AtomicU64::new(0),
         }
     }
@@ -170,7 +174,22 @@ impl Usage {
 
     /// Bytes.
     pub(super) fn bytes(&self) -> u64 {
+        self.charged_bytes() + self.fragmented_bytes()
+    }
+
+    /// Bytes of what lives.
+    pub(super) fn charged_bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed) + self.index_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Freed bytes in pages that cannot be given back.
+    pub(super) fn fragmented_bytes(&self) -> u64 {
+        self.fragmented_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Notes how many those are.
+    pub(super) fn set_fragmented_bytes(&self, bytes: u64) {
+        self.fragmented_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Bytes if all workers had a cell in every series.
@@ -179,7 +198,7 @@ impl Usage {
     }
 
     /// What the limit is held against: what there may be, or what there is where that is more, since few cells are
-    /// left in many chunks.
+    /// left in many chunks, or few blocks in many pages.
     pub(super) fn bytes_towards_limit(&self) -> u64 {
         self.committed_bytes().max(self.bytes())
     }

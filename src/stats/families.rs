@@ -75,7 +75,8 @@ families! {
     IndexBulkInsert Counter "metrics_server_index_bulk_insert_total" "status,type" "Bulk requests to OpenSearch; success if all documents of one were stored."
     IndexConnections Gauge "metrics_server_index_connections" "" "OpenSearch indices that were created or found since the start."
     LogSuppressed Counter "metrics_server_log_suppressed_total" "" "Log lines that were dropped, since stderr did not take them fast enough."
-    Memory Gauge "metrics_server_memory_accounted_bytes" "" "Bytes of all that lives because of input: families, series, cells, tables, remembered and unfinished messages, and rows that wait for sinks."
+    Memory Gauge "metrics_server_memory_accounted_bytes" "" "Bytes of all that lives because of input: families, series, cells, tables, remembered and unfinished messages, rows that wait for sinks, and fragmented pages."
+    MemoryFragmented Gauge "metrics_server_memory_fragmented_bytes" "" "Freed bytes that cannot be given back, since something in their pages of memory is still in use; where these and the rest of the account are 4 MiB short of what is resident."
     MemoryLimit Gauge "metrics_server_memory_limit_bytes" "" "The bound of -memory-max, past which new series are refused."
     Accepted Counter "metrics_server_messages_accepted_total" "op" "Messages that counted, by op."
     Coerced Counter "metrics_server_messages_coerced_total" "reason" "Accepted messages in which something was put right, by what."
@@ -124,7 +125,7 @@ families! {
     ConnectionsClosed Counter "metrics_server_unix_connections_closed_total" "reason" "Unix connections that the server closed of its own accord, by reason."
     ConnectionsHandedOver Counter "metrics_server_unix_connections_handed_over_total" "" "Unix connections handed to a worker that had fewer, or an idle one to evict."
     ConnectionsRefused Counter "metrics_server_unix_connections_refused_total" "" "Unix connections whose messages were rejected as connections_limit, since -uds-connections-max others were open, and none of them idle."
-    PartialBytes Gauge "metrics_server_unix_partial_bytes" "" "Bytes kept of messages that have not arrived whole."
+    PartialBytes Gauge "metrics_server_unix_partial_bytes" "" "Bytes of memory that messages take which have not arrived whole."
     LoopLag Histogram "metrics_server_worker_loop_lag_seconds" "worker" "Longest time that a worker left its UDP socket unread, once for each turn of its loop that read datagrams."
     Wakeups Counter "metrics_server_worker_wakeups_total" "worker" "Times that a worker woke up."
 }

@@ -8,13 +8,14 @@ const MIB: u64 = 1 << 20;
 pub(crate) const SLACK_BYTES: u64 = 8 * MIB;
 
 /// The head of the table.
-pub(crate) const HEAD: &str =
-    "| shape | accounted | allocated | resident | highest | |\n|---|--:|--:|--:|--:|---|\n";
+pub(crate) const HEAD: &str = "| shape | accounted | of it fragmented | allocated | resident | highest | |\n|---|--:|--:|--:|--:|--:|---|\n";
 
 /// Bytes at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading {
     accounted: u64,
+    /// Of the accounted bytes those that are freed, in pages that the allocator cannot give back.
+    fragmented: u64,
     allocated: u64,
     resident: u64,
 }
@@ -22,8 +23,10 @@ pub(crate) struct Reading {
 impl Reading {
     /// Now, after a page.
     pub(crate) fn of(server: &Server) -> Self {
+        let page = server.own_families();
         Self {
-            accounted: server.own_families().own("memory_accounted_bytes"),
+            accounted: page.own("memory_accounted_bytes"),
+            fragmented: page.own("memory_fragmented_bytes"),
             allocated: served::allocated(server),
             resident: resident::bytes(server),
         }
@@ -33,6 +36,7 @@ impl Reading {
     pub(crate) fn since(self, before: Self) -> Self {
         Self {
             accounted: self.accounted.saturating_sub(before.accounted),
+            fragmented: self.fragmented,
             allocated: self.allocated.saturating_sub(before.allocated),
             resident: self.resident.saturating_sub(before.resident),
         }
@@ -45,10 +49,10 @@ impl Reading {
 
     /// What is wrong with the account, if anything is.
     pub(crate) fn amiss(self) -> Option<&'static str> {
-        let most = self.accounted + self.accounted / 10 + SLACK_BYTES;
-        if self.allocated > most {
+        let most = |accounted: u64| accounted + accounted / 10 + SLACK_BYTES;
+        if self.allocated > most(self.accounted - self.fragmented) {
             Some("more is allocated than accounted for")
-        } else if self.resident > most {
+        } else if self.resident > most(self.accounted) {
             Some("more is resident than accounted for")
         } else {
             None
@@ -67,17 +71,15 @@ impl Row {
     /// Of a shape at rest; `highest` are resident bytes at most, while it was loaded as well.
     pub(crate) fn new(name: &str, at_rest: Reading, highest: u64, amiss: Option<&str>) -> Self {
         let mb = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
-        let Reading { accounted, allocated, resident } = at_rest;
-        let [accounted, allocated, resident, highest] =
-            [accounted, allocated, resident, highest].map(mb);
-        let numbers = format!("{accounted} | {allocated} | {resident} | {highest}");
+        let Reading { accounted, fragmented, allocated, resident } = at_rest;
+        let numbers = [accounted, fragmented, allocated, resident, highest].map(mb).join(" | ");
         let text = format!("| {name} | {numbers} | {} |\n", amiss.unwrap_or_default());
         Self { text, is_amiss: amiss.is_some() }
     }
 
     /// Of a shape that could not be weighed; why is on stderr.
     pub(crate) fn failed(name: &str) -> Self {
-        Self { text: format!("| {name} | | | | | not weighed |\n"), is_amiss: true }
+        Self { text: format!("| {name} | | | | | | not weighed |\n"), is_amiss: true }
     }
 
     /// Its line of the table.

@@ -69,7 +69,7 @@ const GROWING: [(&str, &str, Feed); 18] = [
 ];
 
 /// The others.
-const OTHERS: [(&str, &str, Feed); 14] = [
+const OTHERS: [(&str, &str, Feed); 16] = [
     ("long messages that come again", "-shapes-max-bytes 60000000", |s| {
         sent(s, Load { series: 10_000, labels: 10, label: 100, ..SHORT }, 3)
     }),
@@ -103,8 +103,13 @@ const OTHERS: [(&str, &str, Feed); 14] = [
     ("refused past -lines-max", "-shapes-max-bytes 1000000 -lines-max 10", |s| {
         sent(s, FAMILIES, 1)
     }),
-    ("unfinished messages", FEW_TEMPLATES, unfinished),
-    ("unfinished messages on 4 workers", WORKERS, unfinished),
+    ("unfinished messages", FEW_TEMPLATES, |s| unfinished(s, 300)),
+    ("unfinished messages on 4 workers", WORKERS, |s| unfinished(s, 300)),
+    ("unfinished messages of clients that have gone", FEW_TEMPLATES, |s| {
+        drop(unfinished(s, 300));
+        Vec::new()
+    }),
+    ("messages of one byte after long ones", FEW_TEMPLATES, |s| short_after_long(s, 300)),
     ("idle connections", FEW_TEMPLATES, idle_connections),
 ];
 
@@ -113,6 +118,8 @@ pub(crate) fn all() -> Vec<Shape> {
     let shape = |(name, flags, feed): (&str, &str, Feed)| Shape::new(name, flags, feed);
     let mut shapes: Vec<Shape> = GROWING.into_iter().chain(OTHERS).map(shape).collect();
     shapes.extend(GROWING.map(|row| shape(row).bounded()));
+    let unfinished: (_, _, Feed) = ("unfinished messages", FEW_TEMPLATES, |s| unfinished(s, 900));
+    shapes.push(shape(unfinished).bounded());
     let away = format!("-loki-address http://127.0.0.1:{}/loki/api/v1/push", ports::free());
     for (name, more) in
         [("queue of a sink", ""), ("queue of a sink that is full", " -sink-queue-bytes 8000000")]
@@ -210,7 +217,7 @@ fn survive(server: &Server, load: Load) -> Vec<Client> {
 }
 
 fn survivors(server: &Server) -> Vec<Client> {
-    survive(server, Load { series: 20_000, ..SHORT })
+    survive(server, Load { series: 100_000, ..SHORT })
 }
 
 fn surviving_histograms(server: &Server) -> Vec<Client> {
@@ -228,14 +235,27 @@ fn refused_by_type(server: &Server) -> Vec<Client> {
     Vec::new()
 }
 
-fn unfinished(server: &Server) -> Vec<Client> {
+fn unfinished(server: &Server, connections: usize) -> Vec<Client> {
     let open = format!(r#"{{"op":"inc","value":1,"help":"{}"#, "h".repeat(100_000));
     let connect = |_| {
         let mut client = server.connect("ms.sock");
         client.send(open.as_bytes());
         client
     };
-    (0..300).map(connect).collect()
+    (0..connections).map(connect).collect()
+}
+
+/// Each connection once needed room for a long message, and then keeps the first byte of another.
+fn short_after_long(server: &Server, connections: usize) -> Vec<Client> {
+    let long = format!(r#"{{"op":"inc","name":"a","value":1,"help":"{}"#, "h".repeat(130_000));
+    let connect = |_| {
+        let mut client = server.connect("ms.sock");
+        client.send(long.as_bytes());
+        server.settled_own_families();
+        client.send(b"\"}{");
+        client
+    };
+    (0..connections).map(connect).collect()
 }
 
 fn idle_connections(server: &Server) -> Vec<Client> {

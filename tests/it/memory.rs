@@ -118,3 +118,25 @@ fn memory_of_expired_series_comes_back() {
         if kept < 8 * MIB { Ok(()) } else { Err(format!("{kept} bytes are kept")) }
     });
 }
+
+/// Unfinished messages of clients that have gone leave no memory behind, also where no series ever expires.
+#[test]
+fn memory_of_closed_connections_comes_back() {
+    let server = Server::start(&["-workers", "1"]);
+    let before = resident::bytes(&server);
+    let open = format!(r#"{{"op":"inc","value":1,"help":"{}"#, "h".repeat(100_000));
+    for _ in 0..2 {
+        let connect = |_| {
+            let mut client = server.connect("ms.sock");
+            client.send(open.as_bytes());
+            client
+        };
+        let clients: Vec<_> = (0..300).map(connect).collect();
+        assert!(server.settled().own("unix_partial_bytes") > 30_000_000);
+        drop(clients);
+    }
+    wait::until("their memory is back", || {
+        let kept = resident::bytes(&server).saturating_sub(before);
+        if kept < 2 * MIB { Ok(()) } else { Err(format!("{kept} bytes are kept")) }
+    });
+}

@@ -44,10 +44,15 @@ impl OwnCounters {
     }
 
     /// Bytes of unfinished messages, and of rows on their way to sinks.
-    pub(super) fn bytes_beside_series(&self) -> u64 {
+    pub(crate) fn bytes_beside_series(&self) -> u64 {
         let partials = self.workers.iter().map(|worker| worker.partial_bytes.get());
         let rows = self.sinks.sinks.iter().map(|counters| counters.memory_bytes());
         partials.sum::<u64>() + rows.sum::<u64>()
+    }
+
+    /// Where workers count.
+    pub(crate) fn workers(&self) -> Stats {
+        Arc::clone(&self.workers)
     }
 
     /// Where the HTTP server counts.

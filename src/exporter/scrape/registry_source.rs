@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::page_source::PageSource;
+use crate::clock;
 use crate::exporter::expiry_timer::{ExpiryTimer, ExpiryTotals};
+use crate::exporter::freed_memory::FreedMemory;
 use crate::exporter::own::{self, OwnCounters};
 use crate::exposition::page_writer::{PIECE_BYTES, PageWriter};
 use crate::registry::Registry;
@@ -23,6 +25,7 @@ pub(crate) struct RegistrySource {
     directory: Directory,
     expiry: Option<ExpiryTimer>,
     counters: OwnCounters,
+    freed_memory: FreedMemory,
 }
 
 impl RegistrySource {
@@ -33,7 +36,8 @@ impl RegistrySource {
         counters: OwnCounters,
     ) -> Self {
         let directory = Directory::new(Arc::clone(&registry));
-        Self { registry, directory, expiry, counters }
+        let freed_memory = FreedMemory::new(counters.workers());
+        Self { registry, directory, expiry, counters, freed_memory }
     }
 }
 
@@ -57,6 +61,8 @@ impl PageSource for RegistrySource {
 
     fn tick(&mut self) -> Duration {
         self.counters.read_kernel();
+        let beside_series_bytes = self.counters.bytes_beside_series();
+        self.freed_memory.look(&self.registry, beside_series_bytes, clock::now_ns());
         if let Some(expiry) = &mut self.expiry {
             return expiry.pass(&mut self.directory); // takes in new cells as well
         }
