@@ -11,25 +11,30 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::capacity;
 use crate::registry::Registry;
 use crate::registry::series::{Family, NewCell, Series};
 use crate::registry::usage;
 use crate::text::escape;
 
 mod series_view;
+#[cfg(test)]
+#[cfg(not(any(model_loom, shuttle)))]
+mod tests;
 
 pub(crate) use self::series_view::{Number, SeriesView};
 
 /// At most so many new cells are inserted one by one. Each insertion moves all entries behind it, some tens
-/// of bytes each; for more than eight it is cheaper to build a new list.
+/// of bytes each; for more than eight it is cheaper to move each entry once.
 const INSERTED_MAX: usize = 8;
 /// When merging, the place of a new cell is searched if there is at most one new cell per 20 entries,
 /// since a binary search in a million entries takes 20 comparisons; otherwise the entries are scanned.
 const FEW: usize = 20;
 
+/// So many vacant entries of a family are not worth giving back: 3 KiB.
+const VACANT_MAX: usize = 64;
+
 /// Between two pages new cells are merged, some times a second, once there is one for so many lines of the page. So
-/// each costs at most so many moves of entries, some tens of bytes each, where a new list is made, and at most
+/// each costs at most so many moves of entries, some tens of bytes each, where all are moved once, and at most
 /// [`INSERTED_MAX`] times as many where they are inserted. A page then has few new cells to sort beside the lines that
 /// it writes, and those that came since. Where series expire, each pass of expiry merges new cells as well, however few
 /// there are: it would not see them grow old.
@@ -69,9 +74,9 @@ impl FamilyView {
         is_gone: impl FnMut(&mut SeriesView) -> bool,
     ) -> Vec<SeriesView> {
         let gone = self.entries.extract_if(.., is_gone).collect();
-        if let Some(capacity) = capacity::to_shrink_to(self.entries.capacity(), self.entries.len())
-        {
-            self.entries.shrink_to(capacity);
+        // The allocator cuts a large block where it is, so this may be done long before most of it is vacant.
+        if self.entries.capacity() > self.entries.len() + self.entries.len() / 4 + VACANT_MAX {
+            self.entries.shrink_to(self.entries.len() + self.entries.len() / 8);
         }
         gone
     }
@@ -113,31 +118,60 @@ impl FamilyView {
         }
     }
 
-    /// Makes a new list of the old entries and the new cells, in one pass.
+    /// Merges the new cells where the entries are, in one pass from the end. A new list would need as much memory again
+    /// while it is made, several times a second where series come and go.
     fn merge(&mut self, new_cells: Vec<NewCell>, mixed: bool) {
-        let mut merged = Vec::with_capacity(self.entries.len() + new_cells.len());
+        let newcomers = self.add_to_known(new_cells, mixed);
+        let Some(any) = newcomers.first() else { return };
+        let series = Arc::clone(any.view.series());
+        let mut old_end = self.entries.len();
+        let mut end = old_end + newcomers.len();
+        self.entries.reserve_exact(newcomers.len());
+        self.entries.resize_with(end, || SeriesView::placeholder(Arc::clone(&series)));
+        for Newcomer { before, view } in newcomers.into_iter().rev() {
+            while old_end > before {
+                old_end -= 1;
+                end -= 1;
+                self.entries.swap(old_end, end);
+            }
+            end -= 1;
+            self.entries[end] = view;
+        }
+    }
+
+    /// Adds cells to the series that are there. Returns the other series, in their order.
+    fn add_to_known(&mut self, new_cells: Vec<NewCell>, mixed: bool) -> Vec<Newcomer> {
         // A comparison reads a label text, which may be anywhere in memory. For few cells a binary search makes
         // fewer comparisons than a scan.
         let few = new_cells.len() < self.entries.len() / FEW;
-        let mut old = std::mem::take(&mut self.entries).into_iter();
+        let mut newcomers: Vec<Newcomer> = Vec::new();
+        let mut before = 0;
         for NewCell { series, cell } in new_cells {
-            let rest = old.as_slice();
+            let rest = &self.entries[before..];
             let is_before = |entry: &SeriesView| order(entry.text(), &series.text, mixed).is_le();
-            let before = if few {
+            before += if few {
                 rest.partition_point(is_before)
             } else {
                 rest.iter().position(|entry| !is_before(entry)).unwrap_or(rest.len())
             };
-            merged.extend(old.by_ref().take(before));
-            match merged.last_mut() {
-                Some(last) if Arc::ptr_eq(last.series(), &series) => last.add_cell(cell),
-                _ => merged.push(SeriesView::new(series, cell)),
+            let last_new = newcomers.last_mut().map(|newcomer| &mut newcomer.view);
+            let last_old = self.entries[..before].last_mut();
+            let mut last = last_new.into_iter().chain(last_old);
+            match last.find(|last| Arc::ptr_eq(last.series(), &series)) {
+                Some(known) => known.add_cell(cell),
+                None => newcomers.push(Newcomer { before, view: SeriesView::new(series, cell) }),
             }
         }
-        merged.extend(old);
-        merged.shrink_to_fit();
-        self.entries = merged;
+        newcomers
     }
+}
+
+/// A series that is not among the entries yet.
+#[derive(Debug)]
+struct Newcomer {
+    /// The entry before which it comes.
+    before: usize,
+    view: SeriesView,
 }
 
 /// The order of series: by their unescaped label values, taken in the order of the label names. If series

@@ -100,6 +100,11 @@ impl SeriesView {
         Self { series, cells: Cells::One(cell), base: None }
     }
 
+    /// One that only fills a place until another takes it.
+    pub(super) fn placeholder(series: Arc<Series>) -> Self {
+        Self { series, cells: Cells::None, base: None }
+    }
+
     /// Adds the cell of a further worker.
     pub(super) fn add_cell(&mut self, cell: CellRef) {
         self.cells.push(cell);
