@@ -165,7 +165,7 @@ mod tests {
                 read(&mut kept, &[b'a'; ROOM / 4], |_| 0);
             }
             let held = kept.held_bytes();
-            assert!(held >= 3 * ROOM / 4 && held <= ROOM + 1000, "{held} bytes are held");
+            assert!((3 * ROOM / 4..=ROOM + 1000).contains(&held), "{held} bytes are held");
             read(&mut kept, &vec![b'a'; end], |all| all.len() - 1);
             assert_eq!(kept.len(), 1);
             assert!(kept.held_bytes() <= 64, "{} bytes are held", kept.held_bytes());
