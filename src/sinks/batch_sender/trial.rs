@@ -24,8 +24,8 @@ impl BatchSender {
         if tried.rows.is_empty() {
             return;
         }
-        let Attempt { outcome, results, .. } = self.attempt(&tried);
-        let now = Instant::now();
+        let Attempt { outcome, results, took } = self.attempt(&tried);
+        let now = now + took;
         match outcome {
             Outcome::Rows => {
                 let before = tried.rows.row_count();
@@ -117,5 +117,90 @@ impl BatchSender {
         while !self.queue.is_over() && self.aside.next_due().is_some_and(|due| due <= now) {
             self.try_aside(now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    use super::*;
+    use crate::metric::Op;
+    use crate::sinks::batcher::Batch;
+    use crate::sinks::block::Block;
+    use crate::sinks::counters::SinkCounters;
+    use crate::sinks::queue::SinkQueue;
+    use crate::sinks::row::tests::sample;
+    use crate::sinks::{BatchLimits, Row, RowResult, Sink};
+
+    /// Says nothing of rows with the name `poison`, and of no row while it is away; always says that it is well.
+    #[derive(Debug)]
+    struct FarEnd {
+        is_away: Arc<AtomicBool>,
+    }
+
+    impl Sink for FarEnd {
+        fn limits(&self) -> BatchLimits {
+            let period = Duration::ZERO;
+            BatchLimits { bytes: 1, rows: 1, period, max_bytes: 1 << 20, max_rows: 1_000 }
+        }
+
+        fn deliver(
+            &mut self,
+            rows: &[Row<'_>],
+            _: Trigger,
+            results: &mut Vec<RowResult>,
+        ) -> Outcome {
+            if self.is_away.load(Relaxed) || rows.iter().any(|row| row.name == "poison") {
+                return Outcome::NoVerdict { why: "silence".to_owned(), after: None };
+            }
+            results.resize(rows.len(), RowResult::Delivered);
+            Outcome::Rows
+        }
+
+        fn is_well(&mut self) -> bool {
+            true
+        }
+
+        fn cancel(&self) -> Box<dyn Fn() + Send + Sync> {
+            Box::new(|| ())
+        }
+    }
+
+    fn settle(sender: &mut BatchSender, names: &[&str]) {
+        let mut rows = Block::default();
+        names.iter().for_each(|name| rows.push(1, &sample(Op::Raw, name, &[]), &[]));
+        sender.queue.counters().enter_memory(names.len() as u64, rows.bytes().len());
+        let batch = Batch { rows, origin: Origin::Memory, trigger: Trigger::Time };
+        assert!(sender.settle(batch).is_empty());
+    }
+
+    #[test]
+    fn trials_while_whole_batches_fail_are_not_held_against_a_row() {
+        let is_away = Arc::new(AtomicBool::new(false));
+        let sink = Box::new(FarEnd { is_away: Arc::clone(&is_away) });
+        let counters = Arc::new(SinkCounters::new("test", 1));
+        let queue = SinkQueue::new(Arc::clone(&counters), sink.limits(), 1 << 20, None);
+        let mut sender = BatchSender::new(sink, Arc::new(queue), None);
+        let poison = || counters.rejected[RejectReason::Poison as usize].load(Relaxed);
+        settle(&mut sender, &["good", "poison"]);
+        // From now on it takes nothing, so each trial fails, whatever is wrong with its row.
+        is_away.store(true, Relaxed);
+        settle(&mut sender, &["other"]);
+        let mut now = Instant::now();
+        for _ in 0..5 {
+            now += Duration::from_mins(2);
+            (0..2).for_each(|_| sender.try_aside(now));
+        }
+        assert_eq!(poison(), 0);
+        is_away.store(false, Relaxed);
+        settle(&mut sender, &["good"]);
+        while poison() == 0 {
+            now += Duration::from_mins(2);
+            sender.try_aside(now);
+        }
+        assert_eq!((counters.delivered.load(Relaxed), poison()), (3, 1));
+        assert_eq!(counters.queued_bytes.load(Relaxed), 0);
     }
 }
