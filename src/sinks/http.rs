@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use ureq::{Agent, http};
 
 use crate::planted::{self, Fault};
+use crate::text::excerpt::excerpt;
 use far_end_login::FarEndLogin;
 use no_answer::NoAnswer;
 use tls::TlsOptions;
@@ -43,6 +44,9 @@ pub(crate) fn read_certificates_again() {
     RELOADS_ASKED.fetch_add(1, Relaxed);
 }
 
+/// How much of a text is searched for what must not be shown: far more than is shown of it.
+const SEARCHED_BYTES: usize = 16 * 1024;
+
 /// What the far end answered.
 #[derive(Debug)]
 pub(crate) struct Response {
@@ -50,9 +54,25 @@ pub(crate) struct Response {
     pub status: u16,
     /// The header `Retry-After`, if it was a number of seconds.
     pub retry_after: Option<Duration>,
-    /// The body, decompressed. Of an answer without success it is empty if it was no text or could not be read whole, and
-    /// it is without the login that the far end may have repeated in it.
+    /// The body, decompressed. Of an answer without success it is empty if it was no text or could not be read whole.
+    /// What is logged of it goes through [`Self::shown`].
     pub body: String,
+    login: Arc<FarEndLogin>,
+}
+
+impl Response {
+    /// The beginning of a text of this answer on one line, for the log, without the login that the far end may have
+    /// repeated in it.
+    pub(crate) fn shown(&self, text: &str) -> String {
+        let beginning = &text[..text.floor_char_boundary(SEARCHED_BYTES)];
+        excerpt(&self.login.hidden_in(beginning.to_owned()))
+    }
+
+    /// An answer as tests make it.
+    #[cfg(test)]
+    pub(crate) fn made(status: u16, retry_after: Option<Duration>, body: &str) -> Self {
+        Self { status, retry_after, body: body.to_owned(), login: Arc::default() }
+    }
 }
 
 /// A request without its body.
@@ -72,7 +92,7 @@ pub(crate) struct RequestHead<'a> {
 #[derive(Debug)]
 pub(crate) struct Client {
     tls: TlsOptions,
-    login: FarEndLogin,
+    login: Arc<FarEndLogin>,
     /// Shared with the function that cancels; `None` once that was called.
     agent: Arc<Mutex<Option<Agent>>>,
     /// When each file of certificates was last changed, as seen at `looked_at`.
@@ -92,7 +112,8 @@ impl Client {
         let files_changed = tls.files_changed();
         let agent = Arc::new(Mutex::new(Some(agent(&tls)?)));
         let reloads_asked = RELOADS_ASKED.load(Relaxed);
-        Ok(Self { tls, login, agent, files_changed, looked_at: Instant::now(), reloads_asked })
+        let looked_at = Instant::now();
+        Ok(Self { tls, login: Arc::new(login), agent, files_changed, looked_at, reloads_asked })
     }
 
     /// Sends a request and waits for the answer. An answer of any status is no error.
@@ -118,7 +139,8 @@ impl Client {
         let request = agent.configure_request(request).timeout_global(Some(head.limit)).build();
         let mut response = match agent.run(request) {
             Err(_) if planted::is(Fault::BrokenIsDelivered) => {
-                return Ok(Response { status: 204, retry_after: None, body: String::new() });
+                let (body, login) = (String::new(), Arc::clone(&self.login));
+                return Ok(Response { status: 204, retry_after: None, body, login });
             }
             answer => answer.map_err(|error| NoAnswer::of(&error))?,
         };
@@ -132,10 +154,8 @@ impl Client {
             Err(error) if status < 300 => return Err(NoAnswer::of(&error)),
             body => body.unwrap_or_default(),
         };
-        // The answer to a batch of thousands of rows is not searched.
-        let is_own = status < 300 && body.starts_with('{');
-        let body = if is_own { body } else { self.login.hidden_in(body) };
-        Ok(Response { status, retry_after: seconds.map(Duration::from_secs), body })
+        let retry_after = seconds.map(Duration::from_secs);
+        Ok(Response { status, retry_after, body, login: Arc::clone(&self.login) })
     }
 
     /// Reads certificates again if their files have changed or the operator asks for it. If they cannot be read the

@@ -19,7 +19,7 @@ pub(crate) use crate::sinks::opensearch::counters::BulkCounters;
 use crate::sinks::opensearch::endpoint::Endpoint;
 use crate::sinks::opensearch::index::IndexState;
 use crate::sinks::opensearch::indices::Indices;
-use crate::sinks::opensearch::response::{Bulk, Cause, DocumentResult};
+use crate::sinks::opensearch::response::{Bulk, DocumentResult};
 use crate::sinks::opensearch::service::{Creation, Service};
 use crate::sinks::{BatchLimits, Outcome, RejectReason, Row, RowResult, Sink, Trigger};
 
@@ -195,19 +195,19 @@ impl OpenSearch {
                 }
             });
         }
-        self.log_not_stored(targets, &bulk);
+        self.log_not_stored(targets, &bulk, answer);
         Outcome::Rows
     }
 
     /// Logs that documents were not stored, as often as the throttle allows.
-    fn log_not_stored(&mut self, targets: &[Target], bulk: &Bulk<'_>) {
+    fn log_not_stored(&mut self, targets: &[Target], bulk: &Bulk<'_>, answer: &Response) {
         let of_index = targets.iter().flatten().zip(&bulk.items);
         let mut bad = of_index.filter(|(_, item)| item.create.result() != DocumentResult::Stored);
         let Some((number, first)) = bad.next() else { return };
         if !self.throttle.allows() {
             return;
         }
-        let words = first.create.error.as_ref().map(Cause::words);
+        let words = first.create.error.as_ref().map(|cause| cause.words(answer));
         log::warn!(
             "opensearch: {} of {} documents were not stored; the first, for {}: {} {}{}",
             1 + bad.count(),

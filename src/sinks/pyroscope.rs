@@ -13,7 +13,6 @@ use crate::sinks::gzip::gzip;
 use crate::sinks::http::tls::TlsOptions;
 use crate::sinks::http::url::HttpUrl;
 use crate::sinks::http::{Client, REQUEST_TIMEOUT, RequestHead};
-use crate::text::excerpt::excerpt;
 
 /// The application's name in Pyroscope, as the original has it.
 const APPLICATION: &str = "metrics-server";
@@ -93,7 +92,7 @@ impl Pyroscope {
         // A page is a proxy's, as for a login: Pyroscope says nothing, or something in JSON.
         let is_page = response.body.trim_start().starts_with('<');
         if !(200..300).contains(&response.status) || is_page {
-            bail!("status {}: {}", response.status, excerpt(&response.body));
+            bail!("status {}: {}", response.status, response.shown(&response.body));
         }
         Ok(())
     }

@@ -14,6 +14,9 @@ use crate::common::peer::{Peer, Reply, Request};
 use crate::common::wait::until;
 use crate::common::{Page, Server};
 
+/// What no line of the log may hold.
+const PASSWORD: &str = "hunter22";
+
 /// Streams and times to lines.
 type Stored = BTreeMap<(String, u64), String>;
 
@@ -84,7 +87,7 @@ impl Rig {
         let loki = Arc::new(Mutex::new(loki));
         let model = Arc::clone(&loki);
         let peer = Peer::start(move |request| model.lock().push(request));
-        let address = format!("http://127.0.0.1:{}/loki/api/v1/push", peer.port);
+        let address = format!("http://user:{PASSWORD}@127.0.0.1:{}/loki/api/v1/push", peer.port);
         let flags = ["-workers", "1", "-loki-address", &address, "-message-max-bytes", "1048576"];
         Self { loki, server: Server::start(&flags), _peer: peer }
     }
@@ -141,11 +144,15 @@ fn delivered_with_204_or_a_200_of_its_own() {
 
 #[test]
 fn kept_with_a_200_of_somebody_else() {
-    let pages = ["<!doctype html><title>Log in</title>", "OK", r#"{"error":"unauthorized"}"#];
+    let token = "dXNlcjpodW50ZXIyMg=="; // the login, as the header has it
+    let message = format!(r#"{{"code":401,"message":"{PASSWORD} and Basic {token} are not right"}}"#);
+    let pages =
+        [&message, "<!doctype html><title>Log in</title>", "OK", r#"{"error":"unauthorized"}"#];
     let rig = Rig::after(pages.map(|page| Reply::status(200, page)).to_vec());
     rig.settled(500, "refused", 0);
     let told = |line: &str| line.contains("something before Loki answers 200");
-    rig.server.find_line(told).expect("a line");
+    let line = rig.server.find_line(told).expect("a line");
+    assert!(line.contains("(hidden) and Basic (hidden) are not right"), "{line}");
 }
 
 #[test]

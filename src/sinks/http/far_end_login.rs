@@ -33,7 +33,10 @@ impl FarEndLogin {
     pub(crate) fn new(user: &str, password: &str) -> Self {
         let token = BASE64_STANDARD.encode(format!("{user}:{password}"));
         let authorization = Some(format!("Basic {token}"));
-        Self { authorization, secrets: vec![token, password.to_owned()] }
+        let mut login = Self { authorization, secrets: vec![token, password.to_owned()] };
+        let in_json = serde_json::Value::from(password).to_string();
+        login.secrets.push(in_json.trim_matches('"').to_owned());
+        login
     }
 
     /// With the text that stands before the `@` of a URL, where `@`, `:`, `/` and `%` of a user and a password are
@@ -108,5 +111,7 @@ mod tests {
         );
         assert_eq!(FarEndLogin::new("a", "b").hidden_in("a b c".to_owned()), "a b c");
         assert!(!format!("{login:?}").contains("cret"));
+        let quoted = FarEndLogin::new("a", "se\\cr\"et");
+        assert_eq!(quoted.hidden_in(r#"{"e":"se\\cr\"et"}"#.to_owned()), r#"{"e":"(hidden)"}"#);
     }
 }

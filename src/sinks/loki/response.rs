@@ -4,10 +4,11 @@
 //! entries, or the last stream. So the batch is sent again in halves, until each refused entry is alone. Entries
 //! that were stored are not stored twice, since Loki drops an entry whose stream, time and line it has already.
 
+use serde_json::{Map, Value};
+
 use crate::sinks::http::Response;
 use crate::sinks::http::no_answer::NoAnswer;
 use crate::sinks::{Outcome, RejectReason};
-use crate::text::excerpt::excerpt;
 
 /// The longest line that Loki takes by default.
 const LINE_MAX_BYTES: usize = 256 * 1024;
@@ -35,12 +36,12 @@ pub(super) enum PushResult {
 /// Reads the answer to a push. `address` is Loki's, for the log, and `longest` are the bytes of the longest line
 /// that was pushed.
 pub(super) fn result(address: &str, answer: &Response, longest: usize) -> PushResult {
-    let said = shown(&answer.body);
+    let said = shown(answer);
     let retry = |why: String| PushResult::Batch(Outcome::Retry { why, after: answer.retry_after });
     let split = |why: String, reason| PushResult::Batch(Outcome::Split { why, reason });
     match answer.status {
         204 => PushResult::Delivered,
-        200 if is_its_word(&answer.body) => PushResult::Delivered,
+        200 if is_success(&answer.body) => PushResult::Delivered,
         260 => PushResult::Blocked,
         // A page comes from a proxy, as for a login, or when nginx wants another certificate. Loki has not seen the
         // rows.
@@ -105,11 +106,14 @@ pub(super) fn no_answer(address: &str, error: &NoAnswer) -> Outcome {
     }
 }
 
-/// Whether the body of a 200 may be Loki's: there is none, or an object of JSON that tells no error.
-fn is_its_word(body: &str) -> bool {
-    body.trim().is_empty()
-        || serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(body)
-            .is_ok_and(|told| !told.contains_key("error") && !told.contains_key("errors"))
+/// Whether the body of a 200 is that of a success: there is none, or an object of JSON that says so and nothing else.
+/// Whatever a gateway says besides may be an error, under a name that nobody can know.
+fn is_success(body: &str) -> bool {
+    if body.trim().is_empty() {
+        return true;
+    }
+    let Ok(told) = serde_json::from_str::<Map<String, Value>>(body) else { return false };
+    told.iter().all(|(name, value)| name == "status" && (value == "success" || value == "ok"))
 }
 
 /// Whether an answer is a page for people.
@@ -118,8 +122,8 @@ fn is_page(body: &str) -> bool {
 }
 
 /// The beginning of an answer's text on one line, for the log.
-fn shown(text: &str) -> String {
-    let shown = excerpt(text);
+fn shown(answer: &Response) -> String {
+    let shown = answer.shown(&answer.body);
     if shown.is_empty() { "no more is said".to_owned() } else { shown }
 }
 
@@ -131,21 +135,29 @@ mod tests {
 
     fn of_status(status: u16, longest: usize) -> PushResult {
         let retry_after = Some(Duration::from_secs(7));
-        result("loki", &Response { status, retry_after, body: "no\n such".to_owned() }, longest)
+        result("loki", &Response::made(status, retry_after, "no\n such"), longest)
     }
 
     #[test]
     fn only_lokis_own_word_is_success() {
-        let of_body = |status, body: &str| {
-            let body = body.to_owned();
-            result("loki", &Response { status, retry_after: None, body }, 1)
-        };
-        for body in ["", "\n", "{}", r#"{"status":"ok"}"#] {
+        let of_body = |status, body: &str| result("loki", &Response::made(status, None, body), 1);
+        for body in ["", "\n", "{}", r#"{"status":"ok"}"#, r#"{"status": "success"}"#] {
             assert_eq!(of_body(200, body), PushResult::Delivered, "{body}");
         }
         assert_eq!(of_body(204, ""), PushResult::Delivered);
         assert_eq!(of_body(260, ""), PushResult::Blocked);
-        let others = ["<html>log in</html>", "OK", "[]", r#"{"error":"no"}"#, "{", "true"];
+        let others = [
+            "<html>log in</html>",
+            "OK",
+            "[]",
+            r#"{"error":"no"}"#,
+            r#"{"message":"no"}"#,
+            r#"{"code":401,"status":"ok"}"#,
+            r#"{"status":"error"}"#,
+            r#"{"status":401}"#,
+            "{",
+            "true",
+        ];
         for body in others {
             let told = of_body(200, body);
             assert!(matches!(told, PushResult::Batch(Outcome::Retry { .. })), "{body}: {told:?}");
@@ -177,15 +189,15 @@ mod tests {
     #[test]
     fn a_page_is_no_answer_of_loki() {
         for status in [200, 400] {
-            let body = "<html>\n<head><title>400 No required SSL certificate was sent".to_owned();
-            let result = result("loki", &Response { status, retry_after: None, body }, 1);
+            let body = "<html>\n<head><title>400 No required SSL certificate was sent";
+            let result = result("loki", &Response::made(status, None, body), 1);
             assert!(matches!(result, PushResult::Batch(Outcome::Retry { .. })), "{result:?}");
         }
     }
 
     #[test]
     fn an_empty_answer_is_called_so() {
-        assert_eq!(shown(" a\n b\t"), "a b");
-        assert_eq!(shown(" \n"), "no more is said");
+        assert_eq!(shown(&Response::made(400, None, " a\n b\t")), "a b");
+        assert_eq!(shown(&Response::made(400, None, " \n")), "no more is said");
     }
 }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use crate::text::excerpt::excerpt;
+use crate::sinks::http::Response;
 
 /// The answer to a bulk request, as far as the request's `filter_path` asks for it.
 #[derive(Deserialize)]
@@ -89,10 +89,10 @@ impl DocumentResult {
 }
 
 impl Cause<'_> {
-    /// Name and reason, for the log.
-    pub(super) fn words(&self) -> String {
+    /// Name and reason, which stand in this answer, for the log.
+    pub(super) fn words(&self, answer: &Response) -> String {
         let (kind, reason) = (self.kind.as_deref(), self.reason.as_deref());
-        excerpt(&[kind.unwrap_or("no type"), reason.unwrap_or("no reason")].join(": "))
+        answer.shown(&[kind.unwrap_or("no type"), reason.unwrap_or("no reason")].join(": "))
     }
 }
 
@@ -104,8 +104,9 @@ struct Failed<'a> {
 }
 
 /// What an answer that is an error says, for the log.
-pub(super) fn words(body: &str) -> String {
-    cause(body).map_or_else(|| excerpt(body), |cause| cause.words())
+pub(super) fn words(answer: &Response) -> String {
+    let body = &answer.body;
+    cause(body).map_or_else(|| answer.shown(body), |cause| cause.words(answer))
 }
 
 /// Whether an answer can be OpenSearch's: it answers all that it is asked in JSON.
@@ -162,8 +163,9 @@ mod tests {
         assert_eq!(statuses, [201, 400, 429]);
         let errors: Vec<_> =
             bulk.items.iter().filter_map(|item| item.create.error.as_ref()).collect();
-        assert_eq!(errors[0].words(), "mapper_parsing_exception: a \"b\" c");
-        assert_eq!(errors[1].words(), "no type: no reason");
+        let answer = Response::made(200, None, body);
+        assert_eq!(errors[0].words(&answer), "mapper_parsing_exception: a \"b\" c");
+        assert_eq!(errors[1].words(&answer), "no type: no reason");
     }
 
     #[test]
@@ -191,12 +193,13 @@ mod tests {
     #[test]
     fn an_error_is_told_in_its_own_words_where_it_has_any() {
         let body = r#"{"error":{"root_cause":[],"type":"security_exception","reason":"no permissions"},"status":403}"#;
-        assert_eq!(words(body), "security_exception: no permissions");
+        let of = |body| words(&Response::made(403, None, body));
+        assert_eq!(of(body), "security_exception: no permissions");
         assert!(is_its_own(body) && !is_its_own("<html>400</html>"));
         assert!(!is_block(body) && is_block(r#"{"error":{"type":"cluster_block_exception"}}"#));
         assert!(!exists_already(
             r#"{"error":{"type":"x","reason":"resource_already_exists_exception"}}"#
         ));
-        assert_eq!(words("<html>\n502</html>"), "<html> 502</html>");
+        assert_eq!(of("<html>\n502</html>"), "<html> 502</html>");
     }
 }

@@ -94,7 +94,7 @@ impl Service {
             401 | 429 => Err(self.retry(&answer)),
             _ if response::is_block(&answer.body) => Err(self.retry(&answer)),
             status => {
-                let words = response::words(&answer.body);
+                let words = response::words(&answer);
                 log::warn!("opensearch: index {name} cannot be created: {status} {words}");
                 let is_judged = is_own && matches!(status, 400 | 402..=407 | 409..=499);
                 Ok(if is_judged { Creation::Denied } else { Creation::Unknown })
@@ -162,7 +162,7 @@ impl Service {
                 return Err(Outcome::Split { why, reason: RejectReason::TooLong });
             }
             400 if response::is_its_own(&answer.body) => {
-                let words = response::words(&answer.body);
+                let words = response::words(answer);
                 let why = format!("{base} cannot read a request: 400 {words}");
                 return Err(Outcome::Split { why, reason: RejectReason::Refused });
             }
@@ -187,7 +187,7 @@ impl Service {
             }
             _ => "",
         };
-        let words = response::words(&answer.body);
+        let words = response::words(answer);
         let why = format!("{} answers {}: {words}{hint}", self.base, answer.status);
         let after = answer.retry_after;
         // One that names a time knows what is wrong with it.
