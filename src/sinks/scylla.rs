@@ -181,6 +181,11 @@ impl Sink for Scylla {
             open.runtime.run(&stopped, sent);
             open.used = Instant::now();
         });
+        for (row, result) in rows.iter().zip(&inserts.results) {
+            if result.is_some() {
+                timestamps.settled(row.time_ns);
+            }
+        }
         self.timestamps = timestamps;
         if let Some(refused) = inserts.refused.take() {
             self.log_refused(&refused);

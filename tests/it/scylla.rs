@@ -320,16 +320,26 @@ fn a_row_that_comes_again_has_the_same_key_and_time() {
     }
 }
 
-/// Whether the database says nothing of it or that it failed.
+/// Whether the database says nothing of it or that it failed; also where the key has no `seq`, so that only the same
+/// millisecond makes it the same row.
 #[test]
 fn a_row_over_which_the_database_fails_holds_up_nobody() {
-    for reply in [CqlReply::Never, CqlReply::Error(SERVER_ERROR, "a fault")] {
-        let peer = CqlPeer::start(None);
+    let replies = [CqlReply::Never, CqlReply::Error(SERVER_ERROR, "a fault")];
+    let cases = replies.map(|reply| {
+        let peer = CqlPeer::start(None).table(OLD_TABLE);
+        let (seen_in, seen) = std::sync::mpsc::channel();
         peer.on_insert(move |insert| {
-            if insert.value.to_string() == "3" { reply.clone() } else { CqlReply::Done }
+            let is_it = insert.value.to_string() == "3";
+            if is_it {
+                seen_in.send(insert.ms).unwrap();
+            }
+            if is_it { reply.clone() } else { CqlReply::Done }
         });
         let server = start(&peer, &["-workers", "1"]);
         server.send_unix((0..10).map(raw).collect::<Vec<_>>().join("\n"));
+        (peer, server, seen)
+    });
+    for (peer, server, seen) in cases {
         server.find_line(|line| line.contains("gets no verdict even alone")).expect("a line");
         server.send_unix((10..20).map(raw).collect::<Vec<_>>().join("\n"));
         until_true("the others arrive", || peer.stored().len() == 19);
@@ -339,6 +349,11 @@ fn a_row_over_which_the_database_fails_holds_up_nobody() {
         assert_eq!(server.scrape().own_sum("sink_rows_rejected_total"), 0);
         peer.on_insert(|_| CqlReply::Done);
         delivered(&server, 20);
+        let stored = peer.stored();
+        let last = stored.last().unwrap();
+        assert_eq!(last.value.to_string(), "3");
+        let times: Vec<_> = seen.try_iter().collect();
+        assert!(times.len() >= 2 && times.iter().all(|ms| *ms == last.ms), "{times:?} {last:?}");
         server.stop();
     }
 }

@@ -39,8 +39,9 @@ struct InsertDone {
     result: InsertResult,
 }
 
-/// Sends the rows, a bounded number at once. Once the session is broken no more inserts are begun. Each result is
-/// put into `inserts` as soon as it is known, so that none is lost if the caller stops waiting.
+/// Sends the rows, a bounded number at once. Once the session is broken no more inserts are begun, but all rows get
+/// their timestamps, in their order. Each result is put into `inserts` as soon as it is known, so that none is lost if
+/// the caller stops waiting.
 pub(super) async fn all(
     session: &Arc<PreparedSession>,
     rows: &[Row<'_>],
@@ -49,14 +50,14 @@ pub(super) async fn all(
 ) {
     inserts.results.resize(rows.len(), None);
     inserts.timestamps.resize(rows.len(), None);
-    if let Some(first) = rows.first() {
-        timestamps.begin(first.time_ns);
-    }
     let mut sent = JoinSet::new();
     for (index, row) in rows.iter().enumerate() {
         match RowValues::of(row, session.shape(), timestamps) {
             Ok(RowValues { values, timestamp }) => {
                 inserts.timestamps[index] = timestamp;
+                if inserts.broken {
+                    continue;
+                }
                 let session = Arc::clone(session);
                 // An i64 holds the microseconds of all nanoseconds that a u64 holds.
                 let written_us = (row.time_ns / 1_000).cast_signed();
@@ -71,9 +72,6 @@ pub(super) async fn all(
             && let Some(done) = sent.join_next().await
         {
             inserts.note(done);
-        }
-        if inserts.broken {
-            break;
         }
     }
     while let Some(done) = sent.join_next().await {

@@ -5,7 +5,7 @@
 //! overwrite the earlier one. It is moved to the next free millisecond instead, by up to a second; past that it
 //! does overwrite. Runs on the sender. Pure: time comes with the rows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -15,6 +15,9 @@ pub(super) const BOUND_MS: i64 = 1_000;
 const PARTITIONS_MAX: usize = 1 << 20;
 /// The number of partitions from which on those are looked for that may be forgotten.
 const PRUNE_AT: usize = 1 << 16;
+/// Rows that may be sent again whose timestamps are remembered at most: more than a quarter of the default queue in
+/// memory has, where rows wait aside. Past it the oldest are forgotten, and get new ones if they are sent again.
+const GIVEN_MAX: usize = 1 << 18;
 
 /// Counts the timestamps that differ from what a table with `seq` would have. Read by the exporter.
 #[derive(Debug, Default)]
@@ -44,7 +47,8 @@ pub(super) struct AllottedTimestamp {
     pub(super) overwrites: bool,
 }
 
-/// Allots timestamps. Remembers those of the batch at hand, since a row that is sent again must get the same one.
+/// Allots timestamps. Remembers those of rows that are not settled, since a row that is sent again must get the same
+/// one, also after others that came behind it.
 #[derive(Debug, Default)]
 pub(super) struct TimestampAllocator {
     /// By the hash of a partition: the last millisecond that a row of it has.
@@ -52,19 +56,14 @@ pub(super) struct TimestampAllocator {
     /// The size of `last_ms` at which partitions are looked for that may be forgotten.
     prune_at: usize,
     /// Timestamps of rows that may be sent again, by the row's time, which no other row of this sink has.
-    given: HashMap<u64, AllottedTimestamp>,
-    /// The time of the newest row that has a timestamp.
-    until_ns: u64,
+    given: BTreeMap<u64, AllottedTimestamp>,
     keys: ahash::RandomState,
 }
 
 impl TimestampAllocator {
-    /// Notes that a batch begins with a row of this time.
-    pub(super) fn begin(&mut self, first_ns: u64) {
-        // Rows come in the order of their times. If this one is new, all before it are settled.
-        if first_ns > self.until_ns {
-            self.given.clear();
-        }
+    /// Notes that the row of this time is stored or refused: it is not sent again.
+    pub(super) fn settled(&mut self, time_ns: u64) {
+        self.given.remove(&time_ns);
     }
 
     /// The timestamp of the row that was received at `time_ns`; the same one if the row is sent again.
@@ -74,7 +73,9 @@ impl TimestampAllocator {
         }
         let timestamp = self.next(milliseconds(time_ns), self.keys.hash_one(partition));
         self.given.insert(time_ns, timestamp);
-        self.until_ns = self.until_ns.max(time_ns);
+        if self.given.len() > GIVEN_MAX {
+            self.given.pop_first();
+        }
         timestamp
     }
 
@@ -148,22 +149,26 @@ mod tests {
     #[test]
     fn a_row_that_comes_again_has_its_place() {
         let mut timestamps = TimestampAllocator::default();
-        timestamps.begin(MS);
         let first: Vec<_> = (0..3).map(|n| timestamps.of(MS + n, "a")).collect();
-        timestamps.begin(MS + 1); // the rest of the batch
-        assert_eq!((timestamps.of(MS + 1, "a"), timestamps.of(MS + 2, "a")), (first[1], first[2]));
-        timestamps.begin(MS + 3);
+        timestamps.settled(MS);
+        timestamps.settled(MS + 2);
+        // Others come before the rest of the batch is sent again.
+        for time_ns in MS + 3..MS + 9 {
+            timestamps.of(time_ns, "a");
+            timestamps.settled(time_ns);
+        }
+        assert_eq!(timestamps.of(MS + 1, "a"), first[1]);
+        timestamps.settled(MS + 1);
         assert_eq!(timestamps.given.len(), 0);
-        assert_eq!(timestamps.of(MS + 3, "a").ms, 4);
+        assert_eq!(timestamps.of(MS + 9, "a").ms, 10);
     }
 
     #[test]
     fn memory_is_bounded() {
         let mut timestamps = TimestampAllocator::default();
-        for n in 0..3 * PRUNE_AT as u64 {
-            timestamps.begin(n * MS);
+        for n in 0..2 * GIVEN_MAX as u64 {
             timestamps.of(n * MS, n);
         }
-        assert!(timestamps.last_ms.len() <= PRUNE_AT && timestamps.given.len() <= 1);
+        assert!(timestamps.last_ms.len() <= PRUNE_AT && timestamps.given.len() <= GIVEN_MAX);
     }
 }
