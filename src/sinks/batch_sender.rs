@@ -25,12 +25,14 @@ mod part;
 mod patience;
 mod search;
 mod settling;
+mod taken_lately;
 mod trial;
 
 use aside::{Aside, AsideRows};
 use attempts::Attempts;
 use books::Books;
 use search::{Search, Taken};
+use taken_lately::TakenLately;
 
 /// One sink's sender.
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub struct BatchSender {
     aside: Aside,
     /// Whether rows were taken since rows that wait for the far end were set aside.
     others_taken: bool,
+    /// Of which kin rows were taken lately.
+    taken_lately: TakenLately,
     /// Whether the last whole batch got no verdict: then the far end may be away, and trials tell nothing.
     batches_fail: bool,
 }
@@ -54,6 +58,7 @@ impl BatchSender {
             aside: Aside::new(queue.max_bytes()),
             queue,
             others_taken: false,
+            taken_lately: TakenLately::default(),
             batches_fail: false,
         }
     }

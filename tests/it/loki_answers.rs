@@ -145,7 +145,8 @@ fn delivered_with_204_or_a_200_of_its_own() {
 #[test]
 fn kept_with_a_200_of_somebody_else() {
     let token = "dXNlcjpodW50ZXIyMg=="; // the login, as the header has it
-    let message = format!(r#"{{"code":401,"message":"{PASSWORD} and Basic {token} are not right"}}"#);
+    let message =
+        format!(r#"{{"code":401,"message":"{PASSWORD} and Basic {token} are not right"}}"#);
     let pages =
         [&message, "<!doctype html><title>Log in</title>", "OK", r#"{"error":"unauthorized"}"#];
     let rig = Rig::after(pages.map(|page| Reply::status(200, page)).to_vec());

@@ -9,6 +9,7 @@
 mod common;
 
 mod bad_input;
+mod batch_positions;
 mod batches_without_verdict;
 mod books;
 mod compose;

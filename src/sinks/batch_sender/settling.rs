@@ -19,13 +19,38 @@ const NO_VERDICTS: u32 = 2;
 /// and for how long unless other rows were taken meanwhile.
 const LATER: u32 = 3;
 const LATER_TIME: Duration = Duration::from_secs(10);
+/// The longest wait before the next part after one that got no verdict at once: the other parts are not to fall on a far
+/// end that fails, and a row is to be found soon.
+const PARTS_WAIT: Duration = Duration::from_secs(1);
+/// A failure that took longer than this was wait enough.
+const SOON: Duration = Duration::from_secs(1);
+/// For how long rows that were taken tell that the far end takes rows.
+const LATELY: Duration = Duration::from_mins(1);
 
 /// A batch that is being settled.
 struct Settling {
     search: Search,
     origin: Origin,
     backoff: Backoff,
+    /// The waits between parts that get no verdict.
+    parts_backoff: Backoff,
     began: Instant,
+}
+
+impl Settling {
+    /// Notes that the far end judged rows, and took those of this kin.
+    fn judged(&mut self, taken: impl IntoIterator<Item = u64>) {
+        self.search.judged(taken);
+        self.parts_backoff.reset();
+    }
+}
+
+/// Why rows got no verdict.
+struct NoVerdict {
+    why: String,
+    /// The wait that the far end asks for.
+    after: Option<Duration>,
+    took: Duration,
 }
 
 impl BatchSender {
@@ -35,7 +60,8 @@ impl BatchSender {
         let Batch { rows, origin, trigger } = batch;
         let backoff = Backoff::up_to(self.attempts.sink().longest_wait());
         let (search, began) = (Search::new(rows), Instant::now());
-        let mut batch = Settling { search, origin, backoff, began };
+        let parts_backoff = Backoff::up_to(PARTS_WAIT);
+        let mut batch = Settling { search, origin, backoff, parts_backoff, began };
         while let Some(part) = batch.search.next() {
             if self.queue.is_over() {
                 batch.search.put_back(part);
@@ -47,10 +73,7 @@ impl BatchSender {
             }
             let limit = self.limit(&part);
             let attempt = self.attempts.send(&part.rows, trigger, limit);
-            // A piece that gets no verdict says nothing of the far end as a whole.
-            if attempt.has_verdict() || !part.is_piece {
-                self.attempts.note_up(attempt.has_verdict());
-            }
+            self.note_up(&part, &attempt);
             if attempt.has_verdict() {
                 self.batches_fail = false;
             } else if !part.is_piece && attempt.outcome != Outcome::Rows {
@@ -77,15 +100,18 @@ impl BatchSender {
                 self.attempts.pause(&mut batch.backoff, after, Some(&why));
                 Some(part)
             }
-            Outcome::NoVerdict { why, after } => self.no_verdict(batch, part, &why, after),
+            Outcome::NoVerdict { why, after } => {
+                let took = attempt.took;
+                self.no_verdict(batch, part, &NoVerdict { why, after, took })
+            }
             Outcome::Split { why, reason } if part.rows.row_count() <= 1 => {
-                batch.search.judged([]);
+                batch.judged([]);
                 self.attempts.complain(&format!("{why}; the row is rejected"));
                 self.books.reject(&part.rows, reason, batch.origin);
                 None
             }
             Outcome::Split { .. } => {
-                batch.search.judged([]);
+                batch.judged([]);
                 batch.search.put_all_back(part.halves());
                 None
             }
@@ -104,7 +130,7 @@ impl BatchSender {
         let progress = rest.row_count() < part.rows.row_count();
         let later = if progress { 0 } else { part.later + 1 };
         if progress {
-            batch.search.judged(kin);
+            batch.judged(kin);
             batch.backoff.reset();
         }
         let rest = Part { later, ..Part::new(rest) };
@@ -124,18 +150,21 @@ impl BatchSender {
         &mut self,
         batch: &mut Settling,
         mut part: Part,
-        why: &str,
-        after: Option<Duration>,
+        cause: &NoVerdict,
     ) -> Option<Part> {
+        let NoVerdict { why, after, took } = cause;
         part.no_verdicts += 1;
         if part.no_verdicts < NO_VERDICTS {
-            self.attempts.pause(&mut batch.backoff, after, Some(why));
+            self.attempts.pause(&mut batch.backoff, *after, Some(why));
             return Some(part);
         }
         if !self.attempts.is_well() {
             // It is away as a whole: nothing is wrong with these rows.
-            self.attempts.pause(&mut batch.backoff, after, Some(why));
+            self.attempts.pause(&mut batch.backoff, *after, Some(why));
             return Some(Part::new(part.rows));
+        }
+        if *took < SOON {
+            self.attempts.pause(&mut batch.parts_backoff, None, None);
         }
         if part.rows.row_count() > 1 {
             self.attempts.complain(&format!("{why}; sent again in pieces"));
@@ -143,15 +172,39 @@ impl BatchSender {
             return None;
         }
         if !self.aside.has_room(batch.search.aside_bytes() + part.rows.bytes().len()) {
-            self.attempts.pause(&mut batch.backoff, after, Some(why));
+            self.attempts.pause(&mut batch.backoff, *after, Some(why));
             self.try_aside(Instant::now());
             return Some(part);
         }
         self.attempts.patience.beware(Instant::now());
         if !batch.search.put_aside(part.rows) {
-            self.attempts.pause(&mut batch.backoff, after, Some(why));
+            if *took >= SOON {
+                self.attempts.patience.was_short();
+            }
+            self.attempts.pause(&mut batch.backoff, *after, Some(why));
         }
         None
+    }
+
+    /// Notes whether the far end takes rows. A piece that gets no verdict says nothing of that, nor do rows that are to
+    /// come later while those of other kin are taken.
+    fn note_up(&self, part: &Part, attempt: &Attempt) {
+        if attempt.has_verdict() {
+            self.attempts.note_up(true);
+            return;
+        }
+        let is_later = attempt.outcome == Outcome::Rows;
+        let says_nothing = part.is_piece || (is_later && self.takes_others(part));
+        if !says_nothing {
+            self.attempts.note_up(false);
+        }
+    }
+
+    /// Whether the far end took rows lately of none of the kin of these.
+    fn takes_others(&self, part: &Part) -> bool {
+        let sink = self.attempts.sink();
+        let kin = part.rows.iter().map(|row| sink.kin(&row)).collect();
+        self.taken_lately.others_than(&kin, Instant::now(), LATELY)
     }
 
     /// How long the answer to a part may take.
@@ -171,15 +224,18 @@ impl BatchSender {
         results: &[RowResult],
     ) -> HashSet<u64, ahash::RandomState> {
         let taken = part.rows.iter().zip(results);
-        let mut kin = HashSet::default();
         self.others_taken |= taken.clone().any(|(_, result)| *result != RowResult::Retry);
-        if !part.is_piece && self.aside.is_empty() {
-            return kin;
-        }
         let sink = self.attempts.sink();
         let taken = taken.filter(|(_, result)| **result == RowResult::Delivered);
-        kin.extend(taken.map(|(row, _)| sink.kin(&row)));
-        self.aside.others_taken(&kin);
+        let mut taken_kin = taken.map(|(row, _)| sink.kin(&row));
+        let mut kin = HashSet::default();
+        let Some(first) = taken_kin.next() else { return kin };
+        self.taken_lately.note(first, Instant::now());
+        if part.is_piece || !self.aside.is_empty() {
+            kin.insert(first);
+            kin.extend(taken_kin);
+            self.aside.others_taken(&kin);
+        }
         kin
     }
 

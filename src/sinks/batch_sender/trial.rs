@@ -24,13 +24,18 @@ impl BatchSender {
         if tried.rows.is_empty() {
             return;
         }
-        let Attempt { outcome, results, took } = self.attempt(&tried);
+        let attempt = self.attempt(&tried);
+        if attempt.has_verdict() {
+            self.attempts.note_up(true);
+        }
+        let Attempt { outcome, results, took } = attempt;
         let now = now + took;
         match outcome {
             Outcome::Rows => {
                 let before = tried.rows.row_count();
                 let rest = self.books.settle(&tried.rows, &results, Origin::Memory);
                 if rest.row_count() < before {
+                    self.taken_lately.note(tried.kin, now);
                     self.aside.make_due(now);
                 }
                 tried.rows = rest;
@@ -170,7 +175,9 @@ mod tests {
 
     fn settle(sender: &mut BatchSender, names: &[&str]) {
         let mut rows = Block::default();
-        names.iter().for_each(|name| rows.push(1, &sample(Op::Raw, name, &[]), &[]));
+        for name in names {
+            rows.push(1, &sample(Op::Raw, name, &[]), &[]);
+        }
         sender.queue.counters().enter_memory(names.len() as u64, rows.bytes().len());
         let batch = Batch { rows, origin: Origin::Memory, trigger: Trigger::Time };
         assert!(sender.settle(batch).is_empty());
