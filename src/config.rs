@@ -33,6 +33,7 @@ mod scylla;
 mod secret;
 mod shutdown;
 mod source;
+mod statsd;
 mod table;
 mod usage;
 mod variables;
@@ -59,6 +60,8 @@ pub(crate) use secret::Secret;
 pub(crate) use shutdown::ShutdownConfig;
 pub use shutdown::ShutdownFrom;
 pub(crate) use source::source_app;
+pub(crate) use statsd::TagStyle;
+pub use statsd::TagStyles;
 pub use usage::markdown_table;
 pub(crate) use usage::usage;
 

@@ -9,7 +9,7 @@ pub mod clock {
 }
 
 pub mod config {
-    pub use crate::config::{ShutdownFrom, markdown_table};
+    pub use crate::config::{ShutdownFrom, TagStyles, markdown_table};
 }
 
 pub mod control {
@@ -123,5 +123,6 @@ pub mod wire {
     pub use crate::wire::frame::{Frame, Framer};
     pub use crate::wire::json::{PADDING, Parsed, Parser};
     pub use crate::wire::padded::{Padded, ReadBytes};
+    pub use crate::wire::statsd::{LineParser, LineSample, ParsedLine, Scaling};
     pub use crate::wire::template::{Hit, Lookup, Miss, TemplateCache};
 }

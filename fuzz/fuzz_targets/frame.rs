@@ -24,7 +24,7 @@ fn frames(max: usize, bytes: &[u8], piece: usize) -> (Vec<Frame>, u64) {
         base += framer.keep(held.len());
         assert!(read - base <= max, "more is kept than a message may have");
     }
-    seen.extend(framer.finish(read - base).map(|frame| moved(frame, base)));
+    seen.extend(framer.finish(&bytes[base..read]).map(|frame| moved(frame, base)));
     (seen, framer.garbage_bytes())
 }
 
@@ -33,6 +33,7 @@ fn moved(frame: Frame, by: usize) -> Frame {
         Frame::Object { start, end, escaped } => {
             Frame::Object { start: start + by, end: end + by, escaped }
         }
+        Frame::Line { start, end } => Frame::Line { start: start + by, end: end + by },
         Frame::Refused { reason, start, end } => {
             Frame::Refused { reason, start: start + by, end: end + by }
         }
@@ -46,9 +47,15 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(frames(max, bytes, 1 + usize::from(*piece)), whole);
     let mut last_end = 0;
     for frame in &whole.0 {
-        let (Frame::Object { start, end, .. } | Frame::Refused { start, end, .. }) = *frame;
+        let (Frame::Object { start, end, .. }
+        | Frame::Line { start, end }
+        | Frame::Refused { start, end, .. }) = *frame;
         assert!(last_end <= start && start < end && end <= bytes.len() && end - start <= max);
-        assert_eq!(bytes[start], b'{');
+        match frame {
+            Frame::Object { .. } => assert_eq!(bytes[start], b'{'),
+            Frame::Line { .. } => assert!(!bytes[start..end].contains(&b'\n')),
+            Frame::Refused { .. } => {}
+        }
         if let Frame::Object { escaped, .. } = *frame {
             assert_eq!(bytes[end - 1], b'}');
             assert_eq!(escaped, bytes[start..end].contains(&b'\\'));

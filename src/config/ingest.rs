@@ -9,6 +9,7 @@ use super::convert::{duration, size};
 use super::error::UsageError;
 use super::limits::beside_series;
 use super::listen::{self, ListenUdp, ListenUnix};
+use super::statsd::TagStyles;
 use super::table::Values;
 
 /// More workers than this must be asked for.
@@ -41,6 +42,8 @@ pub(crate) struct IngestConfig {
     pub message_max_bytes: usize,
     /// Most labels of a message.
     pub labels_max: usize,
+    /// The styles in which tags of StatsD lines are taken.
+    pub tag_styles: TagStyles,
 }
 
 /// Whether workers are bound to cores.
@@ -71,6 +74,7 @@ impl IngestConfig {
             partials_max_bytes: size(partials(values)),
             message_max_bytes: size(values.message_max_bytes),
             labels_max: size(values.labels_max),
+            tag_styles: TagStyles::read(values)?,
         })
     }
 }

@@ -71,6 +71,9 @@ flags! {
             "receive buffer of each udp socket in bytes", needs UDP;
         udp_batch_wait: Duration(200 * MICROSECOND, 0..=100 * MILLISECOND), "udp-batch-wait",
             "longest wait for a batch of datagrams to fill while they keep coming (0: no wait)", needs UDP;
+        statsd_tags: Text("dogstatsd,influxdb,librato,signalfx",
+            "dogstatsd, influxdb, librato and signalfx, separated by commas, or nothing"), "statsd-tags",
+            "how tags may stand in statsd lines";
         workers: Int(0, 0..=256), "workers",
             "threads that receive and count (0: min(4, available cores))";
         pin: Text("auto", "auto, on or off"), "pin",

@@ -43,6 +43,7 @@ fn no_flags_give_the_defaults() {
         partials_max_bytes: 64 << 20,
         message_max_bytes: 128 << 10,
         labels_max: 64,
+        tag_styles: TagStyles::all(),
     };
     let limits = LimitsConfig {
         buckets_max: 1024,

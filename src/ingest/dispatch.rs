@@ -11,6 +11,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::config::TagStyles;
 use crate::ingest::Handler;
 use crate::metric::Rejection;
 use crate::registry::local::LocalRegistry;
@@ -30,6 +31,7 @@ mod counter;
 mod kept;
 mod processor;
 mod proof;
+mod scalings;
 mod shared;
 
 const _: () = assert!(recv::PADDING >= json::PADDING, "datagrams are parsed without a copy");
@@ -40,12 +42,20 @@ pub struct MessageLimits {
     message_max_bytes: usize,
     labels_max: usize,
     templates_max_bytes: usize,
+    tag_styles: TagStyles,
 }
 
 impl MessageLimits {
-    /// At most so many bytes and labels for a message, and so many bytes for one worker's templates.
+    /// At most so many bytes and labels for a message, and so many bytes for one worker's templates. The tags of StatsD
+    /// lines are taken in every style.
     pub fn new(message_max_bytes: usize, labels_max: usize, templates_max_bytes: usize) -> Self {
-        Self { message_max_bytes, labels_max, templates_max_bytes }
+        let tag_styles = TagStyles::all();
+        Self { message_max_bytes, labels_max, templates_max_bytes, tag_styles }
+    }
+
+    /// The same with tags in these styles alone.
+    pub(crate) fn with_tag_styles(self, tag_styles: TagStyles) -> Self {
+        Self { tag_styles, ..self }
     }
 }
 
@@ -82,14 +92,15 @@ impl Dispatch {
         shared: Shared,
     ) -> Self {
         // With -debug every message is logged, so every message has to be framed.
-        let MessageLimits { message_max_bytes, labels_max, templates_max_bytes } = limits;
+        let MessageLimits { message_max_bytes, labels_max, templates_max_bytes, tag_styles } =
+            limits;
         let templates_max_bytes = if shared.debug() { 0 } else { templates_max_bytes };
         let counter = SampleCounter::new(number, local_registry, outboxes, shared);
         Self {
             message_max_bytes,
             framer: Framer::new(message_max_bytes),
             templates: TemplateCache::new(templates_max_bytes),
-            processor: Processor::new(labels_max, counter),
+            processor: Processor::new(labels_max, tag_styles, counter),
         }
     }
 
@@ -164,8 +175,19 @@ impl Handler for Dispatch {
     }
 
     fn end(&mut self, listener: usize, stream: &mut Stream) {
-        let frame = stream.framer.as_mut().and_then(|framer| framer.finish(stream.kept.len()));
-        self.refuse_frame(listener, stream.kept.bytes(), frame);
+        let Stream { peer_uid, refusal, framer, kept } = stream;
+        let Some(framer) = framer else { return };
+        match (framer.finish(kept.bytes()), *refusal) {
+            (Some(Frame::Line { start, end }), None) => {
+                self.processor.counter.set_peer_uid(*peer_uid);
+                self.last_line(listener, &kept.bytes()[start..end]);
+            }
+            (Some(Frame::Line { start, end }), Some(reason)) => {
+                self.processor.counter.book_refused(listener, reason, &kept.bytes()[start..end]);
+            }
+            (frame, _) => self.refuse_frame(listener, kept.bytes(), frame),
+        }
+        self.stats().garbage_bytes.add(framer.garbage_bytes());
     }
 
     fn refuse(&mut self, listener: usize, stream: &mut Stream, reason: Rejection) {
@@ -173,6 +195,8 @@ impl Handler for Dispatch {
         let frame = stream.framer.as_mut().and_then(give_up);
         self.refuse_frame(listener, stream.kept.bytes(), frame);
         stream.kept = KeptBytes::default();
+        let garbage = stream.framer.as_mut().map_or(0, Framer::garbage_bytes);
+        self.stats().garbage_bytes.add(garbage);
     }
 
     fn finish(self) {
@@ -195,7 +219,9 @@ impl Dispatch {
         let process = AssertUnwindSafe(|| {
             let mut cursor = templates.read(listener, received.reborrow());
             match refusal {
-                None => processor.messages(&mut cursor, framer, from),
+                None => {
+                    processor.messages(&mut cursor, framer, from);
+                }
                 Some(reason) => processor.refuse_messages(&cursor, framer, from, reason),
             }
         });
@@ -203,6 +229,16 @@ impl Dispatch {
             *framer = Framer::new(*message_max_bytes);
             processor.counter.book_panic(listener, received.bytes());
         }
+    }
+
+    /// Processes the line with which a stream has ended.
+    #[cold]
+    fn last_line(&mut self, listener: usize, line: &[u8]) {
+        let process = AssertUnwindSafe(|| self.processor.parse_line(listener, line));
+        if catch_unwind(process).is_err() {
+            self.processor.counter.book_panic(listener, line);
+        }
+        self.processor.counter.flush();
     }
 
     /// Counts the frame that a framer gives up, if there is one. `bytes` are what was kept of it.

@@ -38,12 +38,14 @@ reasons! {
         PartialsLimit => "partials_limit",
         /// The connection came when `-uds-connections-max` others were open and active.
         ConnectionsLimit => "connections_limit",
-        /// Not JSON.
+        /// Not JSON, or no StatsD line behind its type.
         Syntax => "syntax",
         /// Nested deeper than 16 levels.
         Depth => "depth",
         /// No op, one that is no string, or an unknown one.
         Op => "op",
+        /// A StatsD line's type is none that counts.
+        UnsupportedType => "unsupported_type",
         /// The name is missing, no string, or no metric name.
         Name => "name",
         /// A label's name is no label name, or begins with `__`.
@@ -54,6 +56,10 @@ reasons! {
         ReservedLabel => "reserved_label",
         /// More labels than `-labels-max`.
         TooManyLabels => "too_many_labels",
+        /// A StatsD line has tags in its name and DogStatsD's tags as well.
+        TagStyles => "tag_styles",
+        /// A StatsD line's sample rate is no number from one in a million to 1.
+        SampleRate => "sample_rate",
         /// The value is no finite number.
         Value => "value",
         /// An `inc` below zero.
@@ -99,6 +105,10 @@ reasons! {
         Unicode => "unicode",
         /// Bucket fields that ask for other bounds than the standing histogram has were ignored.
         BucketsIgnored => "buckets_ignored",
+        /// A tag of a StatsD line without a name or a value was left out.
+        Tag => "tag",
+        /// The time in a StatsD line was ignored.
+        Timestamp => "timestamp",
     }
 }
 
@@ -110,6 +120,11 @@ impl Coercions {
     /// Adds one.
     pub fn insert(&mut self, coercion: Coercion) {
         self.0 |= 1 << coercion as u8;
+    }
+
+    /// Adds all of another set.
+    pub fn merge(&mut self, other: Self) {
+        self.0 |= other.0;
     }
 
     /// Whether it is in the set.

@@ -79,12 +79,25 @@ pub fn set(cell: &[AtomicU64], value: f64, now_ns: u64) {
 }
 
 /// Observes a value into a histogram. Bounds are inclusive, as Prometheus' `le` says.
+#[inline]
 pub(crate) fn observe(cell: &[AtomicU64], bounds: &[f64], value: f64, now_ns: u64) {
+    observe_times(cell, bounds, value, 1, now_ns);
+}
+
+/// Observes a value several times.
+#[inline]
+pub(crate) fn observe_times(
+    cell: &[AtomicU64],
+    bounds: &[f64],
+    value: f64,
+    times: u64,
+    now_ns: u64,
+) {
     let bucket = REST + bounds.partition_point(|&bound| bound < value);
     let count = cell[bucket].load(Ordering::Relaxed);
-    cell[bucket].store(count + 1, Ordering::Relaxed);
+    cell[bucket].store(count + times, Ordering::Relaxed);
     let sum = f64::from_bits(cell[MAIN].load(Ordering::Relaxed));
-    cell[MAIN].store((sum + value).to_bits(), Ordering::Relaxed);
+    cell[MAIN].store((sum + value * times as f64).to_bits(), Ordering::Relaxed);
     cell[STAMP].store(now_ns, Ordering::Relaxed);
 }
 

@@ -88,6 +88,15 @@ impl LocalRegistry {
         owned
     }
 
+    /// Observes a value some more times in a cell that [`Self::count`] or [`Self::count_in`] has just counted in. It does
+    /// nothing in one that is no histogram's.
+    #[inline]
+    pub fn count_again(&self, cell: CellHandle, value: f64, times: u64, now_ns: u64) {
+        if times > 0 {
+            self.cells.observe_again(cell, value, times, now_ns);
+        }
+    }
+
     /// Whether the bucket fields of a sample that was counted in this cell, a histogram's, ask for other
     /// bounds than the histogram has.
     pub fn ignores_buckets(&self, cell: CellHandle, asked: &BucketParams<'_>) -> bool {

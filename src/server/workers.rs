@@ -55,6 +55,7 @@ fn message_limits(config: &ServerConfig, is_router: bool) -> MessageLimits {
     let of_all = limits.templates_max_bytes.min(limits.memory_max_bytes / TEMPLATES_SHARE);
     let templates_max_bytes = if is_router { 0 } else { of_all / ingest.workers };
     MessageLimits::new(ingest.message_max_bytes, ingest.labels_max, templates_max_bytes)
+        .with_tag_styles(ingest.tag_styles)
 }
 
 /// What workers read.

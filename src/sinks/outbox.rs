@@ -86,6 +86,11 @@ impl Outboxes {
         self.boxes.push(outbox);
     }
 
+    /// Whether there is a sink for messages with this op.
+    pub(crate) fn take(&self, op: Op) -> bool {
+        self.by_op[op as usize].is_some()
+    }
+
     /// Takes the message if there is a sink for its op; returns whether there is.
     #[inline]
     pub fn push(&mut self, sample: &Sample<'_>, constants: &[ConstantLabel]) -> bool {

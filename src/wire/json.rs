@@ -12,6 +12,7 @@ use std::mem;
 use simd_json::{Buffers, ErrorType, Node, Tape};
 
 use crate::metric::{Coercion, Coercions, Label, Rejection};
+use crate::wire::recycle::recycle;
 use crate::wire::repair;
 
 mod buckets;
@@ -199,13 +200,6 @@ impl Reader {
         self.labels = recycle(labels, |_| Label { name: "", value: "" });
         result
     }
-}
-
-/// The same memory, empty, as a vector for another lifetime. The standard library collects into the memory of
-/// the vector that it iterates over if the elements have the same layout; a test checks that it does here.
-fn recycle<A, B>(mut vector: Vec<A>, make: impl Fn(A) -> B) -> Vec<B> {
-    vector.clear();
-    vector.into_iter().map(make).collect()
 }
 
 /// Why an object without members is refused. A flood of these would cost most if they were parsed: each takes the

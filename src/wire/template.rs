@@ -18,12 +18,16 @@
 //! equal bytes around it end at the same place and mean the same. Predictions, probes and what was looked at
 //! ahead decide only how soon a template is found: all its bytes are compared each time.
 //!
+//! A StatsD line is known by the bytes before and after the number behind its first colon, up to its line end; it has
+//! the same proof. Where an object begins and where a line does are told apart by the first byte.
+//!
 //! Runs on an ingest worker; it knows no cells: what a template means is a `T` that its caller fills in.
 
 mod cache;
 mod cursor;
 mod doorkeeper;
 mod entry;
+mod line;
 mod locator;
 mod lookahead;
 mod lookup;
@@ -35,6 +39,7 @@ mod store;
 pub use cache::TemplateCache;
 pub(crate) use cursor::{Cursor, DatagramBatch};
 pub(crate) use locator::TemplateKey;
+pub(crate) use lookup::TemplateId;
 pub use lookup::{Hit, Lookup, Miss};
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ mod shutdown_uid;
 mod sink_memory;
 mod sink_queue;
 mod startup;
+mod statsd;
 mod stop;
 mod template_equals_parse;
 mod tidy;

@@ -15,7 +15,7 @@ mod strict;
 #[path = "../common/twins.rs"]
 mod twins;
 
-use messages::{CONFLICTS, KNOWN, OTHERS, VALUES, fill, long_values};
+use messages::{CONFLICTS, KNOWN, LINES, OTHER_LINES, OTHERS, VALUES, fill, long_values};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use twins::{BATCH_MAX, LISTENERS, Step, TTL_NS, Twins, UDP};
@@ -54,10 +54,36 @@ fn templates_are_known_again() {
     assert!(few > all, "they evict each other: {few}");
 }
 
+/// The same for lines of StatsD.
+#[test]
+fn lines_are_known_again() {
+    const ROUNDS: u64 = 50;
+    for end in ["", "\n", "\r\n"] {
+        for listener in [UDP, UDP + 1] {
+            if (listener, end) == (UDP + 1, "") {
+                continue; // a line of a stream ends with a line feed
+            }
+            let mut twins = Twins::new();
+            for round in 0..ROUNDS {
+                for pattern in LINES {
+                    let line = fill(pattern, &format!("{round}.25"));
+                    twins.step(&piece(listener, [&line, end.as_bytes()].concat()));
+                }
+            }
+            assert_eq!(strict::read(&twins.check()), 8);
+            let (framed, [none, few, all]) = twins.parsed();
+            let lines = LINES.len() as u64;
+            assert_eq!((framed, none), (lines * ROUNDS, lines * ROUNDS));
+            assert_eq!(all, 2 * lines, "once to note it, once to admit it, with {end:?}");
+            assert!(few > all, "they evict each other: {few}");
+        }
+    }
+}
+
 /// What is counted but never known again must not be noted anew each time it comes.
 #[test]
 fn a_message_is_noted_once() {
-    for pattern in [KNOWN, OTHERS].concat() {
+    for pattern in [KNOWN, OTHERS, LINES, OTHER_LINES].concat() {
         let mut twins = Twins::new();
         for value in VALUES {
             let step = Step::Datagrams(vec![fill(pattern, value)]);
@@ -87,7 +113,7 @@ fn few_templates_begin_alike() {
 fn any_number_in_any_message() {
     let long = long_values();
     let values = || VALUES.iter().copied().chain(long.iter().map(String::as_str));
-    for pattern in [KNOWN, CONFLICTS, OTHERS].concat() {
+    for pattern in [KNOWN, CONFLICTS, OTHERS, LINES, OTHER_LINES].concat() {
         let mut twins = Twins::new();
         for listener in 0..LISTENERS {
             // A stream goes on behind what is cut at the end of a line.
@@ -176,7 +202,7 @@ impl Damage {
 }
 
 fn damage() -> impl Strategy<Value = Damage> {
-    let byte = || select(b"{}[]\",:\\\n\r\t 0159.eE+-vV\x00\xff#".to_vec());
+    let byte = || select(b"{}[]\",:\\\n\r\t 0159.eE+-vV\x00\xff#|@".to_vec());
     prop_oneof![
         byte().prop_map(Damage::Replace),
         byte().prop_map(Damage::Insert),
@@ -242,7 +268,13 @@ fn event(pool: Vec<&'static str>) -> impl Strategy<Value = Vec<Step>> {
 
 /// Many events about few messages, so that they come again.
 fn program() -> impl Strategy<Value = Vec<Step>> {
-    let pattern = prop_oneof![4 => select(KNOWN), 1 => select(CONFLICTS), 2 => select(OTHERS)];
+    let pattern = prop_oneof![
+        4 => select(KNOWN),
+        1 => select(CONFLICTS),
+        2 => select(OTHERS),
+        3 => select(LINES),
+        2 => select(OTHER_LINES),
+    ];
     prop::collection::vec(pattern, 1..6)
         .prop_flat_map(|pool| prop::collection::vec(event(pool), 1..40))
         .prop_map(|events| events.concat())

@@ -61,6 +61,7 @@ const ONLY_IN_SIGNATURES: &[&str] = &[
     "exporter::ScrapeClient",
     "http::HttpStop",
     "http::SharedWebConfig",
+    "wire::Scaling",
 ];
 
 /// Crates that only some files may name.
@@ -110,6 +111,7 @@ const OTHER_CRATES: &[(&str, &[&str])] = &[
     ("fuzz/fuzz_targets/frame.rs", &[]),
     ("fuzz/fuzz_targets/json.rs", &[]),
     ("fuzz/fuzz_targets/page.rs", &["tests/common"]),
+    ("fuzz/fuzz_targets/statsd.rs", &[]),
     ("tests/common/harness.rs", &["tests/common"]),
 ];
 

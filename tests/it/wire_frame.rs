@@ -1,4 +1,4 @@
-//! Where the framer finds objects, and that it finds the same however a stream is cut.
+//! Where the framer finds objects and StatsD lines, and that it finds the same however a stream is cut.
 
 use metrics_server::testing::metric::Rejection;
 use metrics_server::testing::wire::{Frame, Framer};
@@ -12,6 +12,9 @@ fn see(frame: Frame, bytes: &[u8]) -> (Result<String, Rejection>, bool) {
         Frame::Object { start, end, escaped } => {
             (Ok(String::from_utf8_lossy(&bytes[start..end]).into_owned()), escaped)
         }
+        Frame::Line { start, end } => {
+            (Ok(String::from_utf8_lossy(&bytes[start..end]).into_owned()), false)
+        }
         Frame::Refused { reason, .. } => (Err(reason), false),
     }
 }
@@ -24,7 +27,7 @@ fn datagram(max: usize, bytes: &[u8]) -> Seen {
         seen.push(see(frame, bytes));
     }
     assert_eq!(pos, bytes.len());
-    seen.extend(framer.finish(bytes.len()).map(|frame| see(frame, bytes)));
+    seen.extend(framer.finish(bytes).map(|frame| see(frame, bytes)));
     assert_eq!(framer.open_start(), None);
     (seen, framer.garbage_bytes())
 }
@@ -43,7 +46,7 @@ fn stream<'b>(max: usize, pieces: impl IntoIterator<Item = &'b [u8]>) -> Seen {
         buffer.drain(..start);
         assert!(buffer.len() <= max);
     }
-    seen.extend(framer.finish(buffer.len()).map(|frame| see(frame, &buffer)));
+    seen.extend(framer.finish(&buffer).map(|frame| see(frame, &buffer)));
     (seen, framer.garbage_bytes())
 }
 
@@ -52,6 +55,62 @@ fn stream<'b>(max: usize, pieces: impl IntoIterator<Item = &'b [u8]>) -> Seen {
 struct Plain {
     seen: Seen,
     object: Option<PlainObject>,
+    line: PlainLine,
+}
+
+/// What is known of the bytes outside objects.
+#[derive(Default)]
+enum PlainLine {
+    /// A line may begin.
+    #[default]
+    Begin,
+    /// A line that is, or may be, one of StatsD.
+    Open(Vec<u8>),
+    /// A line that was refused.
+    Refused,
+    Garbage,
+}
+
+/// What the bytes of a line say of it, one by one.
+#[derive(Clone, Copy, PartialEq)]
+enum Verdict {
+    StatsD,
+    /// So far it is none, but it may become one.
+    Open,
+    Garbage,
+}
+
+fn verdict(line: &[u8]) -> Verdict {
+    let is_text =
+        |byte: &u8| *byte == b'\t' || !(byte.is_ascii_control() || b"\"{}".contains(byte));
+    if line.starts_with(b"_sc|") {
+        return Verdict::StatsD;
+    }
+    if let Some(head) = line.strip_prefix(b"_e{") {
+        let rest: Vec<u8> =
+            head.iter().copied().skip_while(|b| b.is_ascii_digit() || *b == b',').collect();
+        return match rest[..] {
+            [] | [b'}'] | [b'}', b':', ..] => Verdict::StatsD,
+            _ => Verdict::Garbage,
+        };
+    }
+    let mut parts = line.splitn(2, |byte| *byte == b':');
+    let name = parts.next().unwrap_or_default();
+    if !name.iter().all(|byte| is_text(byte) && *byte != b'|') {
+        return Verdict::Garbage;
+    }
+    let mut parts = parts.next().unwrap_or_default().splitn(2, |byte| *byte == b'|');
+    if !parts.next().unwrap_or_default().iter().all(is_text) {
+        return Verdict::Garbage;
+    }
+    match parts.next() {
+        None => Verdict::Open,
+        Some([]) => Verdict::StatsD,
+        Some([first, ..]) if first.is_ascii_alphabetic() || b"\r\n".contains(first) => {
+            Verdict::StatsD
+        }
+        Some(_) => Verdict::Garbage,
+    }
 }
 
 #[derive(Default)]
@@ -73,7 +132,81 @@ impl Plain {
             plain.read(byte, max);
         }
         plain.refuse(Rejection::Unterminated);
+        plain.end_line();
         plain.seen
+    }
+
+    /// The end of a line that may be open.
+    fn end_line(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        if let PlainLine::Open(text) = line {
+            if verdict(&text) == Verdict::StatsD {
+                let text = text.strip_suffix(b"\r").unwrap_or(&text);
+                self.seen.0.push((Ok(String::from_utf8_lossy(text).into_owned()), false));
+            } else {
+                self.add_garbage(&text);
+            }
+        }
+    }
+
+    fn add_garbage(&mut self, bytes: &[u8]) {
+        let blanks = bytes.iter().filter(|byte| b" \t\r\n".contains(byte)).count();
+        self.seen.1 += (bytes.len() - blanks) as u64;
+    }
+
+    /// Whether the byte was taken for one of a line.
+    fn read_line(&mut self, byte: u8, max: usize) -> bool {
+        let is_blank = b" \t\r\n".contains(&byte);
+        match &mut self.line {
+            PlainLine::Begin if byte == b'{' || is_blank => return false,
+            PlainLine::Begin => {
+                self.line = PlainLine::Open(Vec::new());
+                return self.read_line(byte, max);
+            }
+            PlainLine::Garbage => return false,
+            PlainLine::Refused => {}
+            PlainLine::Open(text) if text.len() == max => {
+                let text = std::mem::take(text);
+                if verdict(&text) == Verdict::StatsD {
+                    self.seen.0.push((Err(Rejection::TooLong), false));
+                    self.line = PlainLine::Refused;
+                } else {
+                    self.add_garbage(&text);
+                    self.line = PlainLine::Garbage;
+                    return false;
+                }
+            }
+            PlainLine::Open(text) => {
+                text.push(byte);
+                match verdict(text) {
+                    Verdict::Garbage => {
+                        text.pop();
+                        let text = std::mem::take(text);
+                        self.line = PlainLine::Garbage;
+                        // What was taken for an event may be an object behind garbage.
+                        let (garbage, object) =
+                            text.split_at(if text.starts_with(b"_e{") { 2 } else { text.len() });
+                        self.add_garbage(garbage);
+                        for &byte in object {
+                            self.read(byte, max);
+                        }
+                        let in_object = self.object.is_some();
+                        if in_object {
+                            self.read(byte, max);
+                        }
+                        return in_object;
+                    }
+                    Verdict::StatsD if byte == b'\n' => {
+                        text.pop();
+                    }
+                    Verdict::StatsD | Verdict::Open => return true,
+                }
+            }
+        }
+        if byte == b'\n' {
+            self.end_line();
+        }
+        true
     }
 
     fn refuse(&mut self, reason: Rejection) {
@@ -92,8 +225,12 @@ impl Plain {
             self.refuse(Rejection::Unterminated);
             self.object = None;
         }
+        if self.object.is_none() && self.read_line(byte, max) {
+            return;
+        }
         match &mut self.object {
             None if byte == b'{' => {
+                self.line = PlainLine::Begin;
                 let text = vec![byte];
                 self.object = Some(PlainObject {
                     stack: text.clone(),
@@ -102,7 +239,12 @@ impl Plain {
                     ..Default::default()
                 });
             }
-            None => self.seen.1 += u64::from(!b" \t\r\n".contains(&byte)),
+            None => {
+                self.add_garbage(&[byte]);
+                if byte == b'\n' {
+                    self.line = PlainLine::Begin;
+                }
+            }
             Some(object) => {
                 object.read(byte);
                 if object.stack.is_empty() && !object.refused {
@@ -178,6 +320,90 @@ fn objects_and_what_lies_between() {
 }
 
 #[test]
+fn lines_of_statsd() {
+    assert_frames(b"a:1|c", &[Ok("a:1|c")], 0);
+    assert_frames(b"a:1|c\nb.c:2|ms\r\n\n \t:3|g\r", &[Ok("a:1|c"), Ok("b.c:2|ms"), Ok(":3|g")], 0);
+    assert_frames(b"a b:x y|", &[Ok("a b:x y|")], 0);
+    assert_frames(b"a:1|\n{}", &[Ok("a:1|"), Ok("{}")], 0);
+    // Once it is one, all up to the line feed is of it.
+    assert_frames(b"a:1|c|#x:{\"y\n{}", &[Ok("a:1|c|#x:{\"y"), Ok("{}")], 0);
+    assert_frames(
+        b"_e{1,2}:{|}}\n_sc|a|0|#{\n_e{1",
+        &[Ok("_e{1,2}:{|}}"), Ok("_sc|a|0|#{"), Ok("_e{1")],
+        0,
+    );
+    // Beside objects, also right behind one.
+    assert_frames(
+        b"a:1|c\n{\"a\":1}b:2|c\n{}{} \nc:3|h",
+        &[Ok("a:1|c"), Ok("{\"a\":1}"), Ok("b:2|c"), Ok("{}"), Ok("{}"), Ok("c:3|h")],
+        0,
+    );
+    assert_frames(b"{\"a\nb:1|c", &[CUT, Ok("b:1|c")], 0);
+}
+
+#[test]
+fn what_is_no_line_of_statsd_is_garbage() {
+    for text in [
+        "a",
+        "a:1",
+        "a:1c",
+        "a|c",
+        "a:1|1",
+        "a:1| c",
+        "\"a\":1|c",
+        "a:\"1\"|c",
+        "}a:1|c",
+        "\u{1}:1|c",
+    ] {
+        let garbage = text.bytes().filter(|byte| *byte != b' ').count() as u64;
+        assert_frames(text.as_bytes(), &[], garbage);
+        // In it an object may begin, but no other line.
+        assert_frames(format!("{text}{{}}\na:1|c").as_bytes(), &[Ok("{}"), Ok("a:1|c")], garbage);
+    }
+    assert_frames(b"a{},:1|1\n", &[Ok("{}")], 6);
+    // An object is found behind what may have begun an event.
+    assert_frames(b"_e{}1\n_e{\"a\":1}\n_e{1}\n_ec|1", &[Ok("{}"), Ok("{\"a\":1}"), Ok("{1}")], 12);
+}
+
+#[test]
+fn lines_that_are_too_long() {
+    let line = |len: usize| format!("a:1|c|#{}\n", "x".repeat(len - 8));
+    assert_eq!(
+        datagram(50, line(50).as_bytes()),
+        (vec![(Ok(line(50).trim().to_owned()), false)], 0)
+    );
+    for len in [51, 52, 100, 500] {
+        let seen = datagram(50, format!("{}{{}}a:1|c", line(len)).as_bytes());
+        let refused = (Err(Rejection::TooLong), false);
+        let good = |text: &str| (Ok(text.to_owned()), false);
+        assert_eq!(seen, (vec![refused, good("{}"), good("a:1|c")], 0));
+    }
+    let open = "x".repeat(60);
+    assert_eq!(
+        datagram(50, format!("{open}:1|c\n{{}}").as_bytes()),
+        (vec![(Ok("{}".to_owned()), false)], 64)
+    );
+}
+
+#[test]
+fn giving_up_an_open_line() {
+    for (text, is_statsd) in [("a:1|c", true), ("a:1|", true), ("a:1", false), ("_e{", true)] {
+        let mut framer = Framer::new(99);
+        let mut pos = 0;
+        assert_eq!(framer.next(text.as_bytes(), &mut pos), None);
+        assert_eq!(framer.keep(text.len()), 0);
+        let refused = Frame::Refused { reason: Rejection::TimedOut, start: 0, end: text.len() };
+        assert_eq!(framer.give_up(Rejection::TimedOut, text.len()), is_statsd.then_some(refused));
+        assert_eq!((framer.open_start(), framer.give_up(Rejection::TimedOut, 0)), (None, None));
+        let rest = b"ab\nb:1|c\n";
+        let mut pos = 0;
+        assert_eq!(framer.next(rest, &mut pos), Some(Frame::Line { start: 3, end: 8 }), "{text}");
+        let garbage = if is_statsd { 0 } else { text.len() as u64 + 2 };
+        assert_eq!(framer.garbage_bytes(), garbage);
+    }
+}
+
+#[test]
 fn strings() {
     for text in
         [r#"{"p":"a{b"}"#, r#"{"p":"a}b"}"#, r#"{"p":"\"}{"}"#, r#"{"p":"\\"}"#, r#"{"p":"[[["}"#]
@@ -250,7 +476,7 @@ fn refused_frames_lie_where_they_were_seen() {
     while let Some(frame) = framer.next(bytes, &mut pos) {
         seen.push(frame);
     }
-    seen.extend(framer.finish(bytes.len()));
+    seen.extend(framer.finish(bytes));
     let refused = |reason, start, end| Frame::Refused { reason, start, end };
     assert_eq!(
         seen,
@@ -285,7 +511,7 @@ fn giving_up_an_open_object() {
     );
     assert_eq!(framer.next(second, &mut pos), None);
     assert_eq!((framer.keep(second.len()), framer.garbage_bytes()), (6, 0));
-    assert_eq!(framer.finish(0), None);
+    assert_eq!(framer.finish(b""), None);
 }
 
 /// What the fuzz target found worth keeping: piece size, bound, then the bytes.
@@ -307,7 +533,7 @@ fn corpus_of_the_fuzz_target() {
 /// Bytes that are mostly what framing looks at.
 fn noise() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![
-        20 => prop::sample::select(b"{}[]\"\\\n\r ,:a1".to_vec()),
+        20 => prop::sample::select(b"{}[]\"\\\n\r ,:a1|".to_vec()),
         1 => any::<u8>(),
     ];
     let token = prop_oneof![
@@ -315,6 +541,8 @@ fn noise() -> impl Strategy<Value = Vec<u8>> {
         1 => Just(b"{\"name\":\"a b c d e f\",\"labels\":{\"x\":\"1\"},\"op\":\"inc\"}".to_vec()),
         1 => Just(b"{\"a\":[\n{\"b\":\"\\\"\"},\n{\"c\":[]}]}\n".to_vec()),
         1 => Just(b"\n{".to_vec()),
+        2 => prop::sample::select(vec!["a:1|c\n", "a:1", "|c", "\nb:2|ms|#t:{x}", "_e{1,1}:", "_sc|"])
+            .prop_map(|text| text.as_bytes().to_vec()),
     ];
     prop::collection::vec(token, 0..40).prop_map(|tokens| tokens.concat())
 }
@@ -356,9 +584,11 @@ proptest! {
         while let Some(frame) = framer.next(&bytes, &mut pos) {
             frames.push(frame);
         }
-        frames.extend(framer.finish(bytes.len()));
+        frames.extend(framer.finish(&bytes));
         for frame in frames {
-            let (Frame::Object { start, end, .. } | Frame::Refused { start, end, .. }) = frame;
+            let (Frame::Object { start, end, .. }
+            | Frame::Line { start, end }
+            | Frame::Refused { start, end, .. }) = frame;
             prop_assert!(last_end <= start && start < end);
             outside.extend_from_slice(&bytes[last_end..start]);
             last_end = end;

@@ -6,6 +6,7 @@
 
 use std::hint::black_box;
 
+use super::scalings::{ScalingId, Scalings};
 use super::shared::Shared;
 use crate::metric::{Coercion, Coercions, Op, OpType, Rejection, Sample};
 use crate::planted::{self, Fault};
@@ -13,7 +14,8 @@ use crate::registry::local::{CellHandle, LocalRegistry};
 use crate::sinks::outbox::Outboxes;
 use crate::stats::WorkerStats;
 use crate::wire::json::Parsed;
-use crate::wire::template::{Cursor, Hit, Lookup, Miss, TemplateCache};
+use crate::wire::statsd::{LineSample, ParsedLine};
+use crate::wire::template::{Cursor, Hit, Lookup, Miss, TemplateCache, TemplateId};
 
 /// What a known message means apart from its number: all that is needed to count it.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +23,8 @@ pub(super) struct Meaning {
     op: Op,
     /// What has to be put right in the message, each time that it comes.
     coercions: Coercions,
+    /// What becomes of the number of a line; nothing of that of an object.
+    scaling: ScalingId,
     /// The cell that the message counts into.
     cell: CellHandle,
 }
@@ -29,8 +33,13 @@ pub(super) struct Meaning {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counted {
     pub(super) meaning: Meaning,
-    pub(super) value: f64,
+    /// The number that stands in the message.
+    pub(super) number: f64,
 }
+
+/// A router sends an observation as often as it counts, since its messages have no sample rate. More than this would
+/// make one line a flood.
+const FORWARDED_MAX: u64 = 1_000;
 
 /// The worker's local registry, its way to the sinks, and its counters.
 #[derive(Debug)]
@@ -42,6 +51,8 @@ pub(super) struct SampleCounter {
     now_ns: u64,
     /// The user who has sent what is counted now, where that matters and the kernel tells it.
     peer_uid: Option<u32>,
+    /// Those of known lines.
+    scalings: Scalings,
 }
 
 impl SampleCounter {
@@ -51,7 +62,8 @@ impl SampleCounter {
         outboxes: Outboxes,
         shared: Shared,
     ) -> Self {
-        Self { worker, local_registry, outboxes, shared, now_ns: 0, peer_uid: None }
+        let scalings = Scalings::new();
+        Self { worker, local_registry, outboxes, shared, now_ns: 0, peer_uid: None, scalings }
     }
 
     /// The worker's own counters.
@@ -88,15 +100,51 @@ impl SampleCounter {
                     return Err(Miss::Parse); // the parser rejects it, and counts why
                 }
                 if !self.local_registry.count_in(meaning.cell, value, self.now_ns) {
-                    let before = cursor.cache().bytes();
-                    cursor.remove(id);
-                    self.book_templates(cursor.cache(), before);
+                    self.forget(cursor, id);
                     return Err(Miss::Parse);
                 }
                 self.stats().accept(meaning.op, meaning.coercions);
                 Ok(len)
             }
         }
+    }
+
+    /// The same for a line.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn count_known_line(
+        &self,
+        cursor: &mut Cursor<'_, Option<Meaning>>,
+        at: usize,
+    ) -> Result<usize, Miss> {
+        match cursor.lookup_line(at) {
+            Lookup::Miss(miss) => Err(miss),
+            Lookup::Hit(Hit { meaning: None, .. }) => Err(Miss::Parse),
+            Lookup::Hit(Hit { id, meaning: Some(meaning), value: number, len }) => {
+                let scaling = self.scalings.get(meaning.scaling);
+                let value = scaling.scale(number);
+                if !value.is_finite() {
+                    return Err(Miss::Parse); // the parser rejects it, and counts why
+                }
+                if !self.local_registry.count_in(meaning.cell, value, self.now_ns) {
+                    self.forget(cursor, id);
+                    return Err(Miss::Parse);
+                }
+                let again = scaling.weight() - 1;
+                self.local_registry.count_again(meaning.cell, value, again, self.now_ns);
+                self.stats().accept(meaning.op, meaning.coercions);
+                Ok(len)
+            }
+        }
+    }
+
+    /// Removes a template whose cell was given up.
+    #[cold]
+    fn forget(&self, cursor: &mut Cursor<'_, Option<Meaning>>, id: TemplateId) {
+        let before = cursor.cache().bytes();
+        cursor.remove(id);
+        self.book_templates(cursor.cache(), before);
     }
 
     /// Reads the memory that counting will need, so that the processor has it in its cache by then.
@@ -125,13 +173,63 @@ impl SampleCounter {
                 coercions.insert(Coercion::BucketsIgnored);
             }
             self.stats().accept(sample.op, coercions);
-            let meaning = |cell| Meaning { op: sample.op, coercions, cell };
-            Ok(cell.map(|cell| Counted { meaning: meaning(cell), value: sample.value }))
+            let scaling = ScalingId::NONE;
+            let meaning = |cell| Meaning { op: sample.op, coercions, scaling, cell };
+            Ok(cell.map(|cell| Counted { meaning: meaning(cell), number: sample.value }))
         });
         if let Err(reason) = counted {
             self.stats().reject(op_type, reason);
         }
         counted
+    }
+
+    /// Counts a sample of a line, as accepted or as rejected. Returns what was counted into a cell, if it was counted.
+    ///
+    /// # Errors
+    /// Why the sample is rejected.
+    pub(super) fn count_parsed_line(
+        &mut self,
+        listener: usize,
+        ParsedLine { op_type, coercions, result }: ParsedLine<'_>,
+    ) -> Result<Option<Counted>, Rejection> {
+        let counted = result.as_ref().map_err(|&reason| reason).and_then(|line| {
+            let LineSample { sample, number, scaling } = line;
+            let cell = self.count_weighted(sample, scaling.weight(), listener)?;
+            self.stats().accept(sample.op, coercions);
+            let Some((cell, scaling)) = cell.zip(self.scalings.id(*scaling)) else {
+                return Ok(None);
+            };
+            let meaning = Meaning { op: sample.op, coercions, scaling, cell };
+            Ok(Some(Counted { meaning, number: *number }))
+        });
+        if let Err(reason) = counted {
+            self.stats().reject(op_type, reason);
+        }
+        counted
+    }
+
+    /// Does what the op asks for, as often as the sample counts.
+    fn count_weighted(
+        &mut self,
+        sample: &Sample<'_>,
+        weight: u64,
+        listener: usize,
+    ) -> Result<Option<CellHandle>, Rejection> {
+        if weight > FORWARDED_MAX && self.outboxes.take(sample.op) {
+            return Err(Rejection::SampleRate);
+        }
+        let cell = self.count(sample, listener)?;
+        match cell {
+            Some(cell) => {
+                self.local_registry.count_again(cell, sample.value, weight - 1, self.now_ns);
+            }
+            None => {
+                for _ in 1..weight {
+                    self.count(sample, listener)?;
+                }
+            }
+        }
+        Ok(cell)
     }
 
     /// Does what the op asks for. Returns the cell that the sample was counted into, if it was counted.

@@ -6,6 +6,7 @@
 
 use crate::metric::{BucketParams, Coercions, Hops, Op, Sample};
 use crate::wire::json::{PADDING, Parsed, Parser};
+use crate::wire::statsd::{LineParser, LineSample, ParsedLine, Scaling};
 use crate::wire::template::TemplateKey;
 
 /// The longest number that [`TemplateKey::write_with_other_number`] writes is shorter than this.
@@ -27,6 +28,47 @@ pub(super) fn only_the_number_counts(
     own.extend_from_slice(message);
     let (Some(own), Some(other)) = (read(own, parser), read(other, parser)) else { return false };
     own.value == value && other.value == other_value && own.rest == other.rest
+}
+
+/// The same for a line. `number` is the one that stands in it.
+#[cold]
+#[expect(clippy::float_cmp, reason = "the parser must have read the very number")]
+pub(super) fn only_the_number_counts_in_line(
+    key: TemplateKey,
+    line: &[u8],
+    number: f64,
+    parser: &mut LineParser,
+) -> bool {
+    let mut other = Vec::with_capacity(line.len() + NUMBER_BYTES);
+    let other_number = key.write_with_other_number(line, number, &mut other);
+    let (Some(own), Some(other)) = (read_line(line, parser), read_line(&other, parser)) else {
+        return false;
+    };
+    own.scaling == other.scaling
+        && own.number == number
+        && other.number == other_number
+        && own.rest == other.rest
+}
+
+/// What a line with one sample says.
+struct LineReading {
+    number: f64,
+    scaling: Scaling,
+    rest: Rest,
+}
+
+/// Reads a line; `None` if it has several samples or none.
+fn read_line(line: &[u8], parser: &mut LineParser) -> Option<LineReading> {
+    let (mut reading, mut samples) = (None, 0);
+    parser.parse(line, |ParsedLine { op_type: _, coercions, result }| {
+        samples += 1;
+        reading = result.ok().map(|LineSample { sample, number, scaling }| LineReading {
+            number,
+            scaling,
+            rest: Rest::of(&sample, coercions, line.len()),
+        });
+    });
+    reading.filter(|_| samples == 1)
 }
 
 /// What a sample's message says.
@@ -51,8 +93,15 @@ fn read(mut message: Vec<u8>, parser: &mut Parser) -> Option<Reading> {
     let escaped = message.contains(&b'\\');
     message.resize(len + PADDING, 0);
     parser.parse(&mut message, len, escaped, |Parsed { op_type: _, coercions, result }| {
-        let Sample { op, name, labels, help, value, buckets, timestamp, index, hops } =
-            result.ok()?;
+        let sample = result.ok()?;
+        Some(Reading { value: sample.value, rest: Rest::of(&sample, coercions, len) })
+    })
+}
+
+impl Rest {
+    /// What a sample of a message of `len` bytes says, but for its value.
+    fn of(sample: &Sample<'_>, coercions: Coercions, len: usize) -> Self {
+        let Sample { op, name, labels, help, value: _, buckets, timestamp, index, hops } = *sample;
         // A length takes more bytes than what stands around a text in a message, but most messages fit.
         let mut fields = Vec::with_capacity(2 * len);
         for text in [name, help, index] {
@@ -66,8 +115,8 @@ fn read(mut message: Vec<u8>, parser: &mut Parser) -> Option<Reading> {
         write_number(&mut fields, timestamp.is_some().into());
         write_text(&mut fields, timestamp.unwrap_or_default());
         write_buckets(&mut fields, &buckets);
-        Some(Reading { value, rest: Rest { op, coercions, hops, fields } })
-    })
+        Self { op, coercions, hops, fields }
+    }
 }
 
 fn write_buckets(out: &mut Vec<u8>, buckets: &BucketParams<'_>) {

@@ -118,6 +118,15 @@ impl OwnCells {
         }
     }
 
+    /// Observes a value so many times in a cell that is owned, if it is a histogram's.
+    pub(super) fn observe_again(&self, cell: CellHandle, value: f64, times: u64, now_ns: u64) {
+        if cell.kind == Kind::Histogram {
+            let family = self.family(cell);
+            let words = self.slab.words(cell.slot, family.cell_words());
+            cell::observe_times(words, &family.bounds, value, times, now_ns);
+        }
+    }
+
     /// Reads what [`Self::owns`] and [`Self::add`] will need: the generation, and the first word of a cell
     /// that is owned.
     #[inline]

@@ -6,6 +6,7 @@ use std::hint::black_box;
 
 use super::doorkeeper::Doorkeeper;
 use super::entry::Template;
+use super::line;
 use super::locator::{Locator, Recheck, TemplateKey};
 use super::lookahead::{self, BATCH_MAX, Lookahead, Upcoming};
 use super::lookup::{Lookup, Miss, NO_TEMPLATE, TemplateId};
@@ -108,6 +109,61 @@ impl<T: Copy> TemplateCache<T> {
         self.search(listener, bytes, at, prefetch)
     }
 
+    /// Looks up the line that begins at `bytes[at]`, which may be no StatsD line. With `ends_last` the end of the bytes
+    /// ends a line.
+    ///
+    /// A template of a line is that of the whole line, without its line end. It stands for numbers without a sign: with
+    /// one a gauge is added to.
+    pub(super) fn lookup_line(
+        &mut self,
+        listener: u32,
+        bytes: &[u8],
+        at: usize,
+        ends_last: bool,
+    ) -> Lookup<T> {
+        if self.predictor.should_try() {
+            let predicted = self.store.successor(self.predictor.last());
+            let hit = self.store.try_use(predicted, listener, message(bytes, at)).filter(|hit| {
+                hit.value.is_sign_positive() && line::ends_at(bytes, at + hit.len, ends_last)
+            });
+            self.predictor.learn(hit.is_some());
+            if let Some(hit) = hit {
+                self.predictor.set_last(predicted);
+                return Lookup::Hit(hit);
+            }
+        }
+        self.search_line(listener, bytes, at, ends_last)
+    }
+
+    fn search_line(
+        &mut self,
+        listener: u32,
+        bytes: &[u8],
+        at: usize,
+        ends_last: bool,
+    ) -> Lookup<T> {
+        let before = self.predictor.forget_last();
+        if self.store.is_off() {
+            return Lookup::Miss(Miss::Parse);
+        }
+        let Some(line) = line::at(bytes, at, ends_last) else { return Lookup::Miss(Miss::Parse) };
+        let upcoming = self.lookahead.take(at).map(|upcoming| (upcoming.probe, upcoming.index));
+        let probed = || Some((self.locator.probe_line(listener, line)?, NO_TEMPLATE));
+        let Some((probe, likely)) = upcoming.or_else(probed) else {
+            return Lookup::Miss(Miss::Parse);
+        };
+        let Some(index) = self.store.confirm(listener, line, &probe, likely) else {
+            return Lookup::Miss(Miss::Admissible(probe.key()));
+        };
+        let hit = self.store.use_probed(index, &probe);
+        if hit.len != line.len() {
+            return Lookup::Miss(Miss::Parse); // another line that begins alike and has the same hash
+        }
+        self.store.set_successor(before, index);
+        self.predictor.set_last(index);
+        Lookup::Hit(hit)
+    }
+
     /// Looks a message up without a prediction: finds its number, hashes what is around it, and searches the table.
     #[inline]
     fn search(
@@ -178,8 +234,11 @@ impl<T: Copy> TemplateCache<T> {
         }
         lookahead.set_firsts(datagrams.iter().map(|datagram| {
             let bytes = datagram.bytes();
-            let begins = bytes.first() == Some(&b'{');
-            begins.then(|| locator.probe(listener, bytes, 0, &mut { NextNumber::NONE }))?
+            if bytes.first() == Some(&b'{') {
+                locator.probe(listener, bytes, 0, &mut { NextNumber::NONE })
+            } else {
+                locator.probe_line(listener, line::at(bytes, 0, true)?)
+            }
         }));
         prefetch_all(store, lookahead.firsts_mut(), prefetch);
     }

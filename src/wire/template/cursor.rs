@@ -21,11 +21,11 @@ impl<T: Copy> TemplateCache<T> {
         DatagramBatch { cache: self, listener: number(listener), datagrams, next: 0 }
     }
 
-    /// Goes through what was read from one connection to a listener.
+    /// Goes through what was read from one connection to a listener; its last line may go on in the next read.
     #[inline]
     pub fn read<'c>(&'c mut self, listener: usize, received: Padded<'c>) -> Cursor<'c, T> {
         self.begin_read();
-        Cursor { cache: self, listener: number(listener), received }
+        Cursor { cache: self, listener: number(listener), received, ends_last: false }
     }
 }
 
@@ -50,7 +50,7 @@ impl<T: Copy> DatagramBatch<'_, '_, T> {
         }
         let received = datagrams.get_mut(number)?.reborrow();
         cache.begin_datagram(number);
-        Some(Cursor { cache, listener: *listener, received })
+        Some(Cursor { cache, listener: *listener, received, ends_last: true })
     }
 
     /// The bytes of the datagram that was handed out last.
@@ -66,6 +66,8 @@ pub struct Cursor<'c, T> {
     cache: &'c mut TemplateCache<T>,
     listener: u32,
     received: Padded<'c>,
+    /// Whether the end of the bytes ends a line.
+    ends_last: bool,
 }
 
 impl<T: Copy> Cursor<'_, T> {
@@ -86,6 +88,12 @@ impl<T: Copy> Cursor<'_, T> {
     #[inline]
     pub fn lookup(&mut self, at: usize, prefetch: impl Fn(T)) -> Lookup<T> {
         self.cache.lookup(self.listener, self.received.bytes(), at, prefetch)
+    }
+
+    /// Looks up the line that begins at this place, if it is one; otherwise as [`Self::lookup`].
+    #[inline]
+    pub fn lookup_line(&mut self, at: usize) -> Lookup<T> {
+        self.cache.lookup_line(self.listener, self.received.bytes(), at, self.ends_last)
     }
 
     /// Notes a message that was missed. Returns whether it was noted before, so that it is worth admitting. A

@@ -177,8 +177,25 @@ impl Locator {
         })
     }
 
+    /// Looks for the number of a line: it is the only value, behind the first colon, and has no sign.
+    #[expect(clippy::cast_possible_truncation, reason = "a line is no longer than a template")]
+    pub(super) fn probe_line(&self, listener: u32, line: &[u8]) -> Option<Probe> {
+        let prefix = memchr::memchr(b':', line)? + 1;
+        let (before, rest) = line.split_at(prefix);
+        let JsonNumber { len, value } = number::read(rest).filter(|_| rest[0] != b'-')?;
+        let behind = &rest[len..];
+        (behind.first() == Some(&b'|')).then(|| Probe {
+            hash: self.hash(listener, before, behind),
+            value,
+            prefix: prefix as u16,
+            number_len: len as u16,
+            brace: line.len() as u16,
+            at_remembered_offset: false,
+        })
+    }
+
     /// The hash of a message without its number: of the listener, the bytes before the number, and those
-    /// behind it up to the first `}`, which still belongs to the message.
+    /// behind it up to the first `}`, which still belongs to the message, or all of a line.
     #[inline]
     fn hash(&self, listener: u32, before: &[u8], behind: &[u8]) -> u64 {
         let mut hasher = self.hasher.build_hasher();

@@ -29,7 +29,7 @@ pub struct Hit<T> {
     pub meaning: T,
     /// Its number, finite.
     pub value: f64,
-    /// How many bytes it is long, from its `{` to its `}`.
+    /// How many bytes it is long: an object from its `{` to its `}`, a line without its line end.
     pub len: usize,
 }
 

@@ -38,6 +38,49 @@ pub(crate) const KNOWN: &[&str] = &[
     r#"{"name":"h6","op":"obs","value":@,"buckets":3.0,"bucket_width":1}"#,
 ];
 
+/// Lines of StatsD that are known again once they came twice, if the number has no sign.
+pub(crate) const LINES: &[&str] = &[
+    "s.c1:@|c",
+    "s.c1:@|c|%0.1",
+    "s.c2:@|c|#a:1,b:x",
+    "s.c2:@|c|#b:x,a:1,novalue",
+    "s.c2,a=1,b=2:@|c",
+    "s.c3#a=1:@|c",
+    "s[a=1].c3:@|c",
+    "s.g1:@|g",
+    "s.g2:@|g|#a:{x},b:\"y\"|c:id",
+    "s.t1:@|ms",
+    "s.t2:@|ms|%0.3|#a:1",
+    "s.h1:@|h",
+    "s.h1:@|d|%0.01",
+];
+
+/// Lines of StatsD that are refused, count several times, or say something else with another number.
+pub(crate) const OTHER_LINES: &[&str] = &[
+    "s.c1:@",
+    "s.c1:@|",
+    "s.c1:@|s",
+    "s.c1:@|c|%0",
+    "s.c1:1|c|%@",
+    "s.c1:1|c|%1e-300",
+    "s.c1:@:@|c",
+    "s.c1:@|c:@|g",
+    "s.c1:@|g:1|c",
+    "s.c1:@|c|T@",
+    "s.c1:@|c|x",
+    "s.c1:@|ms",
+    "s.c1,a=1:@|c|#b:1",
+    "s.@:1|c",
+    ":@|c",
+    "s.h1:@|h|#le:1",
+    "s.c1:@|c|#__a:1",
+    "s.c1:1|c|#a:@",
+    "s.c1:@|c|#a:1,b:1,c:1,d:1,e:1,f:1,g:1,h:1,i:1",
+    "{\"name\":\"c1\",\ns.c1:@|c",
+    "_e{1,@}:a|b",
+    "_sc|s.check|@",
+];
+
 /// Of the same names with another type or other labels: refused while those stand, and born when they are gone.
 pub(crate) const CONFLICTS: &[&str] = &[
     r#"{"name":"c1","op":"set","value":@}"#,
@@ -271,7 +314,7 @@ pub(crate) fn long_values() -> Vec<String> {
     ]
 }
 
-/// The pattern with each `@` replaced.
+/// The pattern with each `@` replaced, and then each `%` by an `@`.
 pub(crate) fn fill(pattern: &str, value: &str) -> Vec<u8> {
-    pattern.replace('@', value).into_bytes()
+    pattern.replace('@', value).replace('%', "@").into_bytes()
 }
