@@ -4,6 +4,7 @@
 //! `RUSTFLAGS="--cfg shuttle" cargo test --test model_shuttle`
 #![cfg(shuttle)]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use metrics_server::testing::metric::{BucketParams, Hops, Kind, Op, Sample};
@@ -13,6 +14,7 @@ use metrics_server::testing::registry::LocalRegistry;
 use metrics_server::testing::registry::cell::Total;
 use metrics_server::testing::registry::{GivenUp, Mailboxes, Request};
 use metrics_server::testing::registry::{Registry, SeriesLimits};
+use shuttle::rand::Rng;
 use shuttle::sync::Mutex;
 use shuttle::thread;
 
@@ -29,8 +31,12 @@ fn registry() -> Arc<Registry> {
 }
 
 fn sample(op: Op, value: f64) -> Sample<'static> {
+    sample_of("requests", op, value)
+}
+
+fn sample_of(name: &'static str, op: Op, value: f64) -> Sample<'static> {
     let buckets = BucketParams { custom: &[1.0], ..BucketParams::default() };
-    let (name, help, index) = ("requests", "", "");
+    let (help, index) = ("", "");
     Sample {
         op,
         name,
@@ -171,4 +177,117 @@ fn answer_and_keep(local_registry: &mut LocalRegistry, mailboxes: &Mailboxes, nu
             mailboxes.reply(GivenUp { series, cell, slot });
         }
     }
+}
+
+/// Two series fill the limit, with one sample each. The first, which has to go before the other, gets another sample.
+const FULL_LINES: u64 = 2;
+const OLD: [&str; 2] = ["old", "young"];
+const NEWCOMER: &str = "newcomer";
+/// What each worker does, at random, and passes of the exporter meanwhile.
+const ACTIONS: u64 = 6;
+/// The exporter chooses at most once a second who makes room.
+const EVICT_NS: u64 = 1_000_000_000;
+
+/// A worker, and its samples that were counted, by series.
+struct Counting {
+    local_registry: LocalRegistry,
+    counted: BTreeMap<String, u64>,
+    /// Each worker counts its own time, so the first samples of two workers come at the same time.
+    now_ns: u64,
+}
+
+impl Counting {
+    fn new(number: usize, registry: &Arc<Registry>, mailboxes: &Arc<Mailboxes>) -> Self {
+        let local_registry =
+            LocalRegistry::new(number, Arc::clone(registry), Arc::clone(mailboxes));
+        Self { local_registry, counted: BTreeMap::new(), now_ns: 0 }
+    }
+
+    fn count(&mut self, name: &'static str) {
+        self.now_ns += 1;
+        let sample = sample_of(name, Op::Inc, 1.0);
+        if self.local_registry.count(Kind::Counter, &sample, &[], self.now_ns).is_ok() {
+            *self.counted.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+}
+
+/// A newcomer asks for room while series that are chosen to make it get another sample. What is evicted had one sample
+/// and no other, and all that was counted has gone with such series or still stands.
+fn evict() {
+    let limits = SeriesLimits::unlimited(WORKERS).with_lines_max(FULL_LINES);
+    let limits = limits.with_memory_max_bytes(1 << 20).with_evict_singletons(true);
+    let registry = Arc::new(Registry::new(limits, |_| false));
+    let mailboxes = Arc::new(Mailboxes::new(WORKERS));
+    let mut directory = Directory::new(Arc::clone(&registry));
+    let mut workers: Vec<_> =
+        (0..WORKERS).map(|number| Counting::new(number, &registry, &mailboxes)).collect();
+    OLD.iter().for_each(|name| workers[0].count(name));
+    (0..2).for_each(|_| workers[0].count(NEWCOMER));
+    let workers: Vec<_> = workers
+        .into_iter()
+        .map(|mut worker| {
+            thread::spawn(move || {
+                let mut random = shuttle::rand::thread_rng();
+                for _ in 0..ACTIONS {
+                    match random.gen_range(0..4) {
+                        0 => worker.count(OLD[0]),
+                        1 => worker.count(NEWCOMER),
+                        2 => {
+                            worker.local_registry.handle_requests();
+                        }
+                        _ => {}
+                    }
+                    thread::yield_now();
+                }
+                worker
+            })
+        })
+        .collect();
+    let mut expiry = Expiry::new(u64::MAX, Arc::clone(&mailboxes));
+    let mut kept: BTreeMap<String, u64> = BTreeMap::new();
+    let mut evicted = 0;
+    let mut pass = |directory: &mut Directory, number: u64| {
+        for entry in expiry.pass(directory, number * EVICT_NS).evicted {
+            assert_eq!(counted(&entry.total()), 1, "model: evicted with more than one sample");
+            *kept.entry(entry.family().name.to_string()).or_default() += 1;
+            evicted += 1;
+        }
+    };
+    for number in 1..=ACTIONS {
+        pass(&mut directory, number);
+        thread::yield_now();
+    }
+    let mut workers: Vec<_> = workers.into_iter().map(|worker| worker.join().unwrap()).collect();
+    for number in ACTIONS..ACTIONS + 4 {
+        for worker in &mut workers {
+            worker.local_registry.handle_requests();
+        }
+        pass(&mut directory, number);
+    }
+    let standing = directory.families().flat_map(|view| view.series());
+    let mut lines = 0;
+    for entry in standing {
+        lines += 1;
+        *kept.entry(entry.family().name.to_string()).or_default() += counted(&entry.total());
+    }
+    let mut all: BTreeMap<String, u64> = BTreeMap::new();
+    for worker in workers {
+        for (name, count) in worker.counted {
+            *all.entry(name).or_default() += count;
+        }
+    }
+    assert_eq!(kept, all, "model: eviction has lost samples, or doubled them");
+    assert_eq!(registry.lines(), lines, "model: lines of series that are gone");
+    EVICTED.fetch_add(evicted, std::sync::atomic::Ordering::Relaxed);
+}
+
+/// Series that were evicted in all schedules.
+static EVICTED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+
+#[test]
+fn eviction_loses_no_sample_that_was_counted() {
+    shuttle::check_random(evict, SCHEDULES);
+    let evicted = EVICTED.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(evicted > SCHEDULES / 10, "in most schedules nobody was evicted: {evicted}");
 }

@@ -2,6 +2,7 @@
 //! accesses (`make miri`). `tests/model_shuttle.rs` has the same protocol under chosen schedules.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 
 use crate::metric::{BucketParams, Hops, Kind, Label, Op, Sample};
@@ -97,4 +98,81 @@ fn whatever_was_counted_is_on_the_page_or_was_removed() {
     assert_eq!(directory.families().count(), 0);
     assert_eq!((registry.lines(), registry.committed_bytes()), (0, 0));
     assert!(registry.bytes() < 64 << 10, "tables keep room for a few entries, and nothing else");
+}
+
+/// Lines of the page where newcomers need room, fewer than the series that come.
+const LINES_MAX: u64 = 16;
+/// The time between two samples, so that the exporter chooses some dozen times who makes room.
+const STEP_NS: u64 = 10_000_000;
+/// What two workers have counted in goes some time as well, or nobody could make room any more.
+const FLOOD_TTL_NS: u64 = 500 * STEP_NS;
+
+/// Counts in a series that does not come again, but now and then the other worker counts in it at about the same time,
+/// and in one that comes again and again. Returns how many samples were counted. No two of all workers have the same
+/// time.
+fn flood(number: usize, local: &mut LocalRegistry, time_ns: &AtomicU64) -> u64 {
+    let mut counted = 0;
+    for round in 0..ROUNDS {
+        let once = if round % 8 == 0 { round.to_string() } else { format!("{number}-{round}") };
+        let again = SERIES[usize::try_from(round % 3).unwrap()];
+        for value in [&once, again] {
+            let labels = [Label { name: "series", value }];
+            let now_ns = time_ns.fetch_add(STEP_NS, Ordering::Relaxed);
+            let sample = sample(Op::Inc, "counter", &labels);
+            counted += u64::from(local.count(Kind::Counter, &sample, &[], now_ns).is_ok());
+        }
+        local.handle_requests();
+        thread::yield_now();
+    }
+    counted
+}
+
+#[test]
+fn what_makes_room_had_one_sample_and_no_other() {
+    let limits = SeriesLimits::unlimited(WORKERS).with_lines_max(LINES_MAX);
+    let limits = limits.with_memory_max_bytes(1 << 20).with_evict_singletons(true);
+    let registry = Arc::new(Registry::new(limits, |_| false));
+    let mailboxes = Arc::new(Mailboxes::new(WORKERS));
+    let mut directory = Directory::new(Arc::clone(&registry));
+    let mut expiry = Expiry::new(FLOOD_TTL_NS, Arc::clone(&mailboxes));
+    let time_ns = AtomicU64::new(STEP_NS);
+    let (mut evicted, mut removed) = (0, 0);
+    let mut pass = |directory: &mut Directory| {
+        let pass = expiry.pass(directory, time_ns.load(Ordering::Relaxed));
+        removed += pass.removed.iter().map(|entry| counted(&entry.total())).sum::<u64>();
+        for entry in pass.evicted {
+            assert_eq!(counted(&entry.total()), 1);
+            evicted += 1;
+        }
+    };
+    let sent = thread::scope(|scope| {
+        let workers: Vec<_> = (0..WORKERS)
+            .map(|number| {
+                let (registry, mailboxes) = (Arc::clone(&registry), Arc::clone(&mailboxes));
+                let time_ns = &time_ns;
+                scope.spawn(move || {
+                    let mut local = LocalRegistry::new(number, registry, mailboxes);
+                    let counted = flood(number, &mut local, time_ns);
+                    (local, counted)
+                })
+            })
+            .collect();
+        while !workers.iter().all(ScopedJoinHandle::is_finished) {
+            pass(&mut directory);
+            thread::yield_now();
+        }
+        let mut sent = 0;
+        for worker in workers {
+            let (mut local, counted) = worker.join().unwrap();
+            local.handle_requests();
+            sent += counted;
+        }
+        sent
+    });
+    pass(&mut directory);
+    let standing: u64 =
+        directory.families().flat_map(FamilyView::series).map(|it| counted(&it.total())).sum();
+    assert_eq!(evicted + removed + standing, sent, "{evicted} evicted");
+    assert_eq!(registry.lines(), directory.series().iter().sum::<u64>());
+    assert!(cfg!(miri) || evicted > 0, "{removed} removed");
 }
