@@ -18,10 +18,12 @@ use crate::sinks::http::url::HttpUrl;
 use crate::sinks::http::{Client, QUESTION_TIMEOUT, REQUEST_TIMEOUT, RequestHead, Response};
 use crate::sinks::{BatchLimits, Outcome, RejectReason, Row, RowResult, Sink, Trigger};
 
+use by_stream::ByStream;
 use labels::{EntryLabels, StreamLabels};
 use response::PushResult;
 use streams::Streams;
 
+mod by_stream;
 mod labels;
 mod response;
 mod streams;
@@ -116,6 +118,33 @@ impl Loki {
         self.push(&streams.into_body(), lines.longest)
     }
 
+    /// Pushes the rows of fewer streams at once, since Loki does not take those of all. The rows of a stream that it does
+    /// not take are to come later.
+    fn push_by_stream(&mut self, rows: &[Row<'_>], results: &mut Vec<RowResult>) {
+        results.resize(rows.len(), RowResult::Retry);
+        let mut search = ByStream::new(rows.iter().map(|row| self.kin(row)));
+        while let Some(some) = search.next() {
+            let pushed: Vec<_> = some.places.iter().map(|place| rows[*place].clone()).collect();
+            match self.attempt(&pushed) {
+                PushResult::Delivered => {
+                    some.places.iter().for_each(|place| results[*place] = RowResult::Delivered);
+                }
+                PushResult::SomeStreams(_) => search.not_all(&some),
+                // That comes again with the rows that are left.
+                PushResult::Blocked | PushResult::NoMetadata | PushResult::Batch(_) => return,
+            }
+        }
+    }
+
+    fn complain_of_streams(&mut self, why: &str) {
+        if self.throttle.allows() {
+            log::warn!(
+                "loki: {why}; its rows wait, those of others do not{}",
+                self.throttle.left_out()
+            );
+        }
+    }
+
     fn complain_blocked(&mut self) {
         if self.throttle.allows() {
             log::warn!(
@@ -154,6 +183,11 @@ impl Sink for Loki {
             PushResult::Blocked => {
                 self.complain_blocked();
                 RowResult::Rejected(RejectReason::Blocked)
+            }
+            PushResult::SomeStreams(why) => {
+                self.complain_of_streams(&why);
+                self.push_by_stream(rows, results);
+                return Outcome::Rows;
             }
             PushResult::NoMetadata => {
                 return response::refused(&self.address, "metadata that it was not sent");

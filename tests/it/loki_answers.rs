@@ -28,6 +28,8 @@ struct Loki {
     first: Vec<Reply>,
     /// How many streams it takes; `None` for as many as come.
     streams_max: Option<usize>,
+    /// A label's value: nothing is taken now of streams that have it.
+    limited: Option<&'static str>,
 }
 
 impl Loki {
@@ -51,6 +53,15 @@ impl Loki {
                     429,
                     &format!(
                         "Maximum active stream limit exceeded when trying to create stream {name}, reduce the number of active streams"
+                    ),
+                ));
+                continue;
+            }
+            if self.limited.is_some_and(|value| name.contains(value)) {
+                refusal = Some(Reply::status(
+                    429,
+                    &format!(
+                        "Per stream rate limit exceeded (limit: 3MB/sec) while attempting to ingest for stream '{name}' totaling 4MB, consider splitting a stream via additional labels"
                     ),
                 ));
                 continue;
@@ -216,4 +227,33 @@ fn a_stream_for_which_loki_has_no_room_holds_up_no_other() {
     });
     rig.loki.lock().streams_max = None;
     rig.settled(1_001, "refused", 0);
+}
+
+#[test]
+fn a_stream_that_has_too_much_a_second_holds_up_no_other() {
+    let rig = Rig::start(Loki { limited: Some("hot"), ..Loki::default() });
+    let of = |stream: &str, values: std::ops::Range<u32>| {
+        values.fold(String::new(), |text, value| {
+            text + &format!(
+                r#"{{"name":"e","labels":{{"s":"{stream}"}},"op":"event","value":{value}}}"#
+            )
+        })
+    };
+    for round in 0..3 {
+        let first = round * 500;
+        let mixed = of("a", first..first + 200) + &of("hot", first..first + 100);
+        rig.server.send_unix(mixed + &of("b", first..first + 200));
+        until("those of the others are stored", || {
+            let stored = rig.loki.lock().stored.len();
+            let all = stored == 400 * (round as usize + 1);
+            if all { Ok(()) } else { Err(format!("{stored}\n{}", rig.server.stderr())) }
+        });
+    }
+    until("its rows alone wait", || {
+        let left = rig.server.scrape().own(r#"sink_queue_rows{sink="loki"}"#);
+        if left == 300 { Ok(()) } else { Err(left.to_string()) }
+    });
+    assert_eq!(rig.server.scrape().own(r#"sink_up{sink="loki"}"#), 1);
+    rig.loki.lock().limited = None;
+    rig.settled(1_500, "refused", 0);
 }

@@ -16,8 +16,9 @@ const LINE_MAX_BYTES: usize = 256 * 1024;
 /// The setting of Loki that its answer names when it refuses structured metadata.
 const NO_METADATA: &str = "allow_structured_metadata";
 
-/// What Loki says if a tenant has all the streams that it may have.
-const NO_STREAM: &str = "active stream limit exceeded";
+/// What Loki says, in some case of letters, of a stream that it takes nothing of now: the tenant has all the streams that
+/// it may have, or the stream has had more bytes a second than one may. It stores what belongs to others.
+const STREAM_LIMITS: [&str; 2] = ["active stream limit exceeded", "per stream rate limit exceeded"];
 
 /// What becomes of the rows.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub(super) enum PushResult {
     /// Loki takes no structured metadata, because its operator or its schema does not allow it. The rows may be
     /// pushed again without.
     NoMetadata,
+    /// Loki takes nothing of one stream, or of some, at the moment; the text says why.
+    SomeStreams(String),
     /// Anything else, and what the sender is to do with the batch.
     Batch(Outcome),
 }
@@ -68,10 +71,8 @@ pub(super) fn result(address: &str, answer: &Response, longest: usize) -> PushRe
             "{address} answers {}: -loki-address must name all of the path, as in http://host:3100/loki/api/v1/push",
             answer.status
         )),
-        // It stores what belongs to streams that it has, and says this as long as there are others in the push.
-        429 if answer.body.contains(NO_STREAM) => {
-            let why = format!("{address} has no room for a stream: {said}");
-            PushResult::Batch(Outcome::NoVerdict { why, after: answer.retry_after })
+        429 if is_of_streams(&answer.body) => {
+            PushResult::SomeStreams(format!("{address} takes nothing of a stream: {said}"))
         }
         429 => retry(format!("{address} asks for less: {said}")),
         status @ (408 | 500..) if answer.retry_after.is_none() => {
@@ -114,6 +115,12 @@ fn is_success(body: &str) -> bool {
     }
     let Ok(told) = serde_json::from_str::<Map<String, Value>>(body) else { return false };
     told.iter().all(|(name, value)| name == "status" && (value == "success" || value == "ok"))
+}
+
+/// Whether a 429 speaks of single streams, and not of all that the tenant sends.
+fn is_of_streams(body: &str) -> bool {
+    let said = body.to_ascii_lowercase();
+    STREAM_LIMITS.iter().any(|limit| said.contains(limit))
 }
 
 /// Whether an answer is a page for people.
@@ -193,6 +200,19 @@ mod tests {
             let result = result("loki", &Response::made(status, None, body), 1);
             assert!(matches!(result, PushResult::Batch(Outcome::Retry { .. })), "{result:?}");
         }
+    }
+
+    #[test]
+    fn limits_of_a_stream_are_told_apart_from_those_of_a_tenant() {
+        let of = |body| result("loki", &Response::made(429, None, body), 1);
+        for body in [
+            "Maximum active stream limit exceeded when trying to create stream {a=\"1\"}",
+            "Per stream rate limit exceeded (limit: 3MB/sec) while attempting to ingest for stream '{}'",
+        ] {
+            assert!(matches!(of(body), PushResult::SomeStreams(_)), "{body}");
+        }
+        let tenant = of("Ingestion rate limit exceeded for user fake (limit: 4194304 bytes/sec)");
+        assert!(matches!(tenant, PushResult::Batch(Outcome::Retry { .. })), "{tenant:?}");
     }
 
     #[test]
