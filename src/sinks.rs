@@ -181,6 +181,8 @@ reasons! {
         QueueFull => "queue_full",
         /// The far end did not take it for longer than `-sink-retry-max`.
         TooOld => "too_old",
+        /// The far end took none of its index or stream while it took others, and too many such rows waited aside.
+        AsideFull => "aside_full",
         /// The server stopped before it was delivered, and it could not be kept on disk.
         Shutdown => "shutdown",
         /// What was read back from disk was damaged.

@@ -19,19 +19,22 @@ use crate::sinks::block::Block;
 use crate::sinks::queue::SinkQueue;
 
 mod aside;
+mod aside_rows;
 mod attempts;
 mod books;
+mod copies;
 mod part;
 mod patience;
 mod search;
+mod setting_aside;
 mod settling;
 mod taken_lately;
 mod trial;
 
-use aside::{Aside, AsideRows};
+use aside::Aside;
 use attempts::Attempts;
 use books::Books;
-use search::{Search, Taken};
+use copies::Copies;
 use taken_lately::TakenLately;
 
 /// One sink's sender.
@@ -41,6 +44,7 @@ pub struct BatchSender {
     queue: Arc<SinkQueue>,
     books: Books,
     aside: Aside,
+    copies: Copies,
     /// Whether rows were taken since rows that wait for the far end were set aside.
     others_taken: bool,
     /// Of which kin rows were taken lately.
@@ -56,6 +60,7 @@ impl BatchSender {
             attempts: Attempts::new(sink, Arc::clone(&queue)),
             books: Books::new(Arc::clone(&queue), retry_max),
             aside: Aside::new(queue.max_bytes()),
+            copies: Copies::new(Arc::clone(&queue)),
             queue,
             others_taken: false,
             taken_lately: TakenLately::default(),
@@ -90,23 +95,7 @@ impl BatchSender {
         let mut older = self.aside.take_all();
         older.append(&mut left);
         self.queue.keep(batcher.into_left(older));
-    }
-
-    /// Sets the rows aside that got no verdict alone.
-    fn set_aside(&mut self, search: Search, origin: Origin) {
-        let sink = self.attempts.sink();
-        for alone in search.into_alone(|row| first_kin(sink, row)) {
-            self.attempts.tell_aside(
-                "a row gets no verdict even alone; those behind it go on, and it is tried again",
-            );
-            self.push_aside(alone.row, alone.taken, origin);
-        }
-    }
-
-    fn push_aside(&mut self, rows: Block, taken: Taken, origin: Origin) {
-        self.books.move_to_memory(&rows, origin);
-        let kin = first_kin(self.attempts.sink(), &rows);
-        self.aside.push(AsideRows::new(rows, kin, taken, Instant::now()));
+        self.copies.remove();
     }
 }
 

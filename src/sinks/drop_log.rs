@@ -8,7 +8,8 @@ use crate::sinks::DropReason;
 use crate::sinks::counters::SinkCounters;
 
 /// The reasons that rows are dropped for while the server runs.
-const REASONS: [DropReason; 3] = [DropReason::QueueFull, DropReason::TooOld, DropReason::Damaged];
+const REASONS: [DropReason; 4] =
+    [DropReason::QueueFull, DropReason::TooOld, DropReason::AsideFull, DropReason::Damaged];
 
 /// What the log says of rows of one sink that were dropped.
 #[derive(Debug, Default)]
@@ -51,6 +52,9 @@ fn cause(reason: DropReason) -> &'static str {
     match reason {
         DropReason::QueueFull => "memory was full (-sink-queue-bytes), and there was no other room",
         DropReason::TooOld => "the far end did not take them in time (-sink-retry-max)",
+        DropReason::AsideFull => {
+            "the far end takes none of their index or stream, and they had a quarter of -sink-queue-bytes"
+        }
         DropReason::Damaged => "they could not be read back from disk",
         DropReason::Shutdown => "the server stopped",
     }

@@ -8,9 +8,11 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::sinks::block::Block;
 
+mod copy_segment;
 mod folder;
 mod quarantine;
 mod recovery;
@@ -18,6 +20,7 @@ mod segment;
 mod segment_file;
 mod writer;
 
+pub(crate) use copy_segment::CopySegment;
 use folder::SpillFolder;
 pub use recovery::Recovered;
 pub use segment::Segment;
@@ -30,6 +33,8 @@ pub(crate) use writer::SegmentWriter;
 pub struct Spill {
     folder: SpillFolder,
     max_bytes: u64,
+    /// No segment has a lower number.
+    lowest: AtomicU64,
 }
 
 /// What [`Spill::write_before`] has written.
@@ -51,7 +56,8 @@ impl Spill {
     pub fn open(path: &Path, max_bytes: u64) -> anyhow::Result<(Self, Recovered)> {
         let folder = SpillFolder::open(path)?;
         let found = Recovered::read(&folder)?;
-        Ok((Self { folder, max_bytes }, found))
+        let lowest = found.segments.front().map_or(writer::FIRST_NUMBER, Segment::number);
+        Ok((Self { folder, max_bytes, lowest: AtomicU64::new(lowest) }, found))
     }
 
     /// Whether `more_bytes` fit beside these segments.
@@ -95,6 +101,19 @@ impl Spill {
         Ok(quarantine::append(&path, json)?.then_some(path))
     }
 
+    /// A new segment before all others, for copies of rows that are in memory.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub(crate) fn copy_segment(&self) -> io::Result<CopySegment> {
+        CopySegment::create(&self.folder, self.number_before_all())
+    }
+
+    /// A number that is lower than that of any other segment.
+    fn number_before_all(&self) -> u64 {
+        self.lowest.fetch_sub(1, Relaxed) - 1
+    }
+
     /// Opens the oldest segment, to read it and to note what is delivered.
     ///
     /// # Errors
@@ -107,7 +126,7 @@ impl Spill {
     /// Writes blocks into a new segment before all others, as many as there is room for. Done once, when the
     /// server ends and rows are left in memory, which are older than those on disk.
     pub fn write_before(&self, segments: &VecDeque<Segment>, blocks: &[Block]) -> WrittenBefore {
-        let number = segments.front().map_or(writer::FIRST_NUMBER, Segment::number) - 1;
+        let number = self.number_before_all();
         let (mut written, mut end) = (0, segment_file::HEAD_BYTES);
         let mut write = || {
             let file = self.folder.create_segment(number)?;

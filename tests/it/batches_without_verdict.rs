@@ -200,3 +200,25 @@ fn a_row_alone_waits_for_others_and_is_kept_at_the_end() {
     assert_eq!(Books::of(&page).delivered, 1);
     assert_eq!(*taken.lock(), [1, 2, 3, 4, 0]);
 }
+
+#[test]
+fn a_row_that_waits_aside_survives_a_kill() {
+    let taken = Taken::default();
+    let peer = Peer::start(silent_over(&[1], Reply::Reset, &taken));
+    let dir = temp_dir();
+    let url = format!("http://127.0.0.1:{}", peer.port);
+    let mut server = search::spilling(dir.path(), &url, &[&SOON[..], &ONE].concat());
+    send(&server, 0..3);
+    server.find_line(|line| line.contains("no verdict even alone")).expect("a line");
+    server.signal("KILL");
+    server.wait_exit();
+    peer.script(silent_over(&[], Reply::Reset, &taken));
+    let server = search::spilling(dir.path(), &url, &SOON);
+    let page = search::settled(&server, 1);
+    assert_eq!(Books::of(&page).delivered, 1);
+    assert_eq!(*taken.lock(), [0, 2, 1]);
+    // What was copied is gone with it.
+    server.stop();
+    let server = search::spilling(dir.path(), &url, &SOON);
+    assert_eq!(Books::of(&server.scrape()), Books::default());
+}

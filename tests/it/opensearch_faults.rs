@@ -331,6 +331,48 @@ fn past_the_bound_of_the_queue_documents_are_dropped_and_counted() {
     assert!(line.contains("opensearch: ") && line.contains("-sink-queue-bytes"), "{line}");
 }
 
+/// Rows for an index of which none is taken have a quarter of the queue, and past it the oldest of them are given up.
+#[test]
+fn however_many_documents_of_one_index_are_not_taken_those_of_others_are() {
+    let ill = |document: &Document| document.index.starts_with("ill-");
+    let peer = Peer::start(move |request| {
+        if !is_bulk(request) {
+            return well(request);
+        }
+        let status = |document: &Document| if ill(document) { 503 } else { 201 };
+        items(&documents(request).iter().map(status).collect::<Vec<_>>())
+    });
+    let flags = [&SOON[..], &["-sink-queue-bytes", "1048576"]].concat();
+    let server = search::server(&peer, &flags);
+    server.send_udp(message("well", 0));
+    settled(&server, 1);
+    let long = "x".repeat(2_000);
+    let (rounds, ill_rows) = (4, 50);
+    for round in 1..=rounds {
+        let ill = |value| message("ill", value).replace("event", &long);
+        server.send_unix((0..ill_rows).map(ill).collect::<String>());
+        server.send_unix(message("well", round));
+        wait::until("the others arrive", || {
+            let books = Books::of(&server.scrape());
+            let all = books.delivered == u64::from(round) + 1 && books.close();
+            if all { Ok(()) } else { Err(format!("{round}: {books:?}\n{}", server.stderr())) }
+        });
+    }
+    let page = wait::until("none is left in the queue but those that wait aside", || {
+        let page = server.scrape();
+        let held = page.own(r#"sink_queue_bytes{sink="opensearch"}"#);
+        if held <= 1_048_576 / 4 { Ok(page) } else { Err(held.to_string()) }
+    });
+    let dropped = page.own(r#"sink_rows_dropped_total{reason="aside_full",sink="opensearch"}"#);
+    assert_eq!(dropped, Books::of(&page).dropped);
+    let books = Books::of(&page);
+    assert_eq!(dropped + books.queued, u64::from(rounds * ill_rows));
+    assert!(dropped > 0 && books.queued > 0, "{books:?}");
+    peer.script(well);
+    let page = settled(&server, u64::from(rounds * (ill_rows + 1)) + 1);
+    assert_eq!(Books::of(&page).delivered, u64::from(rounds) + 1 + books.queued);
+}
+
 #[test]
 fn a_disk_that_fails_is_told_at_once() {
     let peer = Peer::start(|_| Reply::status(503, ""));

@@ -1,28 +1,16 @@
-//! Rows that are set aside so that those behind them go on: each is tried again by itself, and one that goes on to get
-//! no verdict while others are taken is poison.
+//! All rows that are set aside so that those behind them go on: which are due, and how many there may be.
 //!
-//! Pure data, kept in memory; time is an argument. What counts is told by the constants: a far end that is only ill
-//! must not cost a row.
+//! Pure data, kept in memory; time is an argument.
 
-use std::collections::{HashSet, VecDeque};
-use std::time::{Duration, Instant};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Instant;
 
+use super::aside_rows::AsideRows;
 use super::search::Taken;
 use crate::sinks::block::Block;
 
 /// The part of the queue's bytes that rows set aside may take.
 const SHARE: u64 = 4;
-/// The wait before a row is tried again, which doubles up to the second number.
-const FIRST_WAIT: Duration = Duration::from_secs(5);
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
-/// How often a row must have got no verdict alone, and for how long, while rows of its kin were taken. If every second
-/// request fails for no reason, one of 32 rows that came that far fails so often.
-const KIN_FAILURES: u32 = 5;
-const KIN_TIME: Duration = Duration::from_secs(30);
-/// The same if only rows of other kin were taken: a part of the far end may be away for minutes.
-const OTHERS_FAILURES: u32 = 12;
-const OTHERS_TIME: Duration = Duration::from_mins(10);
-
 /// All that is set aside.
 #[derive(Debug)]
 pub(super) struct Aside {
@@ -30,61 +18,6 @@ pub(super) struct Aside {
     all: VecDeque<AsideRows>,
     bytes: u64,
     max_bytes: u64,
-}
-
-/// Rows that are tried together.
-#[derive(Debug)]
-pub(super) struct AsideRows {
-    pub(super) rows: Block,
-    /// The kin of the first row.
-    pub(super) kin: u64,
-    /// Which other rows were taken since then.
-    taken: Taken,
-    /// When they got no verdict for the first time.
-    since: Instant,
-    /// How often they got none while the far end answered otherwise.
-    failures: u32,
-    due: Instant,
-    wait: Duration,
-}
-
-impl AsideRows {
-    /// Rows that got no verdict just now, for the first time.
-    pub(super) fn new(rows: Block, kin: u64, taken: Taken, now: Instant) -> Self {
-        let (due, wait) = (now + FIRST_WAIT, FIRST_WAIT);
-        Self { rows, kin, taken, since: now, failures: 1, due, wait }
-    }
-
-    /// Other rows in their place, which are due at once.
-    pub(super) fn part(&self, rows: Block, kin: u64, now: Instant) -> Self {
-        Self { due: now, ..Self::new(rows, kin, self.taken, now) }
-    }
-
-    /// They are to be tried again later.
-    pub(super) fn wait(&mut self, now: Instant) {
-        self.wait = (self.wait * 2).min(LONGEST_WAIT);
-        self.due = now + self.wait;
-    }
-
-    /// Notes that they got no verdict again, while the far end answered otherwise.
-    pub(super) fn failed(&mut self) {
-        self.failures += 1;
-    }
-
-    /// How often they got none.
-    pub(super) fn failures(&self) -> u32 {
-        self.failures
-    }
-
-    /// Whether a single row is the cause itself.
-    pub(super) fn is_poison(&self, now: Instant) -> bool {
-        let time = now.saturating_duration_since(self.since);
-        match self.taken {
-            Taken::None => false,
-            Taken::Others => self.failures >= OTHERS_FAILURES && time >= OTHERS_TIME,
-            Taken::Kin => self.failures >= KIN_FAILURES && time >= KIN_TIME,
-        }
-    }
 }
 
 impl Aside {
@@ -101,6 +34,51 @@ impl Aside {
     /// Whether so many bytes more may be set aside. One row always may.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
         self.bytes + bytes as u64 <= self.max_bytes || self.all.is_empty()
+    }
+
+    /// Takes rows out until so many bytes more may be set aside, or none if there are too few that may go: those of kin
+    /// of which the far end takes none while it takes others, the oldest of the kin that has most bytes first. Rows of
+    /// other kin must not wait because of them.
+    pub(super) fn make_room(
+        &mut self,
+        bytes: usize,
+        others_lately: impl Fn(u64) -> bool,
+    ) -> Vec<Block> {
+        let mut ill: HashMap<u64, u64, ahash::RandomState> = HashMap::default();
+        for rows in self.all.iter().filter(|rows| rows.is_ill(&others_lately)) {
+            *ill.entry(rows.kin).or_default() += rows.rows.bytes().len() as u64;
+        }
+        let ill_bytes: u64 = ill.values().sum();
+        let mut out = Vec::new();
+        if ill_bytes < self.bytes && self.bytes - ill_bytes + bytes as u64 > self.max_bytes {
+            return out;
+        }
+        while !self.has_room(bytes) {
+            let largest = ill.iter_mut().max_by_key(|(_, bytes)| **bytes);
+            let (kin, kin_bytes) = largest.expect("there are ill rows as long as there is no room");
+            let is_it = |rows: &AsideRows| rows.kin == *kin && rows.is_ill(&others_lately);
+            let index = self.all.iter().position(is_it).expect("its bytes are not all gone");
+            let gone = self.remove(index);
+            *kin_bytes -= gone.rows.bytes().len() as u64;
+            out.push(gone.rows);
+        }
+        out
+    }
+
+    fn remove(&mut self, index: usize) -> AsideRows {
+        let gone = self.all.remove(index).expect("it was found there");
+        self.bytes -= gone.rows.bytes().len() as u64;
+        gone
+    }
+
+    /// Bytes of all rows.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// All rows, without taking them.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = &Block> {
+        self.all.iter().map(|rows| &rows.rows)
     }
 
     /// Puts rows behind all others.
@@ -124,9 +102,7 @@ impl Aside {
     pub(super) fn take_due(&mut self, now: Instant) -> Option<AsideRows> {
         let due = self.all.iter().enumerate().filter(|(_, rows)| rows.due <= now);
         let (index, _) = due.min_by_key(|(_, rows)| rows.due)?;
-        let taken = self.all.remove(index)?;
-        self.bytes -= taken.rows.bytes().len() as u64;
-        Some(taken)
+        Some(self.remove(index))
     }
 
     /// Notes that the far end took other rows, of this kin.
@@ -150,44 +126,8 @@ impl Aside {
 
 #[cfg(test)]
 mod tests {
+    use super::super::aside_rows::tests::{WAIT, aside};
     use super::*;
-    use crate::metric::Op;
-    use crate::sinks::row::tests::sample;
-
-    fn aside(taken: Taken, now: Instant) -> AsideRows {
-        let mut rows = Block::default();
-        rows.push(1, &sample(Op::Raw, "r", &[]), &[]);
-        AsideRows::new(rows, 7, taken, now)
-    }
-
-    /// Tries the row whenever it is due; returns when it is taken for poison, and after how many failures.
-    fn convicted(mut row: AsideRows, now: Instant) -> Option<(Duration, u32)> {
-        for _ in 0..1_000 {
-            let tried = row.due;
-            row.failed();
-            if row.is_poison(tried) {
-                return Some((tried - now, row.failures()));
-            }
-            row.wait(tried);
-        }
-        None
-    }
-
-    #[test]
-    fn a_row_is_poison_if_its_kin_are_taken_and_it_is_not() {
-        let now = Instant::now();
-        let (after, failures) = convicted(aside(Taken::Kin, now), now).unwrap();
-        assert!(after >= KIN_TIME && after < 3 * KIN_TIME, "{after:?}");
-        assert_eq!(failures, KIN_FAILURES);
-    }
-
-    #[test]
-    fn if_none_of_its_kin_is_taken_it_takes_longer_and_if_nobody_is_it_is_never() {
-        let now = Instant::now();
-        let (after, _) = convicted(aside(Taken::Others, now), now).unwrap();
-        assert!(after >= OTHERS_TIME, "{after:?}");
-        assert_eq!(convicted(aside(Taken::None, now), now), None);
-    }
 
     #[test]
     fn what_is_taken_meanwhile_counts_for_its_kin() {
@@ -205,12 +145,12 @@ mod tests {
         let now = Instant::now();
         let mut all = Aside::new(1 << 20);
         assert_eq!(all.next_due(), None);
-        all.push(aside(Taken::None, now + FIRST_WAIT));
+        all.push(aside(Taken::None, now + WAIT));
         all.push(aside(Taken::None, now));
-        assert_eq!(all.next_due(), Some(now + FIRST_WAIT));
+        assert_eq!(all.next_due(), Some(now + WAIT));
         assert!(all.take_due(now).is_none());
-        let first = all.take_due(now + 2 * FIRST_WAIT).unwrap();
-        assert_eq!(first.since, now);
+        let first = all.take_due(now + 2 * WAIT).unwrap();
+        assert_eq!(first.due, now + WAIT);
         all.put_back(first);
         all.make_due(now);
         assert!(all.take_due(now).is_some() && all.take_due(now).is_some());
@@ -227,5 +167,36 @@ mod tests {
         assert!(all.has_room(length));
         all.push(aside(Taken::None, now));
         assert!(!all.has_room(length));
+    }
+
+    #[test]
+    fn rows_of_which_nothing_is_taken_make_room_and_no_others() {
+        let now = Instant::now();
+        let of_kin = |kin, taken| {
+            let mut rows = aside(taken, now);
+            rows.kin = kin;
+            rows
+        };
+        let length = aside(Taken::None, now).rows.bytes().len();
+        let filled = || {
+            let mut all = Aside::new(4 * 4 * length as u64);
+            for (kin, taken) in
+                [(1, Taken::Kin), (2, Taken::Others), (3, Taken::None), (3, Taken::None)]
+            {
+                all.push(of_kin(kin, taken));
+            }
+            all
+        };
+        let left = |all: &Aside| all.all.iter().map(|rows| rows.kin).collect::<Vec<_>>();
+        let mut all = filled();
+        assert_eq!(all.make_room(length, |_| false).len(), 1);
+        assert_eq!(left(&all), [1, 3, 3]);
+        // Too few may go, so none goes.
+        assert!(all.make_room(2 * length, |_| false).is_empty());
+        let mut all = filled();
+        assert_eq!(all.make_room(length, |kin| kin == 3).len(), 1);
+        assert_eq!((left(&all), all.bytes()), (vec![1, 2, 3], 3 * length as u64));
+        assert_eq!(all.make_room(3 * length, |kin| kin == 3).len(), 2);
+        assert_eq!(left(&all), [1]);
     }
 }

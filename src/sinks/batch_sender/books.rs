@@ -59,6 +59,13 @@ impl Books {
         self.release(origin, count, rows.bytes().len());
     }
 
+    /// Gives up rows that wait aside, since others need their room.
+    pub(super) fn drop_aside(&self, rows: &Block) {
+        let count = u64::from(rows.row_count());
+        self.queue.counters().drop_rows(DropReason::AsideFull, count);
+        self.release(Origin::Memory, count, rows.bytes().len());
+    }
+
     /// Gives up rows that are older than `retry_max` and returns the others.
     pub(super) fn expire(&self, rows: Block, origin: Origin) -> Block {
         let Some(retry_max) = self.retry_max else { return rows };

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::BatchSender;
 use super::attempts::Attempt;
 use super::part::Part;
-use super::search::{Search, Taken};
+use super::search::Search;
 use crate::planted::{self, Fault};
 use crate::sinks::backoff::Backoff;
 use crate::sinks::batcher::{Batch, Origin};
@@ -15,10 +15,6 @@ use crate::sinks::{Outcome, RejectReason, RowResult};
 
 /// How many requests without a verdict, one after another, before rows are sent in pieces.
 const NO_VERDICTS: u32 = 2;
-/// How often, one after another, all rows of a part must have been answered with "later" before they are set aside,
-/// and for how long unless other rows were taken meanwhile.
-const LATER: u32 = 3;
-const LATER_TIME: Duration = Duration::from_secs(10);
 /// The longest wait before the next part after one that got no verdict at once: the other parts are not to fall on a far
 /// end that fails, and a row is to be found soon.
 const PARTS_WAIT: Duration = Duration::from_secs(1);
@@ -171,7 +167,7 @@ impl BatchSender {
             batch.search.put_all_back(part.pieces());
             return None;
         }
-        if !self.aside.has_room(batch.search.aside_bytes() + part.rows.bytes().len()) {
+        if !self.make_room_aside(batch.search.aside_bytes() + part.rows.bytes().len()) {
             self.attempts.pause(&mut batch.backoff, *after, Some(why));
             self.try_aside(Instant::now());
             return Some(part);
@@ -201,9 +197,9 @@ impl BatchSender {
     }
 
     /// Whether the far end took rows lately of none of the kin of these.
-    fn takes_others(&self, part: &Part) -> bool {
+    pub(super) fn takes_others(&self, part: &Part) -> bool {
         let sink = self.attempts.sink();
-        let kin = part.rows.iter().map(|row| sink.kin(&row)).collect();
+        let kin: Vec<_> = part.rows.iter().map(|row| sink.kin(&row)).collect();
         self.taken_lately.others_than(&kin, Instant::now(), LATELY)
     }
 
@@ -244,22 +240,5 @@ impl BatchSender {
         let count = rows.row_count();
         self.attempts.complain(&format!("{count} rows cannot be read back and are rejected"));
         self.books.reject(rows, RejectReason::Unreadable, origin);
-    }
-
-    /// Whether rows that the far end wants later may wait aside, so that those behind them go on: if it took others
-    /// meanwhile, or if it has answered for some time without taking any.
-    fn may_wait_aside(&mut self, part: &Part, began: Instant) -> bool {
-        part.later >= LATER
-            && self.aside.has_room(part.rows.bytes().len())
-            && (self.others_taken || (began.elapsed() >= LATER_TIME && self.attempts.is_well()))
-    }
-
-    fn wait_aside(&mut self, rows: Block, origin: Origin) {
-        let count = rows.row_count();
-        self.attempts.tell_aside(&format!(
-            "{count} rows are not taken while others are; those behind them go on, and these are tried again"
-        ));
-        self.others_taken = false;
-        self.push_aside(rows, Taken::None, origin);
     }
 }

@@ -3,7 +3,6 @@
 //!
 //! Pure; time is an argument.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 /// The kin that rows were taken of last. Two are enough to tell, for any kin, whether rows of another were taken.
@@ -31,12 +30,7 @@ impl TakenLately {
     }
 
     /// Whether it took a row of none of these kin, at most so long ago.
-    pub(super) fn others_than(
-        &self,
-        kin: &HashSet<u64, ahash::RandomState>,
-        now: Instant,
-        within: Duration,
-    ) -> bool {
+    pub(super) fn others_than(&self, kin: &[u64], now: Instant, within: Duration) -> bool {
         let known = [self.newest, self.other].into_iter().flatten();
         known
             .filter(|taken| now.saturating_duration_since(taken.at) <= within)
@@ -52,9 +46,7 @@ mod tests {
     fn a_kin_says_nothing_of_itself_and_little_of_others_after_a_while() {
         let (now, minute) = (Instant::now(), Duration::from_mins(1));
         let mut taken = TakenLately::default();
-        let others = |taken: &TakenLately, kin: u64, now| {
-            taken.others_than(&HashSet::from_iter([kin]), now, minute)
-        };
+        let others = |taken: &TakenLately, kin: u64, now| taken.others_than(&[kin], now, minute);
         assert!(!others(&taken, 1, now));
         taken.note(1, now);
         assert!(!others(&taken, 1, now) && others(&taken, 2, now));

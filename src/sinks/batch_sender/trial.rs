@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::aside::AsideRows;
+use super::aside_rows::AsideRows;
 use super::attempts::Attempt;
 use super::part::Part;
 use super::{BatchSender, first_kin};
@@ -19,6 +19,11 @@ const SOON: Duration = Duration::from_secs(1);
 impl BatchSender {
     /// Tries the rows that have been due for the longest time, if any are.
     pub(super) fn try_aside(&mut self, now: Instant) {
+        self.try_due(now);
+        self.copies.tidy(&self.aside);
+    }
+
+    fn try_due(&mut self, now: Instant) {
         let Some(mut tried) = self.aside.take_due(now) else { return };
         tried.rows = self.books.expire(tried.rows, Origin::Memory);
         if tried.rows.is_empty() {

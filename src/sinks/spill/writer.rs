@@ -10,8 +10,8 @@ use crate::sinks::block::Block;
 
 /// A segment that holds so many bytes is full: the next block begins a new one.
 const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
-/// The number of the first segment. At its end a server puts rows from memory into a segment before the oldest,
-/// so there must be numbers below.
+/// The number of the first segment. At its end a server puts rows from memory into a segment before the oldest, and
+/// copies of rows that wait aside are in one as well, so there must be numbers below.
 pub(super) const FIRST_NUMBER: u64 = 1 << 40;
 
 /// Appends to the newest segment. Owned by the spooler.
