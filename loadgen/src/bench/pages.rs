@@ -4,6 +4,7 @@
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -248,15 +249,25 @@ fn scraped(
     seen: &mut ScrapeObservations,
 ) -> Result<RunResult> {
     let before = LoopLagReading::scrape(address)?;
+    let ended = AtomicBool::new(false);
     let result = thread::scope(|scope| {
-        let send = || load_test.run(&plan.environment, phase);
+        let send = || {
+            let result = load_test.run(&plan.environment, phase);
+            ended.store(true, Ordering::Relaxed);
+            result
+        };
+        let scrape = || -> Result<Vec<f64>> {
+            cpu::stand_back(); // Prometheus has a machine of its own: what reads here must not take the worker's core
+            let (mut times, mut page) = (Vec::new(), Vec::new());
+            while !ended.load(Ordering::Relaxed) {
+                let gzip = times.len() % 2 == 1;
+                times.push(get(address, gzip, &mut page)?.as_secs_f64());
+            }
+            Ok(times)
+        };
         let sender = thread::Builder::new().spawn_scoped(scope, send)?;
-        let (mut count, mut page) = (0, Vec::new());
-        while !sender.is_finished() {
-            let gzip = count % 2 == 1;
-            seen.times.push(get(address, gzip, &mut page)?.as_secs_f64());
-            count += 1;
-        }
+        let scraper = thread::Builder::new().spawn_scoped(scope, scrape)?;
+        seen.times.extend(scraper.join().map_err(|_| anyhow!("the scraper panicked"))??);
         sender.join().map_err(|_| anyhow!("the sender panicked"))?
     })?;
     seen.lag_seconds =

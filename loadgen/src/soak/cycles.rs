@@ -21,6 +21,8 @@ const TTL: &str = "5s";
 const GONE_MAX: Duration = Duration::from_mins(5);
 /// How long their memory may take to come back: the server returns free blocks every 10 s.
 const BACK_MAX: Duration = Duration::from_secs(30);
+/// Memory has come back as far as it will if it has not fallen for longer than that.
+const STILL: Duration = Duration::from_secs(12);
 const LOOK: Duration = Duration::from_millis(500);
 /// Bytes that are written at once.
 const WRITE_BYTES: usize = 1 << 16;
@@ -43,17 +45,18 @@ impl Cycles {
         let flags = ["-metric-ttl", TTL, "-lines-max", &lines, "-name-lines-max", &lines];
         let flags = [&flags[..], &["-memory-max", "8000000000"]].concat();
         let server = SoakedServer::start(folder, &flags)?;
-        // Once with few of them, so that the code and the buffers that this takes are in memory.
+        // The start is after few of them, so that the code, the stacks and the buffers that this takes are in memory.
         let few = Self { series: self.series / 100 };
         few.send(&server, CYCLES)?;
         wait_born(&server, few.series)?;
         wait_gone(&server)?;
-        let start = server.resident()?;
+        let start = settled(&server)?;
         let mut report = SoakReport::new("");
         report.line(&format!("{} series are born and expire, {CYCLES} times:\n", self.series));
-        report.line("| cycle | resident MB with all series | accounted MB | resident MB without |");
-        report.line("|--:|--:|--:|--:|");
-        report.line(&format!("| start | | | {:.1} |", megabytes(start)));
+        report.line("| cycle | resident MB with all series | accounted MB | resident MB without | of it no file's |");
+        report.line("|--:|--:|--:|--:|--:|");
+        let anonymous = megabytes(server.anonymous()?);
+        report.line(&format!("| start | | | {:.1} | {anonymous:.1} |", megabytes(start)));
         let mut after = start;
         for cycle in 0..CYCLES {
             self.send(&server, cycle)?;
@@ -61,13 +64,15 @@ impl Cycles {
             let accounted = wait_born(&server, born)?;
             let full = server.resident()?;
             wait_gone(&server)?;
-            after = wait_back(&server, start)?;
+            let is_last = cycle + 1 == CYCLES;
+            after = if is_last { settled(&server)? } else { wait_back(&server, start)? };
             report.line(&format!(
-                "| {} | {:.1} | {:.1} | {:.1} |",
+                "| {} | {:.1} | {:.1} | {:.1} | {:.1} |",
                 cycle + 1,
                 megabytes(full),
                 megabytes(accounted),
-                megabytes(after)
+                megabytes(after),
+                megabytes(server.anonymous()?)
             ));
         }
         let growth = after as f64 / start as f64;
@@ -157,6 +162,19 @@ fn wait_back(server: &SoakedServer, start: u64) -> Result<u64> {
         }
         thread::sleep(LOOK);
     }
+}
+
+/// Resident bytes once they have not fallen for a while.
+fn settled(server: &SoakedServer) -> Result<u64> {
+    let (mut least, mut since) = (server.resident()?, Instant::now());
+    while since.elapsed() < STILL {
+        thread::sleep(LOOK);
+        let now = server.resident()?;
+        if now < least {
+            (least, since) = (now, Instant::now());
+        }
+    }
+    Ok(least)
 }
 
 fn megabytes(bytes: u64) -> f64 {

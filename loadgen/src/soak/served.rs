@@ -88,11 +88,20 @@ impl SoakedServer {
 
     /// Resident bytes now: those of `smaps_rollup`, which is exact where `status` lags behind.
     pub(crate) fn resident(&self) -> Result<u64> {
+        self.rollup("Rss:")
+    }
+
+    /// Those of them that are no file's: without the program's code.
+    pub(crate) fn anonymous(&self) -> Result<u64> {
+        self.rollup("Anonymous:")
+    }
+
+    fn rollup(&self, head: &str) -> Result<u64> {
         let path = format!("/proc/{}/smaps_rollup", self.child.id());
         let text = fs::read_to_string(&path).context(path)?;
-        let line = text.lines().find_map(|line| line.strip_prefix("Rss:"));
-        let number = line.and_then(|line| line.split_whitespace().next()).context("no Rss")?;
-        Ok(number.parse::<u64>()? * 1024)
+        let line = text.lines().find_map(|line| line.strip_prefix(head));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        Ok(number.with_context(|| format!("no {head}"))?.parse::<u64>()? * 1024)
     }
 
     /// Its page now.
