@@ -12,6 +12,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::registry::Registry;
+use crate::registry::cell;
 use crate::registry::series::{Family, NewCell, Series};
 use crate::registry::usage;
 use crate::text::escape;
@@ -52,8 +53,8 @@ pub struct FamilyView {
     pub(super) entries: Vec<SeriesView>,
     /// Cells that are not merged into `entries` yet.
     new_cells: Vec<NewCell>,
-    /// No series of the family can be idle before this time in ns of the monotonic clock.
-    pub(super) due_ns: u64,
+    /// No series of the family had its last sample before this time in ns of the monotonic clock.
+    pub(super) oldest_ns: u64,
 }
 
 impl FamilyView {
@@ -74,11 +75,29 @@ impl FamilyView {
         is_gone: impl FnMut(&mut SeriesView) -> bool,
     ) -> Vec<SeriesView> {
         let gone = self.entries.extract_if(.., is_gone).collect();
+        self.shrink();
+        gone
+    }
+
+    /// Takes out the series at these places, which are in order. It reads no series.
+    pub(super) fn take_out_at(&mut self, places: &[usize]) -> Vec<SeriesView> {
+        let Some(&first) = places.first() else { return Vec::new() };
+        let (mut places, mut at) = (places.iter().copied().peekable(), first);
+        let mut is_gone = |_: &mut SeriesView| {
+            let is_gone = places.next_if_eq(&at).is_some();
+            at += 1;
+            is_gone
+        };
+        let gone = self.entries.extract_if(first.., &mut is_gone).collect();
+        self.shrink();
+        gone
+    }
+
+    fn shrink(&mut self) {
         // The allocator cuts a large block where it is, so this may be done long before most of it is vacant.
         if self.entries.capacity() > self.entries.len() + self.entries.len() / 4 + VACANT_MAX {
             self.entries.shrink_to(self.entries.len() + self.entries.len() / 8);
         }
-        gone
     }
 
     /// Merges the new cells into the series.
@@ -86,8 +105,9 @@ impl FamilyView {
         if self.new_cells.is_empty() {
             return;
         }
-        self.due_ns = 0;
         let mut new_cells = std::mem::take(&mut self.new_cells);
+        let stamps = new_cells.iter().map(|new_cell| cell::stamp_ns(new_cell.cell.words()));
+        self.oldest_ns = stamps.fold(self.oldest_ns, u64::min);
         // If the family became mixed just now, the entries so far, which all have the same label names, are in
         // the right order all the same.
         let mixed = self.family.is_mixed();
@@ -235,7 +255,7 @@ impl Directory {
                     family: Arc::clone(family),
                     entries: Vec::new(),
                     new_cells: vec![],
-                    due_ns: 0,
+                    oldest_ns: u64::MAX,
                 };
                 self.views.entry(Arc::clone(&family.name)).or_insert(view).new_cells.push(new_cell);
             }

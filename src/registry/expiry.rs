@@ -19,7 +19,7 @@
 //!
 //! Runs on the exporter. Time is an argument.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::planted::{self, Fault};
@@ -50,11 +50,18 @@ const OUTSTANDING_MAX: usize = 4096;
 /// bound above, up to 4,096 of them go in a second.
 const EVICT_PERIOD_NS: u64 = 1_000_000_000;
 
+/// Idle series are looked for so many times within the time to live, and at least so often. Each look reads the cells
+/// of whole families, so not each pass that only waits for answers of owners is one.
+const LOOKS_PER_TTL: u64 = 40;
+const LOOK_PERIOD_MAX_NS: u64 = 250_000_000;
+
 /// Finds idle series and removes them.
 #[derive(Debug)]
 pub struct Expiry {
     ttl_ns: u64,
     mailboxes: Arc<Mailboxes>,
+    /// When idle series are looked for next.
+    look_due_ns: u64,
     /// How many cells are requested and not folded yet.
     outstanding: usize,
     /// When series are chosen to make room next.
@@ -64,7 +71,7 @@ pub struct Expiry {
 impl Expiry {
     /// Removes series that had no sample for `ttl_ns`, the time to live in ns.
     pub fn new(ttl_ns: u64, mailboxes: Arc<Mailboxes>) -> Self {
-        Self { ttl_ns, mailboxes, outstanding: 0, evict_due_ns: 0 }
+        Self { ttl_ns, mailboxes, look_due_ns: 0, outstanding: 0, evict_due_ns: 0 }
     }
 
     /// One pass: folds the cells that were given up, then requests those of series that have become idle, and of those
@@ -76,17 +83,18 @@ impl Expiry {
         // the cell of each reply.
         let replies = self.mailboxes.take_replies();
         directory.merge_new_cells();
-        let mut affected = BTreeSet::new();
+        let mut removed: BTreeMap<Arc<str>, Vec<usize>> = BTreeMap::new();
         for reply in replies {
             self.outstanding -= 1;
-            if self.fold(directory, &reply, now_ns, &mut pass) {
-                affected.insert(Arc::clone(&reply.series.family.name));
+            if let Some(position) = self.fold(directory, &reply, now_ns, &mut pass) {
+                removed.entry(Arc::clone(&reply.series.family.name)).or_default().push(position);
             }
         }
         // Removed series leave a view together: one by one, each would move all entries behind it.
-        for name in affected {
+        for (name, mut positions) in removed {
+            positions.sort_unstable();
             if let Some(view) = directory.views.get_mut(&*name) {
-                let gone = view.take_out(|entry| entry.is_removed()).into_iter();
+                let gone = view.take_out_at(&positions).into_iter();
                 let (idle, evicted): (Vec<_>, Vec<_>) =
                     gone.partition(|entry| self.is_idle(entry.stamp_ns(), now_ns));
                 pass.removed.extend(idle);
@@ -95,7 +103,9 @@ impl Expiry {
         }
         self.request_idle(directory, now_ns, &mut pass);
         self.request_singletons(directory, now_ns, &mut pass);
-        directory.views.retain(|_, view| !view.entries.is_empty());
+        if !pass.removed.is_empty() || !pass.evicted.is_empty() {
+            directory.views.retain(|_, view| !view.entries.is_empty());
+        }
         pass.outstanding = self.outstanding;
         pass
     }
@@ -104,34 +114,30 @@ impl Expiry {
         now_ns.saturating_sub(stamp_ns) > self.ttl_ns
     }
 
-    /// Folds one given-up cell. Returns whether its series was removed with it.
+    /// Folds one given-up cell. Returns the place of its series in its family if the series was removed with it.
     fn fold(
         &self,
         directory: &mut Directory,
         reply: &GivenUp,
         now_ns: u64,
         pass: &mut Pass,
-    ) -> bool {
+    ) -> Option<usize> {
         let GivenUp { series, cell, slot } = reply;
         let registry = Arc::clone(&directory.registry);
-        let Some(view) = directory.views.get_mut(&*series.family.name) else { return false };
-        let Ok(position) = view.position(&series.text) else { return false };
+        let view = directory.views.get_mut(&*series.family.name)?;
+        let position = view.position(&series.text).ok()?;
         let entry = &mut view.entries[position];
         entry.fold(cell);
         series.requested.store(series.requested.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
         let idle = self.is_idle(entry.stamp_ns(), now_ns);
         let removed = registry.release_cell(series, idle || entry.singleton_since_ns().is_some());
         if removed {
-            entry.mark_removed();
             self.forget_removed(&series.family, pass);
-        }
-        if idle {
-            view.due_ns = 0;
         }
         let worker = cell.worker();
         self.mailboxes.request(worker, Request::Reuse(*slot));
         pass.wake.insert(worker);
-        removed
+        removed.then_some(position)
     }
 
     /// Tells all workers of a family whose last series was removed: any of them may remember it.
@@ -146,19 +152,19 @@ impl Expiry {
 
     /// Requests the cells of idle series, and removes idle series that have no cell left.
     fn request_idle(&mut self, directory: &mut Directory, now_ns: u64, pass: &mut Pass) {
+        if now_ns < self.look_due_ns {
+            return;
+        }
+        self.look_due_ns = now_ns + (self.ttl_ns / LOOKS_PER_TTL).min(LOOK_PERIOD_MAX_NS);
         let registry = Arc::clone(&directory.registry);
         for view in directory.views.values_mut() {
-            if view.due_ns > now_ns {
+            if !self.is_idle(view.oldest_ns, now_ns) && !planted::is(Fault::SharesExpire) {
                 continue;
             }
-            self.request_cells(view, now_ns, pass);
-            let oldest = view.entries.iter().map(SeriesView::stamp_ns).min();
-            let full = self.outstanding >= OUTSTANDING_MAX; // the rest is requested next time
-            view.due_ns = if full || planted::is(Fault::SharesExpire) {
-                0
-            } else {
-                oldest.unwrap_or(0).saturating_add(self.ttl_ns)
-            };
+            match self.request_cells(view, now_ns, pass) {
+                Some(oldest_ns) => view.oldest_ns = oldest_ns,
+                None => self.look_due_ns = 0, // the rest is requested next time
+            }
             // A series with its base alone has no owner to request it from.
             let before = pass.removed.len();
             pass.removed.extend(view.take_out(|entry| {
@@ -181,16 +187,20 @@ impl Expiry {
         self.is_idle(entry.stamp_ns(), now_ns)
     }
 
-    fn request_cells(&mut self, view: &FamilyView, now_ns: u64, pass: &mut Pass) {
+    /// Requests the cells of a family's idle series. Returns the time of its oldest sample; `None` if not all cells may
+    /// be requested yet.
+    fn request_cells(&mut self, view: &FamilyView, now_ns: u64, pass: &mut Pass) -> Option<u64> {
+        let mut oldest_ns = u64::MAX;
         for entry in &view.entries {
             if self.outstanding >= OUTSTANDING_MAX {
-                return;
+                return None;
             }
-            if entry.is_requested() || !self.may_go(entry, now_ns) {
-                continue;
+            oldest_ns = oldest_ns.min(entry.stamp_ns());
+            if self.may_go(entry, now_ns) && !entry.is_requested() {
+                self.request(entry, pass);
             }
-            self.request(entry, pass);
         }
+        Some(oldest_ns)
     }
 
     /// Requests the cells of singletons, if newcomers need their room.

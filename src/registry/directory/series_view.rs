@@ -66,9 +66,6 @@ impl Cells {
     }
 }
 
-/// In `Series::requested`: the series is removed. No series can have so many requested cells.
-const REMOVED: u32 = u32::MAX;
-
 /// The sum of all folded cells of a series.
 #[derive(Debug)]
 struct Base {
@@ -193,16 +190,6 @@ impl SeriesView {
     /// Whether cells of it are requested.
     pub(in crate::registry) fn is_requested(&self) -> bool {
         self.series.requested.load(atomic::Ordering::Relaxed) > 0
-    }
-
-    /// Marks the series as removed; the caller takes all that are marked out of the view together.
-    pub(in crate::registry) fn mark_removed(&self) {
-        self.series.requested.store(REMOVED, atomic::Ordering::Relaxed);
-    }
-
-    /// Whether it is marked as removed.
-    pub(in crate::registry) fn is_removed(&self) -> bool {
-        self.series.requested.load(atomic::Ordering::Relaxed) == REMOVED
     }
 
     /// The cells that are not folded.
