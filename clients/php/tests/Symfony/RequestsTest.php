@@ -51,4 +51,30 @@ final class RequestsTest extends ServerTestCase
             self::assertSame((float) $value, $page->value($series), "$series\n$page->text\n{$fpm->logs()}");
         }
     }
+
+    /** A worker's requests are each counted, those that nobody answers as well, and its memory does not grow. */
+    public function testOneKernelForManyRequests(): void
+    {
+        $server = new Server();
+        $directory = new Directory();
+        $log = ['file', "{$directory->path}/worker.log", 'a'];
+        $command = [\PHP_BINARY, __DIR__ . '/worker.php', $server->unix(), $directory->path];
+        $process = \proc_open($command, [1 => ['pipe', 'w'], 2 => $log], $pipes);
+        self::assertNotFalse($process);
+        $output = (string) \stream_get_contents($pipes[1]);
+        self::assertSame(0, \proc_close($process), $output);
+        // Four of an order, and two of the others; the exceptions that Symfony has made an answer of besides.
+        $page = $server->pageOf(4 * 9800 + 2 * 200 + 100);
+        $expected = [
+            'http_requests_total{method="GET",route="order",status="2xx"}' => 9800,
+            'http_requests_total{method="GET",route="end",status="5xx"}' => 200,
+            'orders_total' => 9800,
+        ];
+        foreach ($expected as $series => $value) {
+            self::assertSame((float) $value, $page->value($series), "$series\n$page->text");
+        }
+        \preg_match_all('/^(\d+) (\d+)$/m', $output, $lines);
+        $residentKilobytes = \array_combine($lines[1], \array_map(\intval(...), $lines[2]));
+        self::assertLessThan(300, $residentKilobytes[10_000] - $residentKilobytes[2000], $output);
+    }
 }
