@@ -41,7 +41,7 @@ final class ConsoleTest extends ServerTestCase
         );
     }
 
-    /** Symfony ends the command by exit(), whose code cannot be had. */
+    /** Symfony 5.4 ends the command by exit(), whose code cannot be had; newer ones tell of it. */
     public function testSigterm(): void
     {
         $server = new Server();
@@ -50,10 +50,9 @@ final class ConsoleTest extends ServerTestCase
         self::assertSame("ready\n", \fgets($pipes[1]));
         \proc_terminate($process, \SIGTERM);
         \proc_close($process);
-        self::assertSame(
-            1.0,
-            $server->pageOf(2)->value('console_commands_total{command="app:fail",exit_code="unknown"}'),
-        );
+        $page = $server->pageOf(2);
+        \preg_match('/^console_commands_total\{command="app:fail",exit_code="(\w+)"\} 1$/m', $page->text, $line);
+        self::assertContains($line[1] ?? null, ['unknown', '0', '143'], $page->text);
     }
 
     public function testSwitchedOff(): void

@@ -5,16 +5,16 @@ declare(strict_types=1);
 namespace MetricsServer\Tests\Symfony;
 
 use MetricsServer\Tests\Ends;
+use Symfony\Component\Console\Attribute\AsCommand;
 use Symfony\Component\Console\Command\Command;
 use Symfony\Component\Console\Input\InputArgument;
 use Symfony\Component\Console\Input\InputInterface;
 use Symfony\Component\Console\Output\OutputInterface;
 
 /** Ends with the exit code it is given, or in one of the ways of Ends. */
+#[AsCommand(name: 'app:fail')]
 final class FailCommand extends Command
 {
-    protected static $defaultName = 'app:fail';
-
     protected function configure(): void
     {
         $this->addArgument('how', InputArgument::REQUIRED);

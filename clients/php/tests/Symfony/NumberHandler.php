@@ -5,9 +5,10 @@ declare(strict_types=1);
 namespace MetricsServer\Tests\Symfony;
 
 use MetricsServer\MetricsInterface;
-use Symfony\Component\Messenger\Handler\MessageHandlerInterface;
+use Symfony\Component\Messenger\Attribute\AsMessageHandler;
 
-final class NumberHandler implements MessageHandlerInterface
+#[AsMessageHandler]
+final class NumberHandler
 {
     public function __construct(private readonly MetricsInterface $metrics)
     {
