@@ -1,6 +1,7 @@
 //! `-evict-singletons`: while a flood of series that never come again holds a limit, series that are sent again and
 //! again get in.
 
+use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
 use std::time::Duration;
@@ -36,37 +37,59 @@ fn inside(page: &Page, name: &str) -> usize {
     (0..NEWCOMERS).filter(|&number| page.get(&series(number)).is_some()).count()
 }
 
-/// Fills a limit with a flood that goes on, then sends newcomers, each once a second. Returns the page once enough of
-/// them are on it, or after their last sample. The names are those of the flood and of the newcomers.
-fn flooded(server: &Server, reason: &str, [of_flood, of_newcomers]: [&str; 2]) -> Page {
+/// How a flood of this name is sent until it is told to stop.
+type Flood = fn(&Server, &str, &AtomicBool);
+
+/// Some thousands of series a second.
+fn steady(server: &Server, name: &str, stop: &AtomicBool) {
+    let mut connection = server.connect("ms.sock");
+    for write in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        connection.send(flood(name, write).as_bytes());
+        sleep(FLOOD_PERIOD);
+    }
+}
+
+/// As many as one sender can send.
+fn at_full_speed(server: &Server, name: &str, stop: &AtomicBool) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(("127.0.0.1", server.udp)).unwrap();
+    for number in 0_u64.. {
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let message = labelled(name, &number.to_string());
+        socket.send(message.as_bytes()).unwrap();
+        server.sent.note_udp(1, message.len() as u64);
+    }
+}
+
+/// Fills a limit with a flood that goes on, then sends newcomers, each once a second in a datagram of its own. Returns
+/// the page once enough of them are on it, or that after their last sample. The names are those of the flood and of
+/// the newcomers.
+fn flooded(server: &Server, send: Flood, reason: &str, names: [&str; 2]) -> Page {
+    let [of_flood, of_newcomers] = names;
     let stop = AtomicBool::new(false);
     scope(|threads| {
-        threads.spawn(|| {
-            let mut connection = server.connect("ms.sock");
-            for write in 0.. {
-                if stop.load(Ordering::Relaxed) {
-                    return;
-                }
-                connection.send(flood(of_flood, write).as_bytes());
-                sleep(FLOOD_PERIOD);
-            }
-        });
+        threads.spawn(|| send(server, of_flood, &stop));
         until_true("the limit is reached", || server.scrape().rejected(reason) > 0);
-        let newcomers = || {
-            let message = |number| labelled(of_newcomers, &format!("new{number}"));
-            (0..NEWCOMERS).map(message).collect::<String>()
-        };
+        let mut page = server.scrape();
         for _ in 0..SAMPLES {
-            server.send_unix(newcomers());
+            for number in 0..NEWCOMERS {
+                server.send_udp(labelled(of_newcomers, &format!("new{number}")));
+            }
             // Part of what is tested: the newcomers come once a second.
             sleep(Duration::from_secs(1));
-            if inside(&server.scrape(), of_newcomers) >= GET_IN {
+            page = server.scrape();
+            if inside(&page, of_newcomers) >= GET_IN {
                 break;
             }
         }
         stop.store(true, Ordering::Relaxed);
-    });
-    server.settled()
+        page
+    })
 }
 
 /// Series evicted so far, of all types.
@@ -83,7 +106,7 @@ fn newcomers_get_in(limit: &[&str], reason: &str, names: [&str; 2]) {
         server.send_udp(inc("old"));
         server.settled();
     }
-    let page = flooded(&server, reason, names);
+    let page = flooded(&server, steady, reason, names);
     let inside = inside(&page, names[1]);
     assert!(inside >= GET_IN, "{inside} of {NEWCOMERS} newcomers got in");
     assert_eq!(page.get("old"), Some(2.0), "what had two samples stays");
@@ -112,10 +135,42 @@ fn past_memory_max() {
 }
 
 #[test]
+fn past_lines_max_at_full_speed() {
+    let server = Server::start(&[&FLAGS[..], &["-lines-max", "10000"]].concat());
+    let page = flooded(&server, at_full_speed, "lines_limit", ["flood", "new"]);
+    let inside = inside(&page, "new");
+    assert!(inside >= GET_IN, "{inside} of {NEWCOMERS} newcomers got in");
+    server.stop();
+}
+
+/// A flood of one name is no matter of the others, near the limit of all lines too: what is there stays, and what comes
+/// gets in at once.
+#[test]
+fn past_name_lines_max_at_full_speed() {
+    let limits = ["-name-lines-max", "10000", "-lines-max", "11100"];
+    let server = Server::start(&[&FLAGS[..], &limits].concat());
+    let others: String = (0..1000).map(|number| labelled("other", &number.to_string())).collect();
+    server.send_unix(&others);
+    let page = flooded(&server, at_full_speed, "name_lines_limit", ["shared", "shared"]);
+    let inside = inside(&page, "shared");
+    assert!(inside >= GET_IN, "{inside} of {NEWCOMERS} newcomers got in");
+    let is_there = |number: &usize| page.get(&format!(r#"other{{l="{number}"}}"#)) == Some(1.0);
+    assert_eq!((0..1000).filter(is_there).count(), 1000);
+    let late: Vec<String> = (0..20).map(|number| format!("late_{number}")).collect();
+    server.send_unix(late.iter().map(|name| inc(name)).collect::<String>());
+    until_true("all others get in with their first sample", || {
+        let page = server.scrape();
+        late.iter().all(|name| page.get(name) == Some(1.0))
+    });
+    assert_eq!(server.scrape().rejected("lines_limit"), 0);
+    server.stop();
+}
+
+#[test]
 fn nothing_is_evicted_where_that_is_switched_off() {
     let server =
         Server::start(&[&FLAGS[..], &["-lines-max", "2000", "-evict-singletons=false"]].concat());
-    let page = flooded(&server, "lines_limit", ["flood", "new"]);
+    let page = flooded(&server, steady, "lines_limit", ["flood", "new"]);
     assert_eq!((inside(&page, "new"), evicted(&page)), (0, 0));
     assert_eq!(page.own("exposed_lines"), 2000);
     server.stop();

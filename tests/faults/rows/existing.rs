@@ -68,6 +68,8 @@ pub(crate) const NEWCOMERS: Row = Row {
             "newcomers::past_lines_max",
             "newcomers::past_name_lines_max",
             "newcomers::past_memory_max",
+            "newcomers::past_lines_max_at_full_speed",
+            "newcomers::past_name_lines_max_at_full_speed",
         ])
     },
 };
