@@ -32,6 +32,7 @@ pub(crate) fn texts(counters: &OwnCounters, registry: &Registry, expiry: &Expiry
     own.messages(&counters.workers, counters.sinks.forwards);
     sinks::families(&mut own, &counters.sinks);
     own.transports(&counters.workers, &counters.udp_sockets.read());
+    own.one(OwnFamily::Unread, counters.udp_sockets.unread());
     own.registry(counters, registry);
     own.expiry(expiry);
     own.server(counters);

@@ -6,6 +6,8 @@
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use parking_lot::Mutex;
 
 use crate::sys::socket;
@@ -23,6 +25,8 @@ struct Drops {
 pub struct UdpSocketStats {
     sockets: Vec<UdpSocket>,
     drops: Mutex<Vec<Drops>>,
+    /// Datagrams that nobody will read any more.
+    unread: AtomicU64,
 }
 
 /// One socket's numbers.
@@ -40,7 +44,27 @@ impl UdpSocketStats {
     /// Over duplicates of the workers' sockets, in the order of the workers.
     pub fn new(sockets: Vec<UdpSocket>) -> Self {
         let drops = Mutex::new(vec![Drops::default(); sockets.len()]);
-        Self { sockets, drops }
+        Self { sockets, drops, unread: AtomicU64::new(0) }
+    }
+
+    /// Lets no more datagrams in, which the kernel counts from now on as dropped, and takes out those that wait. The
+    /// kernel does not tell how many there are, and counts none of them when a socket closes. Called at an end that
+    /// does not wait for workers; what one of them takes meanwhile is its own.
+    pub(crate) fn discard(&self) {
+        for socket in &self.sockets {
+            // Without the seal a flood would never end; what is not counted then was not before either.
+            if socket::drop_all(socket.as_fd()).is_ok() {
+                // Of each datagram the rest is cut off. The sockets do not block.
+                let waiting =
+                    std::iter::repeat_with(|| socket.recv(&mut [0])).take_while(Result::is_ok);
+                self.unread.fetch_add(waiting.count() as u64, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Datagrams that [`Self::discard`] has taken out.
+    pub(crate) fn unread(&self) -> u64 {
+        self.unread.load(Ordering::Relaxed)
     }
 
     /// Reads all sockets. To be called again before 2^32 datagrams more are dropped: at ten million a second
@@ -92,6 +116,21 @@ mod tests {
         stats.drops.lock()[0] = Drops { last: before, total: u64::from(before) };
         assert_eq!(drops(&stats), [(1 << 32) + 3, 0], "2 up to 2^32, and 3 after it");
         assert_eq!(drops(&stats), [(1 << 32) + 3, 0], "nothing was dropped since");
+    }
+
+    #[test]
+    fn what_waits_is_counted_and_what_comes_later_is_dropped() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        receiver.set_nonblocking(true).unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let send = |bytes: &[u8]| sender.send_to(bytes, receiver.local_addr().unwrap()).unwrap();
+        for text in ["", "{}", "long enough to be cut off"] {
+            send(text.as_bytes());
+        }
+        let stats = UdpSocketStats::new(vec![receiver.try_clone().unwrap()]);
+        stats.discard();
+        send(b"late");
+        assert_eq!((stats.unread(), drops(&stats)), (3, vec![1]));
     }
 
     #[test]

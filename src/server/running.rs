@@ -122,9 +122,11 @@ impl Running {
         ended
     }
 
-    /// Stops after a fault: workers may still run, and nobody waits for them. What is queued goes to disk.
+    /// Stops after a fault: workers may still run, and nobody waits for them. Rows that are queued go to disk;
+    /// datagrams that wait are counted, on the last pages as well.
     pub(super) fn give_up(self) {
         let (stats, udp_sockets) = (Arc::clone(&self.stats), Arc::clone(&self.udp_sockets));
+        udp_sockets.discard();
         drop(self.stop_serving(Duration::ZERO));
         log_totals(&stats, &udp_sockets);
     }
@@ -148,12 +150,14 @@ fn log_totals(stats: &Stats, udp_sockets: &UdpSocketStats) {
     let sum =
         |count: fn(&WorkerStats) -> u64| stats.iter().map(|worker| count(worker)).sum::<u64>();
     log::info!(
-        "Received {} datagrams, {} messages: {} accepted, {} rejected; the kernel dropped {} datagrams",
+        "Received {} datagrams, {} messages: {} accepted, {} rejected; the kernel dropped {} datagrams, and \
+         {} were left unread",
         sum(|worker| worker.datagrams.get()),
         sum(|worker| worker.framed.get()),
         sum(|worker| worker.accepted.iter().map(Counter::get).sum()),
         sum(|worker| worker.rejected.iter().map(Counter::get).sum()),
         udp_sockets.read().iter().map(|socket| socket.drops).sum::<u64>(),
+        udp_sockets.unread(),
     );
 }
 

@@ -53,6 +53,7 @@ families! {
     BuildInfo Gauge "metrics_server_build_info" "version" "Always 1; its label tells what is running."
     Datagrams Counter "metrics_server_datagrams_received_total" "" "UDP datagrams read from the kernel."
     Truncated Counter "metrics_server_datagrams_truncated_total" "" "UDP datagrams longer than the largest there can be, read but not parsed."
+    Unread Counter "metrics_server_datagrams_unread_total" "" "UDP datagrams that stood unread in the sockets when the server gave itself up after a fault; 0 until then."
     Deleted Counter "metrics_server_deleted_metrics_total" "type" "Series deleted after -metric-ttl without a sample, by op that counted into them."
     Evicted Counter "metrics_server_evicted_series_total" "type" "Series with one sample only that -evict-singletons removed to make room for others, by type."
     ExposedLines Gauge "metrics_server_exposed_lines" "" "Lines that user series take on the page; new series are refused past -lines-max."
