@@ -7,7 +7,8 @@ declare(strict_types=1);
  *
  * Metric calls only append to a buffer; the buffer is sent when it is full, on flush(), and when the script ends,
  * also after exit() or a fatal error. Nothing here throws or warns on account of the network, of a metric's value or of
- * a label's: values are numbers or numeric strings, and what could not be sent is lost and counted by dropped(). PHP 8.1 or newer, no extension beyond the default ones.
+ * a label's: values are numbers, numeric strings, booleans (1 and 0) and null (0, as the server has it), and what could
+ * not be sent is lost and counted by dropped(). PHP 8.1 or newer, no extension beyond the default ones.
  */
 final class MetricsClient
 {
@@ -61,7 +62,7 @@ final class MetricsClient
      */
     public function inc(string $name, array $labels = [], mixed $by = 1, string $help = ''): void
     {
-        $this->add('inc', $name, $labels, $by, $help);
+        $this->record('inc', $name, $labels, $by, $help);
     }
 
     /**
@@ -72,7 +73,18 @@ final class MetricsClient
      */
     public function set(string $name, mixed $value, array $labels = [], string $help = ''): void
     {
-        $this->add('set', $name, $labels, $value, $help);
+        $this->record('set', $name, $labels, $value, $help);
+    }
+
+    /**
+     * Adds to a gauge.
+     *
+     * @param int|float|numeric-string $by of any sign
+     * @param array<string, scalar|\Stringable|null> $labels
+     */
+    public function add(string $name, mixed $by, array $labels = [], string $help = ''): void
+    {
+        $this->record('add', $name, $labels, $by, $help);
     }
 
     /**
@@ -91,7 +103,7 @@ final class MetricsClient
         array $buckets = [],
         string $help = '',
     ): void {
-        $this->add('obs', $name, $labels, $value, $help, $buckets);
+        $this->record('obs', $name, $labels, $value, $help, $buckets);
     }
 
     /** Sends what is buffered. */
@@ -121,7 +133,7 @@ final class MetricsClient
      * @param array<string, mixed> $labels
      * @param array<string, mixed> $buckets
      */
-    private function add(
+    private function record(
         string $op,
         string $name,
         array $labels,
@@ -176,7 +188,11 @@ final class MetricsClient
     /** A number as it is, and one in a text, such as a database gives, as a number. */
     private static function number(mixed $value): int|float
     {
-        $number = \is_string($value) && \is_numeric($value) ? $value + 0 : $value;
+        $number = match (true) {
+            \is_string($value) && \is_numeric($value) => $value + 0,
+            $value === null, \is_bool($value) => (int) $value,
+            default => $value,
+        };
         if (!\is_int($number) && !(\is_float($number) && \is_finite($number))) {
             throw new \ValueError('a value is a finite number');
         }

@@ -221,7 +221,11 @@ fn php_client_counts_what_is_no_number() {
         $metrics->set('text', '5');
         $metrics->inc('texts_total', by: '1.5');
         $metrics->observe('seconds', 0.25);
-        foreach ([null, 'five', '', true, [], new stdClass(), NAN, INF, '1e999'] as $value) {
+        $metrics->set('switch', true);
+        $metrics->set('nothing', null);
+        $metrics->add('jobs', '2');
+        $metrics->add('jobs', -3);
+        foreach (['five', '', [], new stdClass(), NAN, INF, '1e999'] as $value) {
             $metrics->set('bad', $value);
             $metrics->inc('bad', by: $value);
             $metrics->observe('bad', $value);
@@ -235,13 +239,15 @@ fn php_client_counts_what_is_no_number() {
     let address = format!("unix://{}", server.path("ms.sock").display());
     php.args(["-r", script]).arg(example("php/MetricsClient.php")).arg(address);
     let output = run_with_input(&mut php, "");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "29", "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "23", "{output:?}");
     let page = until("what PHP sent is counted", || {
         let page = server.scrape();
-        if page.framed() == 3 { Ok(page) } else { Err(page.text) }
+        if page.framed() == 7 { Ok(page) } else { Err(page.text) }
     });
-    assert_eq!(page.accepted(), 3, "{}", page.text);
+    assert_eq!(page.accepted(), 7, "{}", page.text);
     assert_eq!((page.get("text"), page.get("texts_total")), (Some(5.0), Some(1.5)));
+    assert_eq!((page.get("switch"), page.get("nothing")), (Some(1.0), Some(0.0)));
+    assert_eq!(page.get("jobs"), Some(-1.0));
     server.stop();
 }
 

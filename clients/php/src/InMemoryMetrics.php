@@ -50,14 +50,25 @@ final class InMemoryMetrics implements MetricsInterface
     }
 
     /**
-     * What a gauge was set to last, or null where it was not set.
+     * What a gauge was set to last and what was added since, or null where it was neither set nor added to.
      *
-     * @param array<string, string> $labels those that the series has; it may have others
+     * @param array<string, string> $labels those that the series has; it may have others, and where several series
+     *     have these, the one that was sent last counts
      */
     public function gaugeValue(string $name, array $labels = []): int|float|null
     {
-        $values = $this->values(Op::Set, $name, $labels);
-        return $values === [] ? null : $values[\count($values) - 1];
+        $values = [];
+        $value = null;
+        foreach ($this->sink->messages as $message) {
+            $op = Op::from($message['op']);
+            if (!\in_array($op, [Op::Set, Op::Add], true) || !self::isOf($message, $name, $labels)) {
+                continue;
+            }
+            $series = Internal\Text::json($message['labels'] ?? []);
+            $before = $op === Op::Add ? $values[$series] ?? 0 : 0;
+            $value = $values[$series] = $before + $message['value'];
+        }
+        return $value;
     }
 
     /**
@@ -114,12 +125,21 @@ final class InMemoryMetrics implements MetricsInterface
     {
         $values = [];
         foreach ($this->sink->messages as $message) {
-            $hasLabels = \array_intersect_assoc($labels, $message['labels'] ?? []) === $labels;
-            if ($message['op'] === $op->value && $message['name'] === $name && $hasLabels) {
+            if ($message['op'] === $op->value && self::isOf($message, $name, $labels)) {
                 $values[] = $message['value'];
             }
         }
         return $values;
+    }
+
+    /**
+     * @param array<string, mixed> $message
+     * @param array<string, string> $labels
+     */
+    private static function isOf(array $message, string $name, array $labels): bool
+    {
+        $hasLabels = \array_intersect_assoc($labels, $message['labels'] ?? []) === $labels;
+        return $message['name'] === $name && $hasLabels;
     }
 
     private function check(bool $holds, string $claim): void

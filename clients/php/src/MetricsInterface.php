@@ -53,6 +53,14 @@ interface MetricsInterface
     public function set(string $name, mixed $value, array $labels = [], string $help = ''): void;
 
     /**
+     * Adds to a gauge.
+     *
+     * @param mixed $by of any sign
+     * @param array<string, mixed> $labels
+     */
+    public function add(string $name, mixed $by, array $labels = [], string $help = ''): void;
+
+    /**
      * Observes a value into a histogram.
      *
      * @param array<string, mixed> $labels

@@ -44,6 +44,8 @@ final class InMemoryMetricsTest extends TestCase
         $this->use($metrics);
         $metrics->assertCounted('a_total', 1, ['x' => '1']);
         $metrics->assertGauge('b', 3);
+        $metrics->assertGauge('f', -1.5, ['x' => '1']);
+        $metrics->assertGauge('f', 2, ['x' => '2']);
         $metrics->assertObserved('c_seconds', 1);
         $metrics->assertEvent('d');
         (new InMemoryMetrics())->assertNothingDropped();
@@ -60,8 +62,14 @@ final class InMemoryMetricsTest extends TestCase
     private function use(MetricsInterface $metrics): void
     {
         $metrics->counter('a_total', '', ['x'])->inc(['1']);
+        $metrics->gauge('b')->add(5);
         $metrics->gauge('b')->set(1);
         $metrics->gauge('b')->set(3);
+        $metrics->add('f', -1.5, ['x' => '1']);
+        $jobs = $metrics->gauge('f', '', ['x']);
+        $jobs->inc(['2']);
+        $jobs->dec(['x' => '2']);
+        $jobs->add('2', ['2']);
         $metrics->histogram('c_seconds')->observe(0.1);
         $metrics->event('d');
         $metrics->set('e', []);

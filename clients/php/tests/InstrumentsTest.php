@@ -16,7 +16,9 @@ final class InstrumentsTest extends TestCase
         $orders->inc(['status' => 'paid', 'country' => 'de']);
         $orders->inc(['paid', 'de']);
         $orders->add(2.5, ['country' => 'de', 'status' => 'paid']);
-        $metrics->gauge('stock')->set(7);
+        $stock = $metrics->gauge('stock');
+        $stock->set(7);
+        $stock->add(-2.5);
         $metrics->histogram('cart', 'Items.', buckets: [1, 5, '10', \INF])->observe(3);
 
         $head = ['op' => 'inc', 'name' => 'shop_orders_total',
@@ -26,6 +28,7 @@ final class InstrumentsTest extends TestCase
             $head + ['value' => 1],
             $head + ['value' => 2.5],
             ['op' => 'set', 'name' => 'shop_stock', 'labels' => ['env' => 'test', 'zone' => '1'], 'value' => 7],
+            ['op' => 'add', 'name' => 'shop_stock', 'labels' => ['env' => 'test', 'zone' => '1'], 'value' => -2.5],
             ['op' => 'obs', 'name' => 'shop_cart', 'labels' => ['env' => 'test', 'zone' => '1'], 'help' => 'Items.',
                 'bucket_custom' => [1, 5, 10], 'value' => 3],
         ], $metrics->messages());

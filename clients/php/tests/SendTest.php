@@ -24,12 +24,16 @@ final class SendTest extends ServerTestCase
             $metrics->inc('direct_total', ['code' => '200'], 0.5);
             $seconds->observe(0.25);
         }
-        $metrics->gauge('workers')->set('4');
+        $workers = $metrics->gauge('workers');
+        $workers->inc();
+        $workers->set('4');
+        $workers->add(2.5);
+        $workers->dec();
         $metrics->event('failed', ['job' => 'import']);
         $metrics->flush();
-        $page = $server->pageOf(3002);
+        $page = $server->pageOf(3005);
         self::assertSame(0, $metrics->dropped());
-        self::assertSame(3001, $page->accepted());
+        self::assertSame(3004, $page->accepted());
         self::assertSame(1, $page->rejected('no_sink'));
         self::assertSame(0.0, $page->sum('metrics_server_messages_coerced_total'));
         // The server knows a series' messages again by their bytes, so that it parses few of them.
@@ -39,7 +43,7 @@ final class SendTest extends ServerTestCase
         self::assertSame(1000.0, $page->value('app_work_seconds_bucket{env="test",le="1"}'));
         self::assertSame(0.0, $page->value('app_work_seconds_bucket{env="test",le="0.1"}'));
         self::assertSame(250.0, $page->value('app_work_seconds_sum{env="test"}'));
-        self::assertSame(4.0, $page->value('app_workers{env="test"}'));
+        self::assertSame(5.5, $page->value('app_workers{env="test"}'));
     }
 
     /** @dataProvider ways */

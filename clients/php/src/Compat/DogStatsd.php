@@ -13,7 +13,8 @@ use MetricsServer\MetricsInterface;
  *
  * Names become Prometheus': `page.views` is page_views. Tags become labels; one without a value has the value "true".
  * Sample rates and cardinalities are ignored: every call counts. Times become seconds, and their names end in _seconds.
- * What the server cannot do is refused as `unsupported`: sets. A counter that would go down is refused as well.
+ * What the server cannot do is refused as `unsupported`: sets. A counter that would go down is refused as well; what
+ * goes up and down is a gauge, and its name is given to the constructor.
  */
 final class DogStatsd
 {
@@ -22,10 +23,14 @@ final class DogStatsd
     public const CRITICAL = 2;
     public const UNKNOWN = 3;
 
-    /** @param array<array-key, mixed> $buckets of histograms, distributions and times */
+    /**
+     * @param array<array-key, mixed> $buckets of histograms, distributions and times
+     * @param list<string> $gauges the stats whose increments and decrements add to a gauge
+     */
     public function __construct(
         private readonly MetricsInterface $metrics,
         private readonly array $buckets = Histogram::SECONDS,
+        private readonly array $gauges = [],
     ) {
     }
 
@@ -44,7 +49,7 @@ final class DogStatsd
     }
 
     /**
-     * Is refused: a counter only grows. Send a gauge in its place.
+     * Is refused unless the stat is one of the gauges: a counter only grows.
      *
      * @param string|list<string> $stats
      * @param array<array-key, mixed>|string|null $tags
@@ -71,7 +76,11 @@ final class DogStatsd
         mixed $cardinality = null,
     ): void {
         foreach ((array) $stats as $stat) {
-            $this->metrics->inc(DogTags::name($stat), DogTags::labels($tags), $delta);
+            if (\in_array($stat, $this->gauges, true)) {
+                $this->metrics->add(DogTags::name($stat), $delta, DogTags::labels($tags));
+            } else {
+                $this->metrics->inc(DogTags::name($stat), DogTags::labels($tags), $delta);
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use Prometheus\Storage\Adapter;
  * A storage for promphp/prometheus_client_php: `new CollectorRegistry(new PrometheusAdapter($metrics), false)`.
  *
  * Programs go on using their registry; what they count goes to metrics-server, which Prometheus scrapes.
- * What a process cannot do alone is refused as `unsupported`: to add to a gauge, and summaries.
+ * What the server cannot do is refused as `unsupported`: summaries.
  */
 final class PrometheusAdapter implements Adapter
 {
@@ -43,7 +43,7 @@ final class PrometheusAdapter implements Adapter
         if ($data['command'] === Adapter::COMMAND_SET) {
             $this->metrics->set($data['name'], $data['value'], self::labels($data), $data['help']);
         } else {
-            $this->refuse($data, 'the server cannot add to a gauge');
+            $this->metrics->add($data['name'], $data['value'], self::labels($data), $data['help']);
         }
     }
 
@@ -56,12 +56,7 @@ final class PrometheusAdapter implements Adapter
     /** @param array<string, mixed> $data */
     public function updateSummary(array $data): void
     {
-        $this->refuse($data, 'the server has no summaries; a histogram takes their place');
-    }
-
-    /** @param array<string, mixed> $data */
-    private function refuse(array $data, string $why): void
-    {
+        $why = 'the server has no summaries; a histogram takes their place';
         $this->metrics->refuse(DropReason::Unsupported, "{$data['name']}: $why");
     }
 

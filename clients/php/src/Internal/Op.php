@@ -9,6 +9,7 @@ enum Op: string
 {
     case Inc = 'inc';
     case Set = 'set';
+    case Add = 'add';
     case Obs = 'obs';
     case Event = 'event';
     case Index = 'index';

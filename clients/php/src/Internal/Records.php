@@ -21,7 +21,10 @@ trait Records
 
     public function gauge(string $name, string $help = '', array $labels = []): Gauge
     {
-        return new Gauge($this->recorder->declared(Op::Set, $name, $help, $labels, []));
+        return new Gauge(
+            $this->recorder->declared(Op::Set, $name, $help, $labels, []),
+            $this->recorder->declared(Op::Add, $name, $help, $labels, []),
+        );
     }
 
     public function histogram(
@@ -41,6 +44,11 @@ trait Records
     public function set(string $name, mixed $value, array $labels = [], string $help = ''): void
     {
         $this->recorder->direct(Op::Set, $name, $help)->record($value, $labels);
+    }
+
+    public function add(string $name, mixed $by, array $labels = [], string $help = ''): void
+    {
+        $this->recorder->direct(Op::Add, $name, $help)->record($by, $labels);
     }
 
     public function observe(

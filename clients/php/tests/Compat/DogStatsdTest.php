@@ -46,4 +46,16 @@ final class DogStatsdTest extends TestCase
         $metrics->assertNothingSent();
         self::assertSame(['unsupported' => 1, 'negative_increment' => 2], $metrics->droppedByReason());
     }
+
+    public function testWhatGoesUpAndDownIsAGauge(): void
+    {
+        $metrics = new InMemoryMetrics();
+        $statsd = new DogStatsd($metrics, gauges: ['jobs.running']);
+        $statsd->increment('jobs.running', tags: ['queue' => 'mail'], value: 3);
+        $statsd->decrement('jobs.running', tags: ['queue' => 'mail']);
+        $statsd->updateStats(['jobs.running', 'hits'], 2, 1.0, ['queue' => 'mail']);
+        $metrics->assertGauge('jobs_running', 4, ['queue' => 'mail']);
+        $metrics->assertCounted('hits', 2);
+        $metrics->assertNothingDropped();
+    }
 }

@@ -35,16 +35,17 @@ final class PrometheusAdapterTest extends TestCase
         $data = ['name' => 'a', 'help' => 'A.', 'labelNames' => ['x'], 'labelValues' => ['1']];
         $adapter->updateCounter($data + ['value' => 2, 'command' => Adapter::COMMAND_INCREMENT_INTEGER]);
         $adapter->updateGauge($data + ['value' => 3.5, 'command' => Adapter::COMMAND_SET]);
-        $adapter->updateGauge($data + ['value' => 1, 'command' => Adapter::COMMAND_INCREMENT_FLOAT]);
+        $adapter->updateGauge($data + ['value' => 1, 'command' => Adapter::COMMAND_INCREMENT_INTEGER]);
+        $adapter->updateGauge($data + ['value' => -0.25, 'command' => Adapter::COMMAND_INCREMENT_FLOAT]);
         $adapter->updateHistogram($data + ['value' => 0.5, 'buckets' => [0.1, 1]]);
         $adapter->updateSummary($data + ['value' => 0.5, 'maxAgeSeconds' => 60, 'quantiles' => [0.5]]);
         $adapter->wipeStorage();
         $metrics->assertCounted('a', 2, ['x' => '1']);
-        $metrics->assertGauge('a', 3.5, ['x' => '1']);
+        $metrics->assertGauge('a', 4.25, ['x' => '1']);
         self::assertSame([0.5], $metrics->observed('a', ['x' => '1']));
-        self::assertSame([0.1, 1], $metrics->messages()[2]['bucket_custom']);
+        self::assertSame([0.1, 1], $metrics->messages()[4]['bucket_custom']);
         self::assertSame('A.', $metrics->messages()[0]['help']);
-        self::assertSame(['unsupported' => 2], $metrics->droppedByReason());
+        self::assertSame(['unsupported' => 1], $metrics->droppedByReason());
         self::assertSame([], $adapter->collect());
     }
 
@@ -58,10 +59,14 @@ final class PrometheusAdapterTest extends TestCase
         $registry = new CollectorRegistry(new PrometheusAdapter($metrics), false);
         $registry->getOrRegisterCounter('shop', 'orders_total', 'Orders.', ['status'])->inc(['paid']);
         $registry->getOrRegisterCounter('shop', 'orders_total', 'Orders.', ['status'])->incBy(2, ['paid']);
-        $registry->getOrRegisterGauge('shop', 'stock', 'Stock.')->set(4);
+        $stock = $registry->getOrRegisterGauge('shop', 'stock', 'Stock.');
+        $stock->set(4);
+        $stock->incBy(2.5);
+        $stock->decBy(1);
+        $stock->dec();
         $registry->getOrRegisterHistogram('shop', 'cart', 'Items.', [], [1, 5])->observe(3);
         $metrics->assertCounted('shop_orders_total', 3, ['status' => 'paid']);
-        $metrics->assertGauge('shop_stock', 4);
+        $metrics->assertGauge('shop_stock', 4.5);
         $metrics->assertObserved('shop_cart', 1);
         $metrics->assertNothingDropped();
     }
