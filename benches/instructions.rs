@@ -43,7 +43,7 @@ struct Case {
     templates_max_bytes: usize,
 }
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 7] = [
     Case { name: "counter", line: lines::counter, in_order: true, templates_max_bytes: 1 << 28 },
     Case {
         name: "counter, any order",
@@ -52,6 +52,8 @@ const CASES: [Case; 5] = [
         templates_max_bytes: 1 << 28,
     },
     Case { name: "counter, parsed", line: lines::counter, in_order: true, templates_max_bytes: 0 },
+    Case { name: "gauge", line: lines::gauge, in_order: true, templates_max_bytes: 1 << 28 },
+    Case { name: "gauge, parsed", line: lines::gauge, in_order: true, templates_max_bytes: 0 },
     Case {
         name: "histogram",
         line: lines::histogram,

@@ -6,9 +6,9 @@
 //! **Worker threads share nothing on the hot path.** A worker owns its sockets (`SO_REUSEPORT` gives each its
 //! own), its buffers and its own cell in every series it has seen. A cell has one writer, so counting is a
 //! plain load, add, store: no lock, no compare-and-swap, no line that another core writes. The exporter reads
-//! everybody's cells: it adds those of counters and histograms, and of a gauge takes the one set last. What all
-//! must agree on (a family's name, type, label names, buckets) is agreed once, when a series is created, under
-//! one cold lock.
+//! everybody's cells: it adds those of counters and histograms, and of a gauge takes the one set last and what was added
+//! since. What all must agree on (a family's name, type, label names, buckets) is agreed once, when a series is created,
+//! under one cold lock.
 //!
 //! ```text
 //!  PHP fleet        ingest-0                                exporter          exporter-gzip, http

@@ -70,6 +70,10 @@ faults! {
     UnixFirst,
     /// Series with one sample make no room for others.
     SingletonsStay,
+    /// A worker that adds to a gauge sees no `set` but those of its own.
+    SetsOfOthersUnseen,
+    /// Bounds of a histogram are made before it is known that there is no room for it.
+    BoundsOfRefusedMade,
 }
 
 /// Whether this fault is planted.

@@ -15,11 +15,14 @@
 //!
 //! The registry knows nothing of bytes on the wire, of sockets, or of where the time comes from.
 
+pub(crate) mod adds;
 pub(crate) mod buckets;
 pub(crate) mod cell;
+mod cells;
 mod create;
 pub(crate) mod directory;
 mod evict;
+mod exact_sum;
 pub(crate) mod expiry;
 mod label_text;
 mod limits;
@@ -30,6 +33,7 @@ mod newcomers;
 mod remove;
 mod reserve;
 pub(crate) mod series;
+mod set_cells;
 mod size_class;
 pub(crate) mod slab;
 #[cfg(test)]
@@ -37,6 +41,7 @@ pub(crate) mod slab;
 mod threads;
 pub(crate) mod total;
 mod usage;
+pub(crate) mod worker_time;
 
 use ahash::RandomState;
 

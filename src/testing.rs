@@ -75,6 +75,11 @@ pub mod registry {
     pub use crate::registry::expiry::Expiry;
     pub use crate::registry::local::LocalRegistry;
     pub use crate::registry::mailbox::{GivenUp, Mailboxes, Request};
+    pub use crate::registry::worker_time::WorkerTime;
+
+    pub mod adds {
+        pub use crate::registry::adds::{add, read};
+    }
 
     pub mod cell {
         pub use crate::registry::cell::{read_gauge, set};

@@ -1,5 +1,5 @@
-//! Give-up and fold: the registry's real code under random schedules, with a page being read all the
-//! time, by shuttle.
+//! Give-up and fold, and gauges that are set and added to: the registry's real code under random schedules, with a page
+//! being read all the time, by shuttle.
 //!
 //! `RUSTFLAGS="--cfg shuttle" cargo test --test model_shuttle`
 #![cfg(shuttle)]
@@ -13,9 +13,10 @@ use metrics_server::testing::registry::Expiry;
 use metrics_server::testing::registry::LocalRegistry;
 use metrics_server::testing::registry::cell::Total;
 use metrics_server::testing::registry::{GivenUp, Mailboxes, Request};
-use metrics_server::testing::registry::{Registry, SeriesLimits};
+use metrics_server::testing::registry::{Registry, SeriesLimits, WorkerTime};
 use shuttle::rand::Rng;
 use shuttle::sync::Mutex;
+use shuttle::sync::atomic::{AtomicU64, Ordering};
 use shuttle::thread;
 
 const SCHEDULES: usize = 5_000;
@@ -97,8 +98,14 @@ fn run(kind: Kind, op: Op, between_batches: fn(&mut LocalRegistry, &Mailboxes, u
             thread::spawn(move || {
                 let mut local_registry =
                     LocalRegistry::new(number, registry, Arc::clone(&mailboxes));
+                let time = WorkerTime::new(SAMPLE_NS);
                 for _ in 0..SAMPLES {
-                    local_registry.count(kind, &sample(op, 1.0), &[], SAMPLE_NS).unwrap();
+                    let sample = sample(op, 1.0);
+                    let counted = match op {
+                        Op::Add => local_registry.add_to_gauge(&sample, &[], &time),
+                        _ => local_registry.count(kind, &sample, &[], SAMPLE_NS),
+                    };
+                    counted.unwrap();
                     thread::yield_now();
                     between_batches(&mut local_registry, &mailboxes, number);
                 }
@@ -161,6 +168,7 @@ fn handle_requests(local_registry: &mut LocalRegistry, _: &Mailboxes, _: usize) 
 fn no_sample_is_lost_or_counted_twice_and_no_page_falls() {
     shuttle::check_random(|| run(Kind::Counter, Op::Inc, handle_requests), SCHEDULES);
     shuttle::check_random(|| run(Kind::Histogram, Op::Obs, handle_requests), SCHEDULES);
+    shuttle::check_random(|| run(Kind::Gauge, Op::Add, handle_requests), SCHEDULES);
 }
 
 /// A worker that answers without dropping the key goes on counting into a cell that is folded.
@@ -279,7 +287,7 @@ fn evict() {
     }
     assert_eq!(kept, all, "model: eviction has lost samples, or doubled them");
     assert_eq!(registry.lines(), lines, "model: lines of series that are gone");
-    EVICTED.fetch_add(evicted, std::sync::atomic::Ordering::Relaxed);
+    EVICTED.fetch_add(evicted, Ordering::Relaxed);
 }
 
 /// Series that were evicted in all schedules.
@@ -288,6 +296,114 @@ static EVICTED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize:
 #[test]
 fn eviction_loses_no_sample_that_was_counted() {
     shuttle::check_random(evict, SCHEDULES);
-    let evicted = EVICTED.load(std::sync::atomic::Ordering::Relaxed);
+    let evicted = EVICTED.load(Ordering::Relaxed);
     assert!(evicted > SCHEDULES / 10, "in most schedules nobody was evicted: {evicted}");
+}
+
+/// What a worker does to a gauge.
+#[derive(Clone, Copy)]
+enum Step {
+    Set(f64),
+    Add(f64),
+}
+use Step::{Add, Set};
+
+/// What the two workers do. Each value tells which of the steps it is made of.
+const PROGRAMS: [&[Step]; WORKERS] = [
+    &[Set(100.0), Add(1.0), Set(200.0), Add(2.0)],
+    &[Add(10.0), Set(1000.0), Add(20.0), Add(40.0)],
+];
+/// What the gauge is set to before.
+const FIRST: f64 = 5.0;
+
+/// The values that the gauge may have in the end: those of all orders that keep each worker's own.
+fn possible(value: f64, left: [&[Step]; WORKERS], found: &mut Vec<f64>) {
+    if left.iter().all(|program| program.is_empty()) {
+        found.push(value);
+    }
+    for worker in 0..WORKERS {
+        let Some((step, rest)) = left[worker].split_first() else { continue };
+        let mut left = left;
+        left[worker] = rest;
+        match *step {
+            Set(set) => possible(set, left, found),
+            Add(more) => possible(value + more, left, found),
+        }
+    }
+}
+
+fn do_step(local_registry: &mut LocalRegistry, step: Step, time: &WorkerTime) {
+    let counted = match step {
+        Set(value) => {
+            local_registry.count(Kind::Gauge, &sample(Op::Set, value), &[], time.now_ns()).map(drop)
+        }
+        Add(value) => local_registry.add_to_gauge(&sample(Op::Add, value), &[], time).map(drop),
+    };
+    counted.unwrap();
+}
+
+/// Two workers set a gauge and add to it, while its cells are asked back, folded and used again all the time. A third
+/// one always has a cell, so that the gauge is not removed.
+fn set_and_add(possible: &[f64]) {
+    let registry = Arc::new(Registry::new(SeriesLimits::unlimited(WORKERS + 1), |_| false));
+    let mailboxes = Arc::new(Mailboxes::new(WORKERS + 1));
+    let local_registry =
+        |number| LocalRegistry::new(number, Arc::clone(&registry), Arc::clone(&mailboxes));
+    let mut keeper = local_registry(WORKERS);
+    do_step(&mut keeper, Set(FIRST), &WorkerTime::new(SAMPLE_NS));
+    let clock = Arc::new(AtomicU64::new(SAMPLE_NS + 1));
+    let workers: Vec<_> = (0..WORKERS)
+        .map(|number| {
+            let (mut local_registry, clock) = (local_registry(number), Arc::clone(&clock));
+            // All that the first worker does is of one batch; the other one reads the clock each time.
+            let one_batch = number == 0;
+            thread::spawn(move || {
+                let time = WorkerTime::new(0);
+                for (number, step) in PROGRAMS[number].iter().enumerate() {
+                    if number == 0 || !one_batch {
+                        time.advance(clock.fetch_add(1, Ordering::SeqCst));
+                    }
+                    do_step(&mut local_registry, *step, &time);
+                    local_registry.handle_requests();
+                }
+                local_registry
+            })
+        })
+        .collect();
+    let mut directory = Directory::new(Arc::clone(&registry));
+    let mut expiry = Expiry::new(TTL_NS, Arc::clone(&mailboxes));
+    for _ in 0..4 {
+        expiry.pass(&mut directory, PASS_NS);
+        keeper.handle_requests();
+        do_step(&mut keeper, Add(0.0), &WorkerTime::new(SAMPLE_NS));
+        thread::yield_now();
+    }
+    let mut local_registries: Vec<_> =
+        workers.into_iter().map(|worker| worker.join().unwrap()).collect();
+    let value = |directory: &Directory| {
+        let mut totals = directory.families().flat_map(|view| view.series());
+        let value = totals.next().expect("the gauge").total().value();
+        assert!(totals.next().is_none(), "model: a second gauge");
+        value
+    };
+    for _ in 0..3 {
+        directory.merge_new_cells();
+        let value = value(&directory);
+        assert!(possible.contains(&value), "model: the gauge is {value}");
+        expiry.pass(&mut directory, PASS_NS);
+        for local_registry in local_registries.iter_mut().chain([&mut keeper]) {
+            local_registry.handle_requests();
+        }
+        do_step(&mut keeper, Add(0.0), &WorkerTime::new(SAMPLE_NS));
+    }
+}
+
+#[test]
+fn a_gauge_is_what_some_order_of_all_sets_and_adds_makes_it() {
+    let mut values = Vec::new();
+    possible(FIRST, PROGRAMS, &mut values);
+    values.sort_by(f64::total_cmp);
+    values.dedup();
+    assert_eq!(values.len(), 5, "{values:?}");
+    shuttle::check_random(move || set_and_add(&values), SCHEDULES);
 }

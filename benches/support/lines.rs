@@ -7,6 +7,14 @@ pub(crate) fn counter(series: usize) -> String {
     )
 }
 
+/// A gauge's message, 117 bytes for a series of two digits.
+#[allow(dead_code, reason = "not every bench sets gauges")]
+pub(crate) fn gauge(series: usize) -> String {
+    format!(
+        r#"{{"name":"queue_length","help":"Waiting","labels":{{"app":"shop","route":"/r/{series}","status":"200"}},"op":"set","value":1}}"#
+    )
+}
+
 /// A histogram's message with bounds of its own, 177 bytes for a series of two digits.
 #[allow(dead_code, reason = "not every bench counts histograms")]
 pub(crate) fn histogram(series: usize) -> String {

@@ -19,12 +19,22 @@ pub enum Op {
     Raw,
     /// Asks the server to stop.
     Shutdown,
+    /// Adds to a gauge, a number of any sign.
+    Add,
 }
 
 impl Op {
-    /// Every op, in the order of its index.
-    pub const ALL: [Self; 7] =
-        [Self::Inc, Self::Set, Self::Obs, Self::Event, Self::Index, Self::Raw, Self::Shutdown];
+    /// Every op, in the order of its index. Rows on disk have the index in them, so a new op comes last.
+    pub const ALL: [Self; 8] = [
+        Self::Inc,
+        Self::Set,
+        Self::Obs,
+        Self::Event,
+        Self::Index,
+        Self::Raw,
+        Self::Shutdown,
+        Self::Add,
+    ];
 
     /// The text on the wire and in the labels of our own metrics.
     pub const fn as_str(self) -> &'static str {
@@ -36,6 +46,7 @@ impl Op {
             Self::Index => "index",
             Self::Raw => "raw",
             Self::Shutdown => "shutdown",
+            Self::Add => "add",
         }
     }
 
@@ -48,7 +59,7 @@ impl Op {
     pub const fn kind(self) -> Option<Kind> {
         match self {
             Self::Inc => Some(Kind::Counter),
-            Self::Set => Some(Kind::Gauge),
+            Self::Set | Self::Add => Some(Kind::Gauge),
             Self::Obs => Some(Kind::Histogram),
             Self::Event | Self::Index | Self::Raw | Self::Shutdown => None,
         }
@@ -81,7 +92,7 @@ impl OpType {
 
     /// The label value of each index.
     pub const NAMES: [&'static str; Self::COUNT] =
-        ["inc", "set", "obs", "event", "index", "raw", "shutdown", "", "other"];
+        ["inc", "set", "obs", "event", "index", "raw", "shutdown", "add", "", "other"];
 }
 
 /// The type of a family.
@@ -89,7 +100,7 @@ impl OpType {
 pub enum Kind {
     /// Only grows.
     Counter,
-    /// The last value that was set.
+    /// The last value that was set, and what was added since.
     Gauge,
     /// Observations in buckets.
     Histogram,

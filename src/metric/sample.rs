@@ -36,7 +36,7 @@ pub struct BucketParams<'a> {
 
 /// One parsed message, borrowed from the receive buffer and the parser.
 ///
-/// Of a counting op (inc, set, obs) the name and the label names are valid, the value is finite, and
+/// Of a counting op (inc, set, add, obs) the name and the label names are valid, the value is finite, and
 /// an `inc` is not negative. Of the others the texts are as sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample<'a> {

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! counter    stamp | whole (u64) | fraction (f64)
-//! gauge      stamp | value (f64)
+//! gauge      stamp | value (f64); what is added to it is in cells of their own (`adds`)
 //! histogram  stamp | sum (f64) | one count (u64) per bound | count above the last bound
 //! ```
 //!
@@ -104,6 +104,11 @@ pub(crate) fn observe_times(
 /// The time of the cell's last sample; 0 before the first.
 pub(crate) fn stamp_ns(cell: &[AtomicU64]) -> u64 {
     cell[STAMP].load(Ordering::Relaxed)
+}
+
+/// The stamp of a gauge's cell, for those that add to what was set. They see what that worker has done before.
+pub(crate) fn set_stamp_ns(cell: &[AtomicU64]) -> u64 {
+    cell[STAMP].load(Ordering::Acquire) // pairs with the Release in `set`
 }
 
 /// The numbers in a counter's cell. Their sum is the count.

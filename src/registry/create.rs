@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::metric::{Kind, Rejection};
+use crate::planted::{self, Fault};
 use crate::registry::Registry;
 use crate::registry::buckets::{self, FirstBucketParams};
 use crate::registry::cell;
@@ -94,8 +95,13 @@ impl Registry {
         let mut index = self.index.lock();
         if let Some(series) = find(&index, spec) {
             check_kind(&series.family, spec.kind)?;
-            // Not checked against the limits: series that exist go on counting, on every worker.
-            self.usage.add_cell_reference();
+            // Not checked against the limits: series that exist go on counting, on every worker. Only a gauge that is
+            // added to for the first time needs room for that.
+            if spec.adds && !series.is_added_to() {
+                self.usage.check_adds(limits)?;
+                self.note_adds(&series);
+            }
+            self.usage.add_cell_reference(&series.family);
             series.add_owner();
             return Ok(series);
         }
@@ -103,7 +109,7 @@ impl Registry {
             Some(family) => family,
             None => self.new_family(spec, bounds)?,
         };
-        self.usage.check(limits, &family, spec.text.len())?;
+        self.usage.check(limits, &family, spec.text.len(), spec.adds)?;
         let series = Arc::new(Series::new(Arc::clone(&family), spec.text, spec.now_ns));
         index.reserve(spec.hash);
         // Nothing below can fail. So a panic above, which the worker catches, leaves nothing half created.
@@ -115,10 +121,19 @@ impl Registry {
             family.mixed.store(true, Ordering::Relaxed);
         }
         self.usage.add_series(&family, spec.text.len());
-        self.usage.add_cell_reference();
+        self.usage.add_cell_reference(&family);
+        if spec.adds {
+            self.note_adds(&series);
+        }
         index.insert(HashedSeries { hash: spec.hash, series: Arc::clone(&series) });
         self.usage.set_index_bytes(index.bytes());
         Ok(series)
+    }
+
+    /// Notes that a gauge is added to. Called under the registry's lock, once for a series.
+    fn note_adds(&self, series: &Series) {
+        series.note_adds();
+        self.usage.add_adds();
     }
 
     /// Refuses a new histogram for which there is no room, if the number of its bounds is known without making them.
@@ -132,7 +147,9 @@ impl Registry {
             Kind::Histogram => buckets::certain_count(&spec.buckets, limits.buckets_max()),
             Kind::Counter | Kind::Gauge => None,
         };
-        let Some(bounds) = certain else { return Ok(()) };
+        let Some(bounds) = certain.filter(|_| !planted::is(Fault::BoundsOfRefusedMade)) else {
+            return Ok(());
+        };
         let lines = bounds as u64 + 3; // +Inf, _sum, _count
         let words = cell::words(spec.kind, bounds) as u64;
         limits.check(Limit::Lines, self.lines(), lines)?;

@@ -93,7 +93,9 @@ impl<'a> Excess<'a> {
         let left = left.or_insert_with(|| family.lines.load(Ordering::Relaxed));
         *left = left.saturating_sub(lines); // of those that a worker has added meanwhile it knows nothing
         let of_family = if *left == 0 { usage.family_with_tables_bytes(family) } else { 0 };
-        let bytes = usage.series_with_cells_bytes(family, series.text.len()) + of_family;
+        let of_adds = if series.is_added_to() { usage.adds_bytes() } else { 0 };
+        let of_series = usage.series_with_cells_bytes(family, series.text.len()) + of_adds;
+        let bytes = of_series + of_family;
         self.lines = self.lines.saturating_sub(lines);
         self.bytes = self.bytes.saturating_sub(bytes);
     }

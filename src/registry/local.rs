@@ -3,6 +3,7 @@
 //! Runs on that worker. Counting takes no lock and writes no cache line that another core writes. Only a
 //! series that this worker sees for the first time needs the shared registry and its lock.
 
+mod adders;
 mod known_families;
 mod own_cells;
 
@@ -11,11 +12,12 @@ use std::sync::Arc;
 use self::known_families::KnownFamilies;
 pub(crate) use self::own_cells::CellHandle;
 use self::own_cells::OwnCells;
-use crate::metric::{BucketParams, Kind, Rejection, Sample};
+use crate::metric::{BucketParams, Kind, Op, Rejection, Sample};
 use crate::planted::{self, Fault};
 use crate::registry::mailbox::{Mailboxes, Request};
 use crate::registry::names::check_kind;
 use crate::registry::series::{NewCell, Series, SeriesSpec};
+use crate::registry::worker_time::WorkerTime;
 use crate::registry::{Registry, label_text};
 use crate::text::labels::ConstantLabel;
 
@@ -55,7 +57,7 @@ impl LocalRegistry {
         &self.registry
     }
 
-    /// Counts a sample of type `kind` (that of its op). Returns the cell that it was counted in.
+    /// Counts a sample of type `kind` (that of its op, which is not `add`). Returns the cell that it was counted in.
     ///
     /// # Errors
     /// The reason for which the sample is refused; nothing is counted then.
@@ -74,6 +76,27 @@ impl LocalRegistry {
         };
         check_kind(self.cells.family(cell), kind)?;
         self.cells.add(cell, sample.value, now_ns);
+        Ok(cell)
+    }
+
+    /// Adds a sample to a gauge. Returns the cell that it was counted in.
+    ///
+    /// # Errors
+    /// The reason for which the sample is refused; nothing is counted then.
+    #[cold]
+    pub fn add_to_gauge(
+        &mut self,
+        sample: &Sample<'_>,
+        constants: &[ConstantLabel],
+        time: &WorkerTime,
+    ) -> Result<CellHandle, Rejection> {
+        self.text.clear();
+        label_text::write(&mut self.text, sample.labels, constants);
+        let hash = self.registry.hash(sample.name, &self.text);
+        let Some(cell) = self.cells.find_adds(hash, sample.name, &self.text) else {
+            return self.add_first(sample, constants, hash, time);
+        };
+        self.cells.add_to_gauge(cell, sample.value, time);
         Ok(cell)
     }
 
@@ -97,6 +120,17 @@ impl LocalRegistry {
         }
     }
 
+    /// Adds a value to a gauge in a cell that [`Self::add_to_gauge`] has returned. Returns `false`, and counts nothing,
+    /// if the cell was given up since, or is no such cell.
+    #[cold]
+    pub fn add_in(&self, cell: CellHandle, value: f64, time: &WorkerTime) -> bool {
+        let owned = self.cells.owns_adds(cell);
+        if owned {
+            self.cells.add_to_gauge(cell, value, time);
+        }
+        owned
+    }
+
     /// Whether the bucket fields of a sample that was counted in this cell, a histogram's, ask for other
     /// bounds than the histogram has.
     pub fn ignores_buckets(&self, cell: CellHandle, asked: &BucketParams<'_>) -> bool {
@@ -111,8 +145,7 @@ impl LocalRegistry {
         self.cells.read_ahead(cell)
     }
 
-    /// Counts the first sample of a series that this worker sees. Refuses it if it does not fit what the
-    /// worker remembers of the family; otherwise the shared registry decides.
+    /// Counts the first sample of a series that this worker sees.
     #[cold]
     fn count_first(
         &mut self,
@@ -122,6 +155,42 @@ impl LocalRegistry {
         hash: u64,
         now_ns: u64,
     ) -> Result<CellHandle, Rejection> {
+        let series = self.join(kind, sample, constants, hash, now_ns)?;
+        let cell = self.cells.start(&series, hash);
+        self.cells.add(cell, sample.value, now_ns);
+        if kind == Kind::Gauge {
+            series.set_cells().begin(self.cells.share(cell));
+        }
+        self.publish(series, cell);
+        Ok(cell)
+    }
+
+    /// Adds to a gauge for the first time on this worker.
+    #[cold]
+    fn add_first(
+        &mut self,
+        sample: &Sample<'_>,
+        constants: &[ConstantLabel],
+        hash: u64,
+        time: &WorkerTime,
+    ) -> Result<CellHandle, Rejection> {
+        let series = self.join(Kind::Gauge, sample, constants, hash, time.now_ns())?;
+        let cell = self.cells.start_adds(&series, hash);
+        self.cells.add_to_gauge(cell, sample.value, time);
+        self.publish(series, cell);
+        Ok(cell)
+    }
+
+    /// The series of a sample, with this worker as one of its owners. Refuses the sample if it does not fit what the
+    /// worker remembers of the family; otherwise the shared registry decides.
+    fn join(
+        &mut self,
+        kind: Kind,
+        sample: &Sample<'_>,
+        constants: &[ConstantLabel],
+        hash: u64,
+        now_ns: u64,
+    ) -> Result<Arc<Series>, Rejection> {
         self.label_names.clear();
         label_text::write_names(&mut self.label_names, sample.labels, constants);
         let spec = SeriesSpec {
@@ -133,6 +202,7 @@ impl LocalRegistry {
             help: sample.help,
             buckets: sample.buckets,
             now_ns,
+            adds: sample.op == Op::Add,
         };
         if let Some(family) = self.families.find(sample.name) {
             check_kind(family, kind)?;
@@ -140,12 +210,13 @@ impl LocalRegistry {
         }
         let series = self.registry.get_or_create(&spec)?;
         self.families.remember(&series.family);
-        let cell = self.cells.start(&series, hash);
-        self.cells.add(cell, sample.value, now_ns);
-        // The exporter shows the series from now on, so the first sample is in the cell by now.
+        Ok(series)
+    }
+
+    /// Has the exporter show a new cell from now on; so the first sample is in it by now.
+    fn publish(&mut self, series: Arc<Series>, cell: CellHandle) {
         self.registry.publish(NewCell { series, cell: self.cells.share(cell) });
         self.book_bytes();
-        Ok(cell)
     }
 
     /// Tells the registry how many bytes cells and remembered families take now.
@@ -182,12 +253,12 @@ impl LocalRegistry {
         given_up
     }
 
-    /// Whether a cell that [`Self::count`] has returned is still the worker's own.
+    /// Whether a cell that [`Self::count`] or [`Self::add_to_gauge`] has returned is still the worker's own.
     pub fn owns(&self, cell: CellHandle) -> bool {
-        self.cells.owns(cell)
+        self.cells.owns(cell) || self.cells.owns_adds(cell)
     }
 
-    /// Forgets a series, so that its cell is never written again, and hands the cell back. A later sample of
+    /// Forgets a cell of a series, so that it is never written again, and hands it back. A later sample of
     /// the series starts a new cell.
     #[cold]
     fn give_up(&mut self, series: &Arc<Series>) {

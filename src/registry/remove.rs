@@ -16,7 +16,7 @@ impl Registry {
     pub fn release_cell(&self, series: &Arc<Series>, is_idle: bool) -> bool {
         let mut index = self.index.lock();
         series.remove_owner();
-        self.usage.subtract_cell_reference();
+        self.usage.subtract_cell_reference(&series.family);
         series.has_no_owner() && is_idle && self.remove(&mut index, series)
     }
 
@@ -40,6 +40,9 @@ impl Registry {
         }
         self.usage.set_index_bytes(index.bytes());
         self.usage.subtract_series(family, series.text.len());
+        if series.is_added_to() {
+            self.usage.subtract_adds();
+        }
         if family.lines.load(Ordering::Relaxed) == 0 {
             family.removed.store(true, Ordering::Relaxed);
             self.names.remove(family);

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use crate::metric::{BucketParams, Kind};
 use crate::registry::buckets::{self, FirstBucketParams};
-use crate::registry::cell;
+use crate::registry::cell::{self, GAUGE_WORDS};
 use crate::registry::reserve::Reserve;
+use crate::registry::set_cells::SetCells;
 use crate::registry::slab::CellRef;
 use crate::segmented_table::Hashed;
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -32,6 +33,8 @@ pub struct SeriesSpec<'a> {
     pub buckets: BucketParams<'a>,
     /// The time of the sample that asks, in ns of the monotonic clock.
     pub now_ns: u64,
+    /// Whether the sample is to be added to a gauge.
+    pub adds: bool,
 }
 
 /// All series of one name. It exists from the creation of its first series to the removal of its last.
@@ -114,14 +117,24 @@ pub struct Series {
     pub(super) owners: AtomicU32,
     /// How many cells the exporter has requested back and not folded yet. Only the exporter uses it.
     pub(super) requested: AtomicU32,
+    /// Of a gauge, the cells in which it is set.
+    set_cells: Option<Box<SetCells>>,
+    /// Whether it is a gauge that is added to. Written under the registry's lock.
+    is_added_to: AtomicBool,
 }
 
 impl Series {
     /// A series whose creator is its only owner.
     pub(super) fn new(family: Arc<Family>, text: &[u8], born_ns: u64) -> Self {
-        let (owners, requested) = (AtomicU32::new(1), AtomicU32::new(0));
-        let born_ns = AtomicU64::new(born_ns);
-        Self { family, text: text.into(), born_ns, owners, requested }
+        Self {
+            set_cells: (family.kind == Kind::Gauge).then(Box::default),
+            family,
+            text: text.into(),
+            born_ns: AtomicU64::new(born_ns),
+            owners: AtomicU32::new(1),
+            requested: AtomicU32::new(0),
+            is_added_to: AtomicBool::new(false),
+        }
     }
 
     /// A series that no sample can belong to, since every name has a character.
@@ -139,6 +152,30 @@ impl Series {
             reserve: Reserve::new(),
         };
         Self::new(Arc::new(family), b"", 0)
+    }
+
+    /// Of a gauge, the cells in which it is set.
+    pub(super) fn set_cells(&self) -> &SetCells {
+        self.set_cells.as_ref().expect("the series is a gauge")
+    }
+
+    /// Whether it is a gauge that is added to.
+    pub(super) fn is_added_to(&self) -> bool {
+        self.is_added_to.load(Ordering::Relaxed)
+    }
+
+    /// Notes that it is a gauge that is added to. Called under the registry's lock.
+    pub(super) fn note_adds(&self) {
+        self.is_added_to.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that a cell is folded, for those that add to what was set in it.
+    pub(super) fn retire(&self, cell: &CellRef) {
+        if let Some(set_cells) = &self.set_cells
+            && cell.words().len() == GAUGE_WORDS
+        {
+            set_cells.retire(cell);
+        }
     }
 
     /// Whether no worker has a cell that counts for it. Called under the registry's lock.

@@ -11,20 +11,23 @@ use crate::registry::expiry::Expiry;
 use crate::registry::local::LocalRegistry;
 use crate::registry::mailbox::Mailboxes;
 use crate::registry::total::Total;
+use crate::registry::worker_time::WorkerTime;
 use crate::registry::{Registry, SeriesLimits};
 
 const WORKERS: usize = 2;
 /// How often each worker counts in each series. An interpreter is a thousand times slower.
 const ROUNDS: u64 = if cfg!(miri) { 3 } else { 2_000 };
 const SERIES: [&str; 3] = ["a", "b", "c"];
-const KINDS: [(Kind, Op, &str); 3] = [
+const KINDS: [(Kind, Op, &str); 5] = [
     (Kind::Counter, Op::Inc, "counter"),
     (Kind::Gauge, Op::Set, "gauge"),
     (Kind::Histogram, Op::Obs, "histogram"),
+    (Kind::Gauge, Op::Add, "added"),
+    (Kind::Gauge, Op::Add, "gauge"),
 ];
-/// Samples are old at once: each pass wants to retire everything.
+/// Samples are old at once: each pass wants to retire everything, however far adds have moved the time on.
 const SAMPLE_NS: u64 = 1;
-const PASS_NS: u64 = 100;
+const PASS_NS: u64 = 1_000_000_000;
 const TTL_NS: u64 = 10;
 
 fn sample<'a>(op: Op, name: &'a str, labels: &'a [Label<'a>]) -> Sample<'a> {
@@ -35,11 +38,17 @@ fn sample<'a>(op: Op, name: &'a str, labels: &'a [Label<'a>]) -> Sample<'a> {
 
 /// Counts in all series again and again, and gives up what is asked for in between.
 fn work(mut local: LocalRegistry) -> LocalRegistry {
+    let time = WorkerTime::new(SAMPLE_NS);
     for _ in 0..ROUNDS {
         for series in SERIES {
             let labels = [Label { name: "series", value: series }];
             for (kind, op, name) in KINDS {
-                local.count(kind, &sample(op, name, &labels), &[], SAMPLE_NS).unwrap();
+                let sample = sample(op, name, &labels);
+                let counted = match op {
+                    Op::Add => local.add_to_gauge(&sample, &[], &time),
+                    _ => local.count(kind, &sample, &[], time.now_ns()),
+                };
+                counted.unwrap();
             }
         }
         local.handle_requests();
@@ -48,11 +57,13 @@ fn work(mut local: LocalRegistry) -> LocalRegistry {
     local
 }
 
-/// Increments and observations that a series stands for; gauges stand for none.
+/// Increments, observations and adds of 1 that a series stands for; gauges that are set stand for none.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sums of ones")]
 fn counted(total: &Total) -> u64 {
     match total {
         Total::Counter { whole, .. } => u64::try_from(*whole).unwrap(),
         Total::Histogram { counts, .. } => counts.iter().sum(),
+        Total::Gauge { stamp_ns: 0, .. } => total.value() as u64,
         Total::Gauge { .. } => 0,
     }
 }
@@ -70,7 +81,7 @@ fn whatever_was_counted_is_on_the_page_or_was_removed() {
         let entries = directory.families().flat_map(FamilyView::series);
         removed + entries.map(|entry| counted(&entry.total())).sum::<u64>()
     };
-    let sent = WORKERS as u64 * ROUNDS * (SERIES.len() * 2) as u64;
+    let sent = WORKERS as u64 * ROUNDS * (SERIES.len() * 3) as u64;
     let mut locals = thread::scope(|scope| {
         let workers: Vec<_> = (0..WORKERS)
             .map(|number| {

@@ -3,35 +3,10 @@
 //! Runs on the exporter's threads, while workers go on counting. It knows nothing of how a cell is laid out.
 
 use crate::metric::Kind;
-use crate::registry::cell;
+use crate::registry::adds::{self, ADDS_WORDS, AddsReading};
+use crate::registry::cell::{self, GAUGE_WORDS};
+use crate::registry::exact_sum::ExactSum;
 use crate::sync::AtomicU64;
-
-/// A sum of floats that keeps what rounding cuts off. Otherwise the same numbers, added in another order,
-/// could give a sum that is smaller in its last digit, and folding a cell changes the order. Prometheus takes
-/// a counter that falls, by however little, for one that began again at 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct ExactSum {
-    high: f64,
-    low: f64,
-}
-
-impl ExactSum {
-    /// Adds one number by Knuth's two-sum: `low` collects the exact rounding error of each addition.
-    pub fn add(&mut self, value: f64) {
-        let sum = self.high + value;
-        let shadow = sum - self.high;
-        let error = (self.high - (sum - shadow)) + (value - shadow);
-        self.high = sum;
-        if error.is_finite() {
-            self.low += error; // once the sum is infinite there is no error to collect
-        }
-    }
-
-    /// The sum, rounded once.
-    pub fn value(self) -> f64 {
-        self.high + self.low
-    }
-}
 
 /// The sum of a series over its cells. Given-up cells are in it as well, once they are folded.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,12 +18,14 @@ pub enum Total {
         /// Fractions.
         fraction: ExactSum,
     },
-    /// A gauge: the newest value and its stamp.
+    /// A gauge: the newest value and its stamp, and what was added in the newest epoch.
     Gauge {
         /// 0 while nothing was set.
         stamp_ns: u64,
         /// The value of that stamp.
         value: f64,
+        /// It counts if its epoch is the stamp.
+        adds: AddsReading,
     },
     /// A histogram: counts per bucket (not cumulated) and the sum of all observations.
     Histogram {
@@ -64,7 +41,10 @@ impl Total {
     pub fn new(kind: Kind, bounds: usize) -> Self {
         match kind {
             Kind::Counter => Self::Counter { whole: 0, fraction: ExactSum::default() },
-            Kind::Gauge => Self::Gauge { stamp_ns: 0, value: 0.0 },
+            Kind::Gauge => {
+                let adds = AddsReading { epoch_ns: 0, sum: ExactSum::default() };
+                Self::Gauge { stamp_ns: 0, value: 0.0, adds }
+            }
             Kind::Histogram => {
                 Self::Histogram { counts: vec![0; bounds + 1], sum: ExactSum::default() }
             }
@@ -72,7 +52,11 @@ impl Total {
     }
 
     /// Adds what a cell of the same kind holds. Of gauges the one with the larger stamp is kept; of two with
-    /// the same stamp the one that was added first. Callers add workers in ascending order.
+    /// the same stamp the one that was added first. Callers add workers in ascending order, and the cells of adds
+    /// before those of sets: so the set that an epoch was begun for is seen if the epoch is.
+    ///
+    /// # Panics
+    /// If it is the cell of another kind.
     pub fn add_cell(&mut self, cell: &[AtomicU64]) {
         match self {
             Self::Counter { whole, fraction } => {
@@ -80,7 +64,17 @@ impl Total {
                 *whole += u128::from(read.whole);
                 fraction.add(read.fraction);
             }
-            Self::Gauge { stamp_ns, value } => {
+            Self::Gauge { adds, .. } if cell.len() == ADDS_WORDS => {
+                let Some(read) = adds::read(cell) else { return };
+                if read.epoch_ns > adds.epoch_ns {
+                    *adds = read;
+                } else if read.epoch_ns == adds.epoch_ns {
+                    adds.sum.add_sum(read.sum);
+                    adds.sum = adds.sum.bounded();
+                }
+            }
+            Self::Gauge { stamp_ns, value, .. } => {
+                assert_eq!(cell.len(), GAUGE_WORDS, "a gauge has no other cells");
                 let read = cell::read_gauge(cell);
                 if read.stamp_ns > *stamp_ns {
                     (*stamp_ns, *value) = (read.stamp_ns, read.value);
@@ -95,11 +89,21 @@ impl Total {
         }
     }
 
+    /// Whether adds count from a set that is in none of the cells so far.
+    pub(super) fn lacks_a_set(&self) -> bool {
+        matches!(self, Self::Gauge { stamp_ns, adds, .. } if adds.epoch_ns > *stamp_ns)
+    }
+
     /// The number of a counter or gauge; a histogram's sum.
     pub fn value(&self) -> f64 {
         match self {
             // The integers are summed exactly and rounded once, to the nearest float.
             Self::Counter { whole, fraction } => *whole as f64 + fraction.value(),
+            Self::Gauge { stamp_ns, value, adds } if adds.epoch_ns == *stamp_ns => {
+                let mut sum = adds.sum;
+                sum.add(*value);
+                sum.bounded().value()
+            }
             Self::Gauge { value, .. } => *value,
             Self::Histogram { sum, .. } => sum.value(),
         }
@@ -108,9 +112,11 @@ impl Total {
 
 #[cfg(test)]
 #[cfg(not(any(model_loom, shuttle)))]
+#[expect(clippy::float_cmp, reason = "sums are exact")]
 mod tests {
     use super::*;
-    use crate::registry::cell::{add, observe, set, stamp_ns};
+    use crate::registry::cell::{observe, set, stamp_ns};
+    use crate::sync::Ordering;
 
     fn cell(words: usize) -> Vec<AtomicU64> {
         (0..words).map(|_| AtomicU64::new(0)).collect()
@@ -120,7 +126,7 @@ mod tests {
     fn counted(values: &[f64], expected: f64) {
         let cell = cell(3);
         for &value in values {
-            add(&cell, value, 1);
+            cell::add(&cell, value, 1);
         }
         let mut total = Total::new(Kind::Counter, 0);
         total.add_cell(&cell);
@@ -158,20 +164,78 @@ mod tests {
         let mut total = Total::new(Kind::Gauge, 0);
         total.add_cell(&first);
         total.add_cell(&second);
-        assert_eq!(total, Total::Gauge { stamp_ns: 10, value: 1.0 });
+        assert!(matches!(total, Total::Gauge { stamp_ns: 10, value: 1.0, .. }), "{total:?}");
         set(&second, 3.0, 11);
         total.add_cell(&second);
-        assert_eq!(total, Total::Gauge { stamp_ns: 11, value: 3.0 });
+        assert!(matches!(total, Total::Gauge { stamp_ns: 11, value: 3.0, .. }), "{total:?}");
     }
 
     #[test]
-    fn the_order_of_addition_does_not_matter() {
-        let values = [0.1, 1e15 + 0.3, 0.7, 1e-9, 123.456];
-        let sum = |values: &mut dyn Iterator<Item = f64>| {
-            let mut sum = ExactSum::default();
-            values.for_each(|value| sum.add(value));
-            sum.value().to_bits()
+    fn adds_count_from_the_set_that_they_came_behind() {
+        let (adds, others, sets) = (cell(4), cell(4), cell(2));
+        let value = |folded: &Total| {
+            let mut total = folded.clone();
+            for cell in [&adds, &others, &sets] {
+                total.add_cell(cell);
+            }
+            total.value()
         };
-        assert_eq!(sum(&mut values.into_iter()), sum(&mut values.into_iter().rev()));
+        let none = Total::new(Kind::Gauge, 0);
+        adds::add(&adds, 2.0, 0, 1);
+        adds::add(&others, -0.5, 0, 2);
+        assert_eq!(value(&none), 1.5, "a gauge that was never set begins at 0");
+        set(&sets, 10.0, 3);
+        assert_eq!(value(&none), 10.0, "a set wins over what was added before");
+        adds::add(&adds, 1.0, 3, 4);
+        assert_eq!(value(&none), 11.0, "one worker's older sum does not count");
+        adds::add(&others, 1.0, 3, 4);
+        assert_eq!(value(&none), 12.0);
+        let mut folded = none;
+        for cell in [&adds, &others, &sets] {
+            folded.add_cell(cell);
+        }
+        for word in adds.iter().chain(&others).chain(&sets) {
+            word.store(0, Ordering::Relaxed); // the places are used again
+        }
+        assert_eq!(value(&folded), 12.0, "folded cells count as they did");
+        adds::add(&adds, 1.0, 3, 5);
+        assert_eq!(value(&folded), 13.0);
+        set(&sets, 4.0, 6);
+        assert_eq!(value(&folded), 4.0);
+    }
+
+    #[test]
+    fn a_gauge_stays_a_number() {
+        let (adds, others, sets) = (cell(4), cell(4), cell(2));
+        let value = || {
+            let mut total = Total::new(Kind::Gauge, 0);
+            for cell in [&adds, &others, &sets] {
+                total.add_cell(cell);
+            }
+            total.value()
+        };
+        for _ in 0..3 {
+            adds::add(&adds, f64::MAX, 0, 1);
+            adds::add(&others, f64::MIN, 0, 1);
+        }
+        assert_eq!(value(), 0.0);
+        adds::add(&others, f64::MAX, 0, 1);
+        assert_eq!(value(), f64::MAX);
+        set(&sets, 1e308, 2);
+        adds::add(&adds, f64::MAX, 2, 3);
+        adds::add(&others, f64::MAX, 2, 3);
+        assert_eq!(value(), f64::MAX);
+    }
+
+    #[test]
+    fn what_is_added_and_subtracted_equally_often_is_nothing() {
+        let cell = cell(4);
+        for n in 0..80_000 {
+            adds::add(&cell, if n % 3 == 0 { 0.2 } else { -0.1 }, 0, 1);
+        }
+        // 26,667 times 0.2 and 53,333 times -0.1.
+        let mut total = Total::new(Kind::Gauge, 0);
+        total.add_cell(&cell);
+        assert_eq!(total.value(), 0.1);
     }
 }

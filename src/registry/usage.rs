@@ -8,10 +8,13 @@
 //! it, as the exporter finds them.
 
 use crate::index_table::IndexTable;
+use crate::metric::Kind;
 use crate::planted::{self, Fault};
+use crate::registry::adds::ADDS_WORDS;
 use crate::registry::limits::{Limit, SeriesLimits, Shortage};
 use crate::registry::names;
 use crate::registry::series::{Family, HashedSeries, Series};
+use crate::registry::set_cells::{KnownSets, SetCells};
 use crate::registry::slab::{self, CellRef};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -30,6 +33,11 @@ const INDEX_ENTRY_BYTES: usize = 2 * (size_of::<HashedSeries>() + 1);
 /// Bytes that a cell costs at most beside its words: its entry in the owner's list and its generation, of which half
 /// may be room for more, and its index in the owner's table.
 const CELL_ENTRY_BYTES: usize = 2 * (16 + 4) + IndexTable::ENTRY_BYTES;
+/// Bytes that a gauge costs beside that: the list of cells in which it is set.
+const GAUGE_BYTES: usize = size_of::<SetCells>() + BLOCK_BYTES;
+/// Bytes that a worker's copy of such a list costs beside the cells in it: its entry in the table of copies, of which
+/// half may be empty, and the block of the cells.
+const KNOWN_SETS_BYTES: usize = 2 * (size_of::<KnownSets>() + 8 + 1) + BLOCK_BYTES;
 /// Bytes that a family costs beside its texts and bounds: the family itself, its entry in the exporter's
 /// directory, of which half may be empty, and five blocks.
 const FAMILY_BYTES: usize =
@@ -79,6 +87,7 @@ impl Usage {
         limits: &SeriesLimits,
         family: &Family,
         text_len: usize,
+        adds: bool,
     ) -> Result<(), Shortage> {
         let more = family.lines_per_series();
         if !planted::is(Fault::LinesUnlimited) {
@@ -87,8 +96,35 @@ impl Usage {
         let lines = family.lines.load(Ordering::Relaxed);
         limits.check(Limit::NameLines, lines, more)?;
         let new_family = if lines == 0 { self.family_with_tables_bytes(family) } else { 0 };
-        let bytes = new_family + self.series_with_cells_bytes(family, text_len);
+        let adds = if adds { self.adds_bytes() } else { 0 };
+        let bytes = new_family + self.series_with_cells_bytes(family, text_len) + adds;
         limits.check(Limit::MemoryBytes, self.bytes_towards_limit(), bytes)
+    }
+
+    /// Whether there is room to add to a gauge that stands. Called under the registry's lock.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn check_adds(&self, limits: &SeriesLimits) -> Result<(), Shortage> {
+        limits.check(Limit::MemoryBytes, self.bytes_towards_limit(), self.adds_bytes())
+    }
+
+    /// Commits what it takes that all workers add to a gauge.
+    pub(super) fn add_adds(&self) {
+        self.committed_bytes.fetch_add(self.adds_bytes(), Ordering::Relaxed);
+    }
+
+    /// Frees it again.
+    pub(super) fn subtract_adds(&self) {
+        self.committed_bytes.fetch_sub(self.adds_bytes(), Ordering::Relaxed);
+    }
+
+    /// Bytes that it takes beside the gauge itself if all workers add to it, and all set it.
+    pub(super) fn adds_bytes(&self) -> u64 {
+        let words = slab::bytes_taken(ADDS_WORDS);
+        let cell = CELL_ENTRY_BYTES + 2 * size_of::<CellRef>() + words;
+        let copy = KNOWN_SETS_BYTES as u64 + self.workers * size_of::<CellRef>() as u64;
+        self.workers * (cell as u64 + copy)
     }
 
     /// Adds a series without its cells. Called under the registry's lock.
@@ -97,7 +133,7 @@ impl Usage {
         for counted in [&self.lines, &family.lines] {
             counted.store(counted.load(Ordering::Relaxed) + lines, Ordering::Relaxed);
         }
-        self.bytes.fetch_add(series_bytes(text_len), Ordering::Relaxed);
+        self.bytes.fetch_add(series_bytes(family.kind, text_len), Ordering::Relaxed);
         let committed = self.series_with_cells_bytes(family, text_len);
         self.committed_bytes.fetch_add(committed, Ordering::Relaxed);
     }
@@ -108,19 +144,19 @@ impl Usage {
         for counted in [&self.lines, &family.lines] {
             counted.store(counted.load(Ordering::Relaxed) - lines, Ordering::Relaxed);
         }
-        self.free(series_bytes(text_len));
+        self.free(series_bytes(family.kind, text_len));
         let committed = self.series_with_cells_bytes(family, text_len);
         self.committed_bytes.fetch_sub(committed, Ordering::Relaxed);
     }
 
-    /// Adds the exporter's reference to a worker's cell. The worker adds the cell itself.
-    pub(super) fn add_cell_reference(&self) {
-        self.bytes.fetch_add(size_of::<CellRef>() as u64, Ordering::Relaxed);
+    /// Adds the references to a worker's cell. The worker adds the cell itself.
+    pub(super) fn add_cell_reference(&self, family: &Family) {
+        self.bytes.fetch_add(references_bytes(family.kind), Ordering::Relaxed);
     }
 
-    /// Subtracts the exporter's reference to a worker's cell.
-    pub(super) fn subtract_cell_reference(&self) {
-        self.free(size_of::<CellRef>() as u64);
+    /// Subtracts the references to a worker's cell.
+    pub(super) fn subtract_cell_reference(&self, family: &Family) {
+        self.free(references_bytes(family.kind));
     }
 
     /// Adds a family without its series.
@@ -205,7 +241,9 @@ impl Usage {
 
     /// Bytes of a series if all workers had a cell in it.
     pub(super) fn series_with_cells_bytes(&self, family: &Family, text_len: usize) -> u64 {
-        series_bytes(text_len) + INDEX_ENTRY_BYTES as u64 + self.workers * cell_bytes(family)
+        series_bytes(family.kind, text_len)
+            + INDEX_ENTRY_BYTES as u64
+            + self.workers * cell_bytes(family)
     }
 
     /// Bytes of a family beside its series, if all workers remember it.
@@ -221,12 +259,19 @@ fn family_bytes(family: &Family) -> u64 {
     (FAMILY_BYTES + texts + names + buckets) as u64
 }
 
-fn series_bytes(text_len: usize) -> u64 {
+fn series_bytes(kind: Kind, text_len: usize) -> u64 {
     let text_len = if planted::is(Fault::TextsUncharged) { 0 } else { text_len };
-    (SERIES_BYTES + text_len) as u64
+    let gauge = if kind == Kind::Gauge { GAUGE_BYTES } else { 0 };
+    (SERIES_BYTES + gauge + text_len) as u64
+}
+
+/// Bytes of the references to a cell: the exporter's, and one in the list of the cells in which a gauge is set.
+fn references_bytes(kind: Kind) -> u64 {
+    let references = if kind == Kind::Gauge { 2 } else { 1 };
+    (references * size_of::<CellRef>()) as u64
 }
 
 fn cell_bytes(family: &Family) -> u64 {
     let words = slab::bytes_taken(family.cell_words());
-    (CELL_ENTRY_BYTES + size_of::<CellRef>() + words) as u64
+    (CELL_ENTRY_BYTES + words) as u64 + references_bytes(family.kind)
 }

@@ -65,7 +65,7 @@ pub(super) fn check(config: &SinksConfig, ingest: &IngestConfig) -> anyhow::Resu
 }
 
 /// The ops of messages that are forwarded: all but `shutdown`, which is meant for the server that gets it.
-const FORWARDED: &[Op] = &[Op::Inc, Op::Set, Op::Obs, Op::Event, Op::Index, Op::Raw];
+const FORWARDED: &[Op] = &[Op::Inc, Op::Set, Op::Add, Op::Obs, Op::Event, Op::Index, Op::Raw];
 
 /// The one far end of a router: all that is sent there stays with it.
 fn router(

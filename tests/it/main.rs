@@ -18,6 +18,7 @@ mod descriptors;
 mod expiry;
 mod fair;
 mod flags;
+mod gauge_add;
 mod harness;
 mod http;
 mod http_log;

@@ -231,7 +231,7 @@ fn fresh_server() {
         assert_eq!(page.own(family), 0, "{family}");
     }
     let types: Vec<String> = page.own_family("processed_metrics_total").into_keys().collect();
-    let expected = ["", "event", "inc", "index", "obs", "other", "raw", "set", "shutdown"];
+    let expected = ["", "add", "event", "inc", "index", "obs", "other", "raw", "set", "shutdown"];
     assert_eq!(types, expected.map(|name| format!(r#"{{type="{name}"}}"#)));
     for reason in REASONS {
         assert_eq!(page.rejected(reason), 0);

@@ -47,9 +47,10 @@ final class ReadmeTest extends ServerTestCase
         ]);
         $end = '$metrics->flush(); echo json_encode($metrics->droppedByReason());';
         self::assertSame('[]', Script::run($stubs . $code . $end, $server->udp())->output());
-        $page = $server->pageOf(12);
-        self::assertSame([9, 3], [$page->accepted(), $page->rejected('no_sink')]);
+        $page = $server->pageOf(14);
+        self::assertSame([11, 3], [$page->accepted(), $page->rejected('no_sink')]);
         self::assertSame(4.0, $page->value('shop_requests_total{code="200",env="prod",method="GET"}'));
+        self::assertSame(2.0, $page->value('shop_workers{env="prod"}'));
     }
 
     public function testEveryReasonIsThere(): void

@@ -11,6 +11,7 @@ use super::shared::Shared;
 use crate::metric::{Coercion, Coercions, Op, OpType, Rejection, Sample};
 use crate::planted::{self, Fault};
 use crate::registry::local::{CellHandle, LocalRegistry};
+use crate::registry::worker_time::WorkerTime;
 use crate::sinks::outbox::Outboxes;
 use crate::stats::WorkerStats;
 use crate::wire::json::Parsed;
@@ -48,7 +49,7 @@ pub(super) struct SampleCounter {
     local_registry: LocalRegistry,
     outboxes: Outboxes,
     shared: Shared,
-    now_ns: u64,
+    time: WorkerTime,
     /// The user who has sent what is counted now, where that matters and the kernel tells it.
     peer_uid: Option<u32>,
     /// Those of known lines.
@@ -62,8 +63,8 @@ impl SampleCounter {
         outboxes: Outboxes,
         shared: Shared,
     ) -> Self {
-        let scalings = Scalings::new();
-        Self { worker, local_registry, outboxes, shared, now_ns: 0, peer_uid: None, scalings }
+        let (time, scalings) = (WorkerTime::new(0), Scalings::new());
+        Self { worker, local_registry, outboxes, shared, time, peer_uid: None, scalings }
     }
 
     /// The worker's own counters.
@@ -73,8 +74,8 @@ impl SampleCounter {
     }
 
     /// The time that samples count at from now on.
-    pub(super) fn set_time(&mut self, now_ns: u64) {
-        self.now_ns = now_ns;
+    pub(super) fn set_time(&self, now_ns: u64) {
+        self.time.advance(now_ns);
     }
 
     /// The user whose messages count from now on; none for those of datagrams.
@@ -99,7 +100,9 @@ impl SampleCounter {
                 if meaning.op == Op::Inc && value < 0.0 {
                     return Err(Miss::Parse); // the parser rejects it, and counts why
                 }
-                if !self.local_registry.count_in(meaning.cell, value, self.now_ns) {
+                if !self.local_registry.count_in(meaning.cell, value, self.time.now_ns())
+                    && !self.add_known(meaning, value)
+                {
                     self.forget(cursor, id);
                     return Err(Miss::Parse);
                 }
@@ -127,12 +130,12 @@ impl SampleCounter {
                 if !value.is_finite() {
                     return Err(Miss::Parse); // the parser rejects it, and counts why
                 }
-                if !self.local_registry.count_in(meaning.cell, value, self.now_ns) {
+                if !self.local_registry.count_in(meaning.cell, value, self.time.now_ns()) {
                     self.forget(cursor, id);
                     return Err(Miss::Parse);
                 }
                 let again = scaling.weight() - 1;
-                self.local_registry.count_again(meaning.cell, value, again, self.now_ns);
+                self.local_registry.count_again(meaning.cell, value, again, self.time.now_ns());
                 self.stats().accept(meaning.op, meaning.coercions);
                 Ok(len)
             }
@@ -145,6 +148,13 @@ impl SampleCounter {
         let before = cursor.cache().bytes();
         cursor.remove(id);
         self.book_templates(cursor.cache(), before);
+    }
+
+    /// Adds to a gauge by a message that is known; returns `false`, and counts nothing, if it is no such message or its
+    /// cell was given up since.
+    #[cold]
+    fn add_known(&self, meaning: Meaning, value: f64) -> bool {
+        meaning.op == Op::Add && self.local_registry.add_in(meaning.cell, value, &self.time)
     }
 
     /// Reads the memory that counting will need, so that the processor has it in its cache by then.
@@ -221,7 +231,7 @@ impl SampleCounter {
         let cell = self.count(sample, listener)?;
         match cell {
             Some(cell) => {
-                self.local_registry.count_again(cell, sample.value, weight - 1, self.now_ns);
+                self.local_registry.count_again(cell, sample.value, weight - 1, self.time.now_ns());
             }
             None => {
                 for _ in 1..weight {
@@ -238,18 +248,20 @@ impl SampleCounter {
         sample: &Sample<'_>,
         listener: usize,
     ) -> Result<Option<CellHandle>, Rejection> {
-        let Self { local_registry, outboxes, shared, now_ns, peer_uid, .. } = self;
+        let Self { local_registry, outboxes, shared, time, peer_uid, .. } = self;
         let listener = shared.listener(listener);
         // The sinks come first: a router forwards samples instead of counting them.
         if outboxes.push(sample, &listener.row_constants) {
             return Ok(None);
         }
-        if let Some(kind) = sample.op.kind() {
-            return local_registry.count(kind, sample, &listener.constants, *now_ns).map(Some);
-        }
-        match sample.op {
-            Op::Shutdown => shared.shut_down(listener, *peer_uid).map(|()| None),
-            _ => Err(Rejection::NoSink),
+        let constants = &listener.constants;
+        match (sample.op, sample.op.kind()) {
+            (Op::Add, _) => local_registry.add_to_gauge(sample, constants, time).map(Some),
+            (_, Some(kind)) => {
+                local_registry.count(kind, sample, constants, time.now_ns()).map(Some)
+            }
+            (Op::Shutdown, None) => shared.shut_down(listener, *peer_uid).map(|()| None),
+            (_, None) => Err(Rejection::NoSink),
         }
     }
 

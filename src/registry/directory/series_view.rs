@@ -7,64 +7,12 @@ use std::sync::Arc;
 use crate::metric::Kind;
 use crate::planted::{self, Fault};
 use crate::registry::cell::{self, CounterReading};
+use crate::registry::cells::Cells;
+use crate::registry::exact_sum::ExactSum;
 use crate::registry::series::{Family, Series};
 use crate::registry::slab::CellRef;
-use crate::registry::total::{ExactSum, Total};
+use crate::registry::total::Total;
 use crate::sync as atomic;
-
-/// The cells of a series: nearly always one or a few.
-#[derive(Debug)]
-enum Cells {
-    None,
-    One(CellRef),
-    /// In memory of exactly their size, since a million series may have several cells each.
-    Many(Box<[CellRef]>),
-}
-
-impl Cells {
-    fn as_slice(&self) -> &[CellRef] {
-        match self {
-            Self::None => &[],
-            Self::One(cell) => std::slice::from_ref(cell),
-            Self::Many(cells) => cells,
-        }
-    }
-
-    /// Adds a cell. Cells are ordered by worker: of two gauges with the same stamp, the lower worker's wins.
-    fn push(&mut self, cell: CellRef) {
-        let mut cells = self.take();
-        cells.reserve_exact(1);
-        cells.push(cell);
-        cells.sort_by_key(CellRef::worker);
-        self.set(cells);
-    }
-
-    fn remove(&mut self, cell: &CellRef) {
-        let mut cells = self.take();
-        cells.retain(|other| !other.same(cell));
-        self.set(cells);
-    }
-
-    fn take(&mut self) -> Vec<CellRef> {
-        match std::mem::replace(self, Self::None) {
-            Self::None => Vec::new(),
-            Self::One(cell) => {
-                let mut cells = Vec::with_capacity(2); // as a rule another is added next
-                cells.push(cell);
-                cells
-            }
-            Self::Many(cells) => cells.into_vec(),
-        }
-    }
-
-    fn set(&mut self, mut cells: Vec<CellRef>) {
-        *self = match cells.len() {
-            0 => Self::None,
-            1 => cells.pop().map_or(Self::None, Self::One),
-            _ => Self::Many(cells.into_boxed_slice()),
-        };
-    }
-}
 
 /// The sum of all folded cells of a series.
 #[derive(Debug)]
@@ -131,6 +79,10 @@ impl SeriesView {
         };
         for cell in self.cells.as_slice() {
             total.add_cell(cell.words());
+        }
+        if total.lacks_a_set() {
+            // A worker has set the gauge for the first time, and its cell is not merged into the directory yet.
+            self.series.set_cells().add_to(&mut total);
         }
         total
     }
@@ -207,6 +159,7 @@ impl SeriesView {
             base.total.add_cell(cell.words());
         }
         base.stamp_ns = base.stamp_ns.max(cell::stamp_ns(cell.words()));
+        self.series.retire(cell);
         self.cells.remove(cell);
     }
 }

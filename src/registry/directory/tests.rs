@@ -6,6 +6,7 @@ use crate::metric::{BucketParams, Hops, Kind, Label, Op, Sample};
 use crate::registry::SeriesLimits;
 use crate::registry::local::LocalRegistry;
 use crate::registry::mailbox::Mailboxes;
+use crate::registry::worker_time::WorkerTime;
 
 /// Batches from one new cell to more than there are entries, so that each way of merging is taken.
 #[test]
@@ -55,5 +56,36 @@ fn entries_are_in_order_with_all_cells_however_many_come_at_once() {
             cells.clone().into_iter().collect::<Vec<_>>(),
             "after a batch of {batch}"
         );
+    }
+}
+
+/// What is added counts from a set that a page does not know of yet, since it began before the set's worker had told.
+#[test]
+fn what_is_added_to_a_set_that_is_not_merged_yet_counts_from_it() {
+    let registry = Arc::new(Registry::new(SeriesLimits::unlimited(2), |_| false));
+    let mailboxes = Arc::new(Mailboxes::new(2));
+    let local = |worker| LocalRegistry::new(worker, Arc::clone(&registry), Arc::clone(&mailboxes));
+    let (mut setter, mut adder) = (local(0), local(1));
+    let mut directory = Directory::new(Arc::clone(&registry));
+    let sample = |op, value| Sample {
+        op,
+        name: "n",
+        labels: &[],
+        help: "",
+        value,
+        buckets: BucketParams::default(),
+        timestamp: None,
+        index: "",
+        hops: Hops::default(),
+    };
+    let time = WorkerTime::new(1);
+    adder.add_to_gauge(&sample(Op::Add, 2.0), &[], &time).expect("there is no limit");
+    directory.merge_new_cells();
+    setter.count(Kind::Gauge, &sample(Op::Set, 100.0), &[], 9).expect("there is no limit");
+    adder.add_to_gauge(&sample(Op::Add, 1.0), &[], &time).expect("there is no limit");
+    for _ in 0..2 {
+        let entry = &directory.views["n"].series()[0];
+        assert_eq!(entry.number(), Number::Float(101.0));
+        directory.merge_new_cells();
     }
 }

@@ -28,6 +28,9 @@ pub(crate) const KNOWN: &[&str] = &[
     r#"{"name":"g4","op":"set","labels":{"a":"\ud800 \u00e9"},"value":@}"#,
     r#"{"na\u006de":"g5","op":"s\u0065t","value":@}"#,
     r#"{"name":"g5","op":"set","x":[{"y":[1,2,{"z":null}]}],"value":@}"#,
+    r#"{"name":"g1","op":"add","value":@}"#,
+    r#"{"name":"g2","op":"add","labels":{"path":"C:\\x\"}{","empty":""},"value":@}"#,
+    r#"{"name":"g6","op":"add","value":@,"labels":{"a":"b"}}"#,
     r#"{"name":"h1","op":"obs","value":@}"#,
     r#"{"name":"h2","op":"obs","value":@,"buckets":5,"bucket_start":-10,"bucket_width":2.5}"#,
     r#"{"name":"h3","op":"obs","bucket_custom":[-1,0,0.5,1,1e5],"value":@,"labels":{"a":"1"}}"#,
@@ -84,6 +87,7 @@ pub(crate) const OTHER_LINES: &[&str] = &[
 /// Of the same names with another type or other labels: refused while those stand, and born when they are gone.
 pub(crate) const CONFLICTS: &[&str] = &[
     r#"{"name":"c1","op":"set","value":@}"#,
+    r#"{"name":"c1","op":"add","value":@}"#,
     r#"{"name":"g1","op":"obs","value":@}"#,
     r#"{"name":"h1","op":"inc","value":@}"#,
     r#"{"name":"h1_sum","op":"set","value":@}"#,
