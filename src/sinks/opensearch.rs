@@ -40,6 +40,9 @@ const BATCH_MAX_ROWS: usize = 5_000;
 /// they are made of.
 const FLAG_MAX_BYTES: usize = 50_000_000;
 
+/// So many documents over which the service fails are looked at one by one.
+const FEW_DOCUMENTS: usize = 8;
+
 /// The sink.
 #[derive(Debug)]
 pub(crate) struct OpenSearch {
@@ -167,12 +170,13 @@ impl OpenSearch {
             Err(outcome) => return outcome,
         };
         // First, since the result of a row depends on which indices have stored documents.
+        let now = Instant::now();
         let mut silent: BTreeSet<usize> = sent().copied().collect();
         let all = silent.len();
         for (number, item) in sent().zip(&bulk.items) {
             if item.create.result() == DocumentResult::Stored {
                 self.made(*number);
-                self.indices.stored(*number);
+                self.indices.stored(*number, now);
             }
             if item.create.result() != DocumentResult::Again {
                 silent.remove(number);
@@ -180,7 +184,6 @@ impl OpenSearch {
         }
         if silent.len() < all {
             // Each request with rows for an index whose shards are away takes as long as the service waits for them.
-            let now = Instant::now();
             for number in silent {
                 self.indices.get_mut(number).rest(now);
             }
@@ -196,7 +199,22 @@ impl OpenSearch {
             });
         }
         self.log_not_stored(targets, &bulk, answer);
+        if self.fails_over(targets, &bulk, now) {
+            results.clear();
+            return self.service.failed(&bulk, answer);
+        }
         Outcome::Rows
+    }
+
+    /// Whether the service failed over each of these few documents, whose indices work. If there are many, or their index
+    /// stores no others, then not each of them is to be looked at.
+    fn fails_over(&self, targets: &[Target], bulk: &Bulk<'_>, now: Instant) -> bool {
+        let works = |target: &Target| {
+            target.is_ok_and(|number| self.indices.get(number).has_stored_lately(now))
+        };
+        targets.len() <= FEW_DOCUMENTS
+            && targets.iter().all(works)
+            && bulk.items.iter().all(|item| item.create.has_failed())
     }
 
     /// Logs that documents were not stored, as often as the throttle allows.

@@ -190,37 +190,41 @@ fn a_cluster_that_takes_no_indices_is_waited_for() {
     server.find_line(|line| line.contains("cluster_block_exception")).expect("a line");
 }
 
-/// Whatever the creation of the index `ill` gets in place of an answer, others take their documents.
-fn others_go_on_while_an_index_is_created(reply: Reply) {
-    let peer = Peer::start(move |request| {
-        let ill = !is_bulk(request) && request.path.starts_with("/ill-");
-        if ill { reply.clone() } else { well(request) }
-    });
-    let server = search::server(&peer, &SOON);
-    for round in 0..2 {
-        let mixed =
-            (0..10).map(|value| message(if value % 2 == 0 { "ill" } else { "well" }, value));
-        server.send_udp(mixed.collect::<String>());
-        wait::until("those for other indices arrive", || {
-            let books = Books::of(&server.scrape());
-            let all = books.delivered == 5 * (round + 1) && books.close();
-            if all { Ok(()) } else { Err(format!("{books:?}\n{}", server.stderr())) }
+/// Whatever the creation of the index `ill` gets in place of an answer, others take their documents. Both cases wait side
+/// by side.
+#[test]
+fn an_index_whose_creation_hangs_or_gets_a_404_of_a_proxy_holds_up_no_other() {
+    let replies = [Reply::Stall, Reply::status(404, "<html>404 Not Found</html>")];
+    let cases = replies.map(|reply| {
+        let peer = Peer::start(move |request| {
+            let ill = !is_bulk(request) && request.path.starts_with("/ill-");
+            if ill { reply.clone() } else { well(request) }
         });
+        let server = search::server(&peer, &SOON);
+        (peer, server)
+    });
+    for round in 0..2 {
+        for (_, server) in &cases {
+            let index = |value| if value % 2 == 0 { "ill" } else { "well" };
+            server.send_udp((0..10).map(|value| message(index(value), value)).collect::<String>());
+        }
+        for (_, server) in &cases {
+            wait::until("those for other indices arrive", || {
+                let books = Books::of(&server.scrape());
+                let all = books.delivered == 5 * (round + 1) && books.close();
+                if all { Ok(()) } else { Err(format!("{books:?}\n{}", server.stderr())) }
+            });
+        }
     }
-    assert_eq!(Books::of(&server.scrape()).queued, 10);
-    server.find_line(|line| line.contains("index ill-") && line.contains("cannot be created"));
-    peer.script(well);
-    assert_eq!(Books::of(&settled(&server, 20)).delivered, 20);
-}
-
-#[test]
-fn an_index_whose_creation_hangs_holds_up_no_other() {
-    others_go_on_while_an_index_is_created(Reply::Stall);
-}
-
-#[test]
-fn an_index_over_which_a_proxy_says_404_holds_up_no_other() {
-    others_go_on_while_an_index_is_created(Reply::status(404, "<html>404 Not Found</html>"));
+    for (peer, server) in &cases {
+        assert_eq!(Books::of(&server.scrape()).queued, 10);
+        let told = |line: &str| line.contains("index ill-") && line.contains("cannot be created");
+        server.find_line(told).expect("a line");
+        peer.script(well);
+    }
+    for (_, server) in &cases {
+        assert_eq!(Books::of(&settled(server, 20)).delivered, 20);
+    }
 }
 
 #[test]

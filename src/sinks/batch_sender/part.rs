@@ -17,12 +17,20 @@ pub(super) struct Part {
     pub(super) later: u32,
     /// Whether it is a piece of rows that got no verdict together.
     pub(super) is_piece: bool,
+    /// Whether others that were sent together with it were taken or refused.
+    pub(super) is_rest: bool,
 }
 
 impl Part {
     /// Rows of which nothing is known yet.
     pub(super) fn new(rows: Block) -> Self {
-        Self { rows, no_verdicts: 0, later: 0, is_piece: false }
+        Self { rows, no_verdicts: 0, later: 0, is_piece: false, is_rest: false }
+    }
+
+    /// Rows that are left of this part, since they are to come later; `progress` tells whether others of it are settled.
+    pub(super) fn rest(&self, rows: Block, progress: bool) -> Self {
+        let later = if progress { 0 } else { self.later + 1 };
+        Self { later, is_rest: self.is_rest || progress, ..Self::new(rows) }
     }
 
     /// One part of these runs of rows, which were cut out of one that got no verdict.

@@ -72,7 +72,7 @@ impl BatchSender {
             self.note_up(&part, &attempt);
             if attempt.has_verdict() {
                 self.batches_fail = false;
-            } else if !part.is_piece && attempt.outcome != Outcome::Rows {
+            } else if !part.is_piece && !part.is_rest && attempt.outcome != Outcome::Rows {
                 self.batches_fail = true;
             }
             if let Some(again) = self.judge(&mut batch, part, attempt) {
@@ -124,12 +124,11 @@ impl BatchSender {
         let kin = self.note_taken(part, results);
         let rest = self.books.settle(&part.rows, results, batch.origin);
         let progress = rest.row_count() < part.rows.row_count();
-        let later = if progress { 0 } else { part.later + 1 };
         if progress {
             batch.judged(kin);
             batch.backoff.reset();
         }
-        let rest = Part { later, ..Part::new(rest) };
+        let rest = part.rest(rest, progress);
         if rest.rows.is_empty() {
             return None;
         }
@@ -156,6 +155,7 @@ impl BatchSender {
         }
         if !self.attempts.is_well() {
             // It is away as a whole: nothing is wrong with these rows.
+            self.attempts.note_up(false);
             self.attempts.pause(&mut batch.backoff, *after, Some(why));
             return Some(Part::new(part.rows));
         }
@@ -182,15 +182,18 @@ impl BatchSender {
         None
     }
 
-    /// Notes whether the far end takes rows. A piece that gets no verdict says nothing of that, nor do rows that are to
-    /// come later while those of other kin are taken.
+    /// Notes whether the far end takes rows. A part of a batch that gets no verdict says nothing of that, nor do rows that
+    /// are to come later while those of other kin are taken.
     fn note_up(&self, part: &Part, attempt: &Attempt) {
         if attempt.has_verdict() {
             self.attempts.note_up(true);
             return;
         }
-        let is_later = attempt.outcome == Outcome::Rows;
-        let says_nothing = part.is_piece || (is_later && self.takes_others(part));
+        let says_nothing = match attempt.outcome {
+            Outcome::Rows => part.is_piece || self.takes_others(part),
+            Outcome::NoVerdict { .. } => part.is_piece || part.is_rest,
+            Outcome::Retry { .. } | Outcome::Split { .. } => part.is_piece,
+        };
         if !says_nothing {
             self.attempts.note_up(false);
         }
@@ -227,7 +230,8 @@ impl BatchSender {
         let mut kin = HashSet::default();
         let Some(first) = taken_kin.next() else { return kin };
         self.taken_lately.note(first, Instant::now());
-        if part.is_piece || !self.aside.is_empty() {
+        let somebody_asks = part.is_piece || results.contains(&RowResult::Retry);
+        if somebody_asks || !self.aside.is_empty() {
             kin.insert(first);
             kin.extend(taken_kin);
             self.aside.others_taken(&kin);

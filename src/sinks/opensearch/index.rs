@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 const CREATION_PERIOD: Duration = Duration::from_secs(10);
 /// The same for an index that is given up: a try may cost all others the time that an answer may take.
 const GIVEN_UP_PERIOD: Duration = Duration::from_mins(5);
+/// For how long an index that stored a document is taken for one that works: longer than a document without a verdict is
+/// tried until it is taken for poison.
+const STORED_LATELY: Duration = Duration::from_mins(2);
 /// How often, one after another, the creation of an index gets no verdict before its rows are given up. Those count
 /// between which others stored documents: a service that is away as a whole must not cost a row.
 const NO_VERDICTS_MAX: u32 = 5;
@@ -36,6 +39,8 @@ pub(super) struct Index {
     /// Whether it was once seen to exist.
     was_made: bool,
     has_stored: bool,
+    /// When it stored a document last.
+    stored_at: Option<Instant>,
     /// How often its creation got no verdict, one after another, while others stored documents.
     no_verdicts: u32,
     /// How many documents all indices had stored when that was counted last.
@@ -55,6 +60,7 @@ impl Index {
             state: IndexState::Unknown,
             was_made: false,
             has_stored,
+            stored_at: None,
             no_verdicts: 0,
             stored_before: 0,
             rests_until: None,
@@ -119,8 +125,14 @@ impl Index {
     }
 
     /// Notes that it has stored a document; returns whether that was not known before.
-    pub(super) fn stored(&mut self) -> bool {
+    pub(super) fn stored(&mut self, now: Instant) -> bool {
+        self.stored_at = Some(now);
         !std::mem::replace(&mut self.has_stored, true)
+    }
+
+    /// Whether it stored a document lately, so that it works.
+    pub(super) fn has_stored_lately(&self, now: Instant) -> bool {
+        self.stored_at.is_some_and(|at| now.saturating_duration_since(at) <= STORED_LATELY)
     }
 
     /// Whether to try to create it now.
@@ -166,5 +178,8 @@ mod tests {
         assert!(!index.is_given_up() && index.takes_rows(now));
         index.rest(now);
         assert!(!index.takes_rows(now) && index.takes_rows(now + CREATION_PERIOD));
+        assert!(!index.has_stored_lately(now));
+        assert!(index.stored(now) && !index.stored(now));
+        assert!(index.has_stored_lately(now) && !index.has_stored_lately(now + 2 * STORED_LATELY));
     }
 }

@@ -80,10 +80,10 @@ impl Indices {
     }
 
     /// Notes that an index has stored a document.
-    pub(super) fn stored(&mut self, number: usize) {
+    pub(super) fn stored(&mut self, number: usize, now: Instant) {
         self.stored += 1;
         let index = &mut self.all[number];
-        if index.stored()
+        if index.stored(now)
             && self.storing_templates.len() < 2
             && !self.storing_templates.iter().any(|known| **known == *index.template())
         {
@@ -233,9 +233,9 @@ mod tests {
         let mut indices = Indices::new(9);
         let [a, b] = ["a", "b"].map(|name| indices.find(name, 0).unwrap());
         assert!(!indices.is_hopeless(a) && !indices.is_hopeless(b));
-        indices.stored(a);
+        indices.stored(a, Instant::now());
         assert!(!indices.is_hopeless(a) && indices.is_hopeless(b));
-        indices.stored(b);
+        indices.stored(b, Instant::now());
         assert!(!indices.is_hopeless(a) && !indices.is_hopeless(b));
         let [a, c] = ["a", "c"].map(|name| indices.find(name, DAY_NS).unwrap());
         assert!(!indices.is_hopeless(a) && indices.is_hopeless(c));

@@ -63,6 +63,12 @@ pub(super) enum DocumentResult {
 }
 
 impl Created<'_> {
+    /// Whether the service failed over the document itself. With 503 a shard is away, and with 429 there is too much to do,
+    /// whatever the document is.
+    pub(super) fn has_failed(&self) -> bool {
+        self.status == 500
+    }
+
     /// What this means for the document.
     pub(super) fn result(&self) -> DocumentResult {
         let kind = self.error.as_ref().and_then(|cause| cause.kind.as_deref());

@@ -175,6 +175,14 @@ impl Service {
         })
     }
 
+    /// What to do with documents over each of which the service failed.
+    pub(super) fn failed(&self, bulk: &Bulk<'_>, answer: &Response) -> Outcome {
+        let mut causes = bulk.items.iter().filter_map(|item| item.create.error.as_ref());
+        let words = causes.next().map(|cause| cause.words(answer)).unwrap_or_default();
+        let why = format!("{} fails over each document: 500 {words}", self.base);
+        Outcome::NoVerdict { why, after: None }
+    }
+
     /// Tries again after an answer that says nothing about single rows; the reason says what the operator can do.
     fn retry(&self, answer: &Response) -> Outcome {
         let hint = match answer.status {
