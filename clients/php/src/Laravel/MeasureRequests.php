@@ -28,7 +28,15 @@ final class MeasureRequests
             $request->getRealMethod(),
             static fn (): ?string => self::routeName($request->route()),
         );
-        $response = $next($request);
+        try {
+            $response = $next($request);
+        } catch (\Throwable $exception) {
+            // Laravel cannot answer, and may fail again at the end of the script, which nothing buffered survives.
+            $this->requests->countException($exception);
+            $this->requests->end($request, 500);
+            $this->metrics->flush();
+            throw $exception;
+        }
         // Laravel has made an answer of it.
         $exception = $response->exception ?? null;
         if ($exception instanceof \Throwable) {

@@ -47,6 +47,28 @@ final class LaravelTest extends ServerTestCase
         }
     }
 
+    /** The script dies twice, in the kernel and in Laravel's shutdown function, behind which PHP runs no other. */
+    public function testExceptionsWithoutAnAnswer(): void
+    {
+        $server = new Server();
+        $project = new Project(['address' => $server->unix()]);
+        $fpm = new Fpm(__DIR__ . '/index.php', 'GET /order/0', [
+            'APP_DIRECTORY' => $project->directory->path,
+            'APP_HANDLER' => DyingHandler::class,
+        ]);
+        $fpm->requests(['GET /end/exception' => 10]);
+        $page = $server->pageOf(4 + 3 * 10);
+        self::assertSame(
+            [34, 10.0, 10.0],
+            [
+                $page->accepted(),
+                $page->value('http_requests_total{method="GET",route="end/{way}",status="5xx"}'),
+                $page->value('http_exceptions_total{exception="LogicException"}'),
+            ],
+            "$page->text\n{$fpm->logs()}",
+        );
+    }
+
     /** @return iterable<string, array{string, int, string}> a way to end, its exit code, and the one that is counted */
     public static function ends(): iterable
     {

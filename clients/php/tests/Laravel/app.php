@@ -17,6 +17,6 @@ return static function (string $directory): Application {
     $app = new Application($directory);
     $app->singleton(HttpKernel::class, Illuminate\Foundation\Http\Kernel::class);
     $app->singleton(ConsoleKernel::class, Illuminate\Foundation\Console\Kernel::class);
-    $app->singleton(ExceptionHandler::class, Handler::class);
+    $app->singleton(ExceptionHandler::class, $_SERVER['APP_HANDLER'] ?? Handler::class);
     return $app;
 };
