@@ -12,7 +12,12 @@ require __DIR__ . '/app.php';
 
 // As Symfony's runtime does it.
 ErrorHandler::register(null, false);
-$metrics = ['address' => $_SERVER['METRICS_ADDRESS'], 'prefix' => 'app_', 'labels' => ['env' => 'test']];
+$metrics = [
+    'enabled' => !isset($_SERVER['METRICS_OFF']),
+    'address' => $_SERVER['METRICS_ADDRESS'],
+    'prefix' => 'app_',
+    'labels' => ['env' => 'test'],
+];
 $kernel = new Kernel($metrics, $_SERVER['APP_DIRECTORY']);
 $request = Request::createFromGlobals();
 $response = $kernel->handle($request);
