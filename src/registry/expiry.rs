@@ -51,8 +51,9 @@ const OUTSTANDING_MAX: usize = 4096;
 const EVICT_PERIOD_NS: u64 = 1_000_000_000;
 
 /// Idle series are looked for so many times within the time to live, and at least so often. Each look reads the cells
-/// of whole families, so not each pass that only waits for answers of owners is one.
-const LOOKS_PER_TTL: u64 = 40;
+/// of whole families, so not each pass that only waits for answers of owners is one. A series that has just missed a
+/// look waits for an eightieth of its time to live longer at most, which is a quarter of the time between two passes.
+const LOOKS_PER_TTL: u64 = 80;
 const LOOK_PERIOD_MAX_NS: u64 = 250_000_000;
 
 /// Finds idle series and removes them.
@@ -66,12 +67,23 @@ pub struct Expiry {
     outstanding: usize,
     /// When series are chosen to make room next.
     evict_due_ns: u64,
+    /// Families that were removed since idle series were looked for last. Workers drop them in this time, and so none
+    /// of them drops the last reference: the allocator would keep blocks of all sizes for that worker's thread, each
+    /// in a page of its own.
+    removed_families: Vec<Arc<Family>>,
 }
 
 impl Expiry {
     /// Removes series that had no sample for `ttl_ns`, the time to live in ns.
     pub fn new(ttl_ns: u64, mailboxes: Arc<Mailboxes>) -> Self {
-        Self { ttl_ns, mailboxes, look_due_ns: 0, outstanding: 0, evict_due_ns: 0 }
+        Self {
+            ttl_ns,
+            mailboxes,
+            look_due_ns: 0,
+            outstanding: 0,
+            evict_due_ns: 0,
+            removed_families: Vec::new(),
+        }
     }
 
     /// One pass: folds the cells that were given up, then requests those of series that have become idle, and of those
@@ -116,7 +128,7 @@ impl Expiry {
 
     /// Folds one given-up cell. Returns the place of its series in its family if the series was removed with it.
     fn fold(
-        &self,
+        &mut self,
         directory: &mut Directory,
         reply: &GivenUp,
         now_ns: u64,
@@ -141,8 +153,9 @@ impl Expiry {
     }
 
     /// Tells all workers of a family whose last series was removed: any of them may remember it.
-    fn forget_removed(&self, family: &Arc<Family>, pass: &mut Pass) {
+    fn forget_removed(&mut self, family: &Arc<Family>, pass: &mut Pass) {
         if family.is_removed() {
+            self.removed_families.push(Arc::clone(family));
             for worker in 0..self.mailboxes.workers() {
                 self.mailboxes.request(worker, Request::ForgetFamily(Arc::clone(family)));
                 pass.wake.insert(worker);
@@ -156,6 +169,7 @@ impl Expiry {
             return;
         }
         self.look_due_ns = now_ns + (self.ttl_ns / LOOKS_PER_TTL).min(LOOK_PERIOD_MAX_NS);
+        self.removed_families = Vec::new();
         let registry = Arc::clone(&directory.registry);
         for view in directory.views.values_mut() {
             if !self.is_idle(view.oldest_ns, now_ns) && !planted::is(Fault::SharesExpire) {
