@@ -33,9 +33,9 @@ test-php: ## Run the tests of the PHP client against the server that was built l
 	tests/install-deps.sh php
 	cd clients/php && phpunit --fail-on-skipped
 
-SERVICES ?= cassandra opensearch victoria-logs victoria-logs-tls pyroscope
+SERVICES ?= cassandra opensearch victoria-logs victoria-logs-tls pyroscope statsd-exporter
 # Modules of tests/services/main.rs; all of them without a name.
-SERVICE_TESTS ?= cassandra loki opensearch pyroscope
+SERVICE_TESTS ?= cassandra loki opensearch pyroscope statsd_exporter
 
 # nginx last and anew each time: it passes on to those before it, whose ports change.
 services: ## Install and start real services for test-services, on loopback ports

@@ -43,28 +43,71 @@ struct Case {
     templates_max_bytes: usize,
 }
 
-const CASES: [Case; 7] = [
-    Case { name: "counter", line: lines::counter, in_order: true, templates_max_bytes: 1 << 28 },
+/// Room for templates of all series.
+const TEMPLATES_MAX_BYTES: usize = 1 << 28;
+
+const CASES: [Case; 12] = [
+    Case {
+        name: "counter",
+        line: lines::counter,
+        in_order: true,
+        templates_max_bytes: TEMPLATES_MAX_BYTES,
+    },
     Case {
         name: "counter, any order",
         line: lines::counter,
         in_order: false,
-        templates_max_bytes: 1 << 28,
+        templates_max_bytes: TEMPLATES_MAX_BYTES,
     },
     Case { name: "counter, parsed", line: lines::counter, in_order: true, templates_max_bytes: 0 },
-    Case { name: "gauge", line: lines::gauge, in_order: true, templates_max_bytes: 1 << 28 },
+    Case {
+        name: "gauge",
+        line: lines::gauge,
+        in_order: true,
+        templates_max_bytes: TEMPLATES_MAX_BYTES,
+    },
     Case { name: "gauge, parsed", line: lines::gauge, in_order: true, templates_max_bytes: 0 },
     Case {
         name: "histogram",
         line: lines::histogram,
         in_order: true,
-        templates_max_bytes: 1 << 28,
+        templates_max_bytes: TEMPLATES_MAX_BYTES,
     },
     Case {
         name: "histogram, parsed",
         line: lines::histogram,
         in_order: true,
         templates_max_bytes: 0,
+    },
+    Case {
+        name: "StatsD counter",
+        line: lines::statsd,
+        in_order: true,
+        templates_max_bytes: TEMPLATES_MAX_BYTES,
+    },
+    Case {
+        name: "StatsD counter, any order",
+        line: lines::statsd,
+        in_order: false,
+        templates_max_bytes: TEMPLATES_MAX_BYTES,
+    },
+    Case {
+        name: "DogStatsD counter",
+        line: lines::dogstatsd,
+        in_order: true,
+        templates_max_bytes: TEMPLATES_MAX_BYTES,
+    },
+    Case {
+        name: "DogStatsD counter, parsed",
+        line: lines::dogstatsd,
+        in_order: true,
+        templates_max_bytes: 0,
+    },
+    Case {
+        name: "DogStatsD timer with a sample rate",
+        line: lines::dogstatsd_timer,
+        in_order: true,
+        templates_max_bytes: TEMPLATES_MAX_BYTES,
     },
 ];
 

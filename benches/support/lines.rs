@@ -1,4 +1,4 @@
-//! The messages of all benches: a counter's with three labels, a histogram's with four.
+//! The messages of all benches: a counter's with three labels, a histogram's with four, and StatsD lines of the same.
 
 /// A counter's message, 124 bytes for a series of two digits.
 pub(crate) fn counter(series: usize) -> String {
@@ -21,6 +21,24 @@ pub(crate) fn histogram(series: usize) -> String {
     format!(
         r#"{{"name":"http_request_seconds","help":"Latency","labels":{{"app":"shop","route":"/r/{series}","status":"200","method":"GET"}},"op":"obs","value":0.25,"bucket_custom":[0.05,0.1,0.5,1,5]}}"#
     )
+}
+
+/// A StatsD line of a counter without tags, 39 bytes for a series of two digits.
+#[allow(dead_code, reason = "not every bench counts lines")]
+pub(crate) fn statsd(series: usize) -> String {
+    format!("shop.frontend.http.requests.route{series}:1|c")
+}
+
+/// The counter's message as a line of DogStatsD, 56 bytes for a series of two digits.
+#[allow(dead_code, reason = "not every bench counts lines")]
+pub(crate) fn dogstatsd(series: usize) -> String {
+    format!("http_requests_total:1|c|#app:shop,route:/r/{series},status:200")
+}
+
+/// The histogram's message as a line of DogStatsD with a sample rate, 75 bytes for a series of two digits.
+#[allow(dead_code, reason = "not every bench counts lines")]
+pub(crate) fn dogstatsd_timer(series: usize) -> String {
+    format!("http_request_seconds:25|ms|@0.1|#app:shop,route:/r/{series},status:200,method:GET")
 }
 
 /// The numbers below `count` in a random order, which is the same each time.

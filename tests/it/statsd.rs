@@ -1,5 +1,9 @@
 //! Lines of StatsD and its dialects through the running server: what stands on the page, and what is refused and why.
 
+use metrics_server::testing::config::TagStyles;
+use metrics_server::testing::metric::Op;
+use metrics_server::testing::wire::{LineParser, ParsedLine};
+
 use crate::common::{Page, Server};
 
 /// Lines that count, with the series that they make and its value then. A series of a histogram is its count.
@@ -204,4 +208,30 @@ fn long_and_many() {
     assert_eq!(page.own("garbage_bytes_total"), 1 << 20);
     assert_eq!(page.get(&"n".repeat(65_000)), Some(1.0));
     server.stop();
+}
+
+/// What the fuzz target found worth keeping: a parser says the same of it whatever it has read before.
+#[test]
+fn corpus_of_the_fuzz_target() {
+    let parse = |parser: &mut LineParser, line: &[u8]| {
+        let mut seen = Vec::new();
+        parser.parse(line, |ParsedLine { op_type, coercions, result }| {
+            if let Ok(line) = &result {
+                assert!(line.sample.value.is_finite());
+                assert!(line.sample.labels.is_sorted_by(|a, b| a.name < b.name));
+                assert!(line.sample.op != Op::Inc || line.sample.value >= 0.0);
+            }
+            seen.push((op_type, coercions, result.map(|line| format!("{line:?}"))));
+        });
+        seen
+    };
+    let new = || LineParser::new(8, TagStyles::all());
+    let mut used = new();
+    let mut count = 0;
+    for entry in std::fs::read_dir("fuzz/corpus/statsd").unwrap() {
+        let line = std::fs::read(entry.unwrap().path()).unwrap();
+        assert_eq!(parse(&mut used, &line), parse(&mut new(), &line));
+        count += 1;
+    }
+    assert!(count > 20, "{count}");
 }

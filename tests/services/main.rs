@@ -13,3 +13,4 @@ mod loki;
 mod opensearch;
 mod pyroscope;
 mod service;
+mod statsd_exporter;
