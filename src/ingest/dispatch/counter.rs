@@ -34,7 +34,7 @@ pub(super) struct Meaning {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counted {
     pub(super) meaning: Meaning,
-    /// The number that stands in the message.
+    /// The number that stands in the message; that of a line without its sign.
     pub(super) number: f64,
 }
 
@@ -206,11 +206,13 @@ impl SampleCounter {
             let LineSample { sample, number, scaling } = line;
             let cell = self.count_weighted(sample, scaling.weight(), listener)?;
             self.stats().accept(sample.op, coercions);
-            let Some((cell, scaling)) = cell.zip(self.scalings.id(*scaling)) else {
+            // The sign is a part of the template's text.
+            let scaling = if number.is_sign_negative() { scaling.negated() } else { *scaling };
+            let Some((cell, scaling)) = cell.zip(self.scalings.id(scaling)) else {
                 return Ok(None);
             };
             let meaning = Meaning { op: sample.op, coercions, scaling, cell };
-            Ok(Some(Counted { meaning, number: *number }))
+            Ok(Some(Counted { meaning, number: number.abs() }))
         });
         if let Err(reason) = counted {
             self.stats().reject(op_type, reason);

@@ -30,7 +30,7 @@ pub(super) fn only_the_number_counts(
     own.value == value && other.value == other_value && own.rest == other.rest
 }
 
-/// The same for a line. `number` is the one that stands in it.
+/// The same for a line. `number` is the one that stands in it, without its sign.
 #[cold]
 #[expect(clippy::float_cmp, reason = "the parser must have read the very number")]
 pub(super) fn only_the_number_counts_in_line(
@@ -45,8 +45,9 @@ pub(super) fn only_the_number_counts_in_line(
         return false;
     };
     own.scaling == other.scaling
-        && own.number == number
-        && other.number == other_number
+        && own.number.is_sign_negative() == other.number.is_sign_negative()
+        && own.number.abs() == number
+        && other.number.abs() == other_number
         && own.rest == other.rest
 }
 

@@ -48,6 +48,11 @@ impl Scaling {
         Self { divisor, weight }
     }
 
+    /// The same for a number without its minus sign.
+    pub(crate) fn negated(self) -> Self {
+        Self { divisor: -self.divisor, ..self }
+    }
+
     /// The value that the number makes.
     #[inline]
     pub fn scale(self, number: f64) -> f64 {

@@ -112,8 +112,8 @@ impl<T: Copy> TemplateCache<T> {
     /// Looks up the line that begins at `bytes[at]`, which may be no StatsD line. With `ends_last` the end of the bytes
     /// ends a line.
     ///
-    /// A template of a line is that of the whole line, without its line end. It stands for numbers without a sign: with
-    /// one a gauge is added to.
+    /// A template of a line is that of the whole line, without its line end. A sign stands before its number, which has
+    /// none.
     pub(super) fn lookup_line(
         &mut self,
         listener: u32,

@@ -177,10 +177,13 @@ impl Locator {
         })
     }
 
-    /// Looks for the number of a line: it is the only value, behind the first colon, and has no sign.
+    /// Looks for the number of a line: it is the only value, behind the first colon. A sign belongs to the bytes before
+    /// it, since with one a gauge is added to.
     #[expect(clippy::cast_possible_truncation, reason = "a line is no longer than a template")]
     pub(super) fn probe_line(&self, listener: u32, line: &[u8]) -> Option<Probe> {
-        let prefix = memchr::memchr(b':', line)? + 1;
+        let colon = memchr::memchr(b':', line)?;
+        let sign = usize::from(matches!(line.get(colon + 1), Some(b'+' | b'-')));
+        let prefix = colon + 1 + sign;
         let (before, rest) = line.split_at(prefix);
         let JsonNumber { len, value } = number::read(rest).filter(|_| rest[0] != b'-')?;
         let behind = &rest[len..];
