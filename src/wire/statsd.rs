@@ -28,6 +28,7 @@ use crate::metric::{
     BucketParams, Coercion, Coercions, Hops, Label, Op, OpType, Rejection, Sample,
 };
 use crate::wire::recycle::recycle;
+use crate::wire::text;
 use dogstatsd::DogStatsD;
 use fields::SampleFields;
 use tags::{Tag, TagCollector};
@@ -69,16 +70,11 @@ impl LineParser {
         if let Some((text, op)) = text.and_then(|text| Some((text, dogstatsd::op(text)?))) {
             return self.dogstatsd(text, op, take);
         }
-        let Some((head, body)) = text.and_then(|text| text.split_once(':')) else {
+        let Some((head, body)) = text.and_then(|text| text::split_once(text, b':')) else {
             return take(ParsedLine::refused(OpType::Empty, Rejection::Syntax));
         };
         let mut head = self.head(head);
-        let has_tags = body.contains("|#");
-        if has_tags && !head.tags.is_empty() {
-            take(ParsedLine::refused(OpType::Empty, Rejection::TagStyles));
-        } else {
-            self.samples(&mut head, body, has_tags, &mut take);
-        }
+        self.samples(&mut head, body, &mut take);
         self.tags = recycle(head.tags, |_| Tag::NONE);
     }
 
@@ -115,26 +111,39 @@ impl LineParser {
         *tags = recycle(own_tags, |_| Tag::NONE);
     }
 
-    /// Takes all samples of the body of a line. With `has_tags` there may be one only, since it would not be clear
+    /// Takes all samples of the body of a line. With DogStatsD's tags there may be one only, since it would not be clear
     /// whose they are.
     fn samples<'a>(
         &mut self,
         head: &mut Head<'a>,
         body: &'a str,
-        has_tags: bool,
         take: &mut impl FnMut(ParsedLine<'_>),
     ) {
-        let mut rest = Some(body);
+        let (fields, mut rest) = SampleFields::split_off(body);
+        if rest.is_some() && body.contains("|#") {
+            return take(ParsedLine::refused(OpType::Empty, Rejection::Syntax));
+        }
+        self.judge(head, fields, take);
         while let Some(text) = rest {
             let fields;
             (fields, rest) = SampleFields::split_off(text);
-            match fields {
-                Ok(_) if has_tags && rest.is_some() => {
-                    return take(ParsedLine::refused(OpType::Empty, Rejection::Syntax));
-                }
-                Ok(fields) => self.sample(head, &fields, take),
-                Err(reason) => take(ParsedLine::refused(OpType::Empty, reason)),
+            self.judge(head, fields, take);
+        }
+    }
+
+    /// Takes one sample, or why it is none.
+    fn judge<'a>(
+        &mut self,
+        head: &mut Head<'a>,
+        fields: Result<SampleFields<'a>, Rejection>,
+        take: &mut impl FnMut(ParsedLine<'_>),
+    ) {
+        match fields {
+            Ok(fields) if fields.tags().is_some() && !head.tags.is_empty() => {
+                take(ParsedLine::refused(OpType::Empty, Rejection::TagStyles));
             }
+            Ok(fields) => self.sample(head, &fields, take),
+            Err(reason) => take(ParsedLine::refused(OpType::Empty, reason)),
         }
     }
 

@@ -38,7 +38,19 @@ pub(super) fn is_metric_name(text: &str) -> bool {
 
 /// Whether it may name a label: `[a-zA-Z_][a-zA-Z0-9_]*`, not beginning with two underscores.
 pub(super) fn is_label_name(text: &str) -> bool {
-    is_name(text, LETTER, LETTER | DIGIT) && !text.starts_with("__")
+    is_plain_name(text) && !text.starts_with("__")
+}
+
+/// Whether it may name both: `[a-zA-Z_][a-zA-Z0-9_]*`.
+pub(super) fn is_plain_name(text: &str) -> bool {
+    is_name(text, LETTER, LETTER | DIGIT)
+}
+
+/// Divides a text at the first byte like this, an ASCII character, which is in neither part.
+pub(super) fn split_once(text: &str, byte: u8) -> Option<(&str, &str)> {
+    debug_assert!(byte.is_ascii());
+    let at = memchr::memchr(byte, text.as_bytes())?;
+    Some((&text[..at], &text[at + 1..]))
 }
 
 /// Whether it is a number by JSON's grammar, and nothing else.

@@ -98,6 +98,7 @@ impl OpenLine {
     /// Reads on from `pos` in an open line that began at `start`.
     pub(super) fn scan(&mut self, bytes: &[u8], start: usize, pos: &mut usize) -> LineStop {
         while self.form != Form::StatsD {
+            self.skip_text(bytes, pos);
             let Some(&byte) = bytes.get(*pos) else { return LineStop::OutOfBytes };
             let Some(next) = self.next_form(byte, &bytes[start..*pos]) else {
                 self.unread_brace(start, pos);
@@ -105,11 +106,10 @@ impl OpenLine {
             };
             self.form = next;
             self.unjudged += u64::from(!is_blank(byte));
-            if self.form == Form::StatsD && byte == b'\n' {
-                *pos += 1;
+            *pos += 1;
+            if byte == b'\n' {
                 return LineStop::Ended;
             }
-            *pos += 1;
         }
         let Some(end) = memchr::memchr(b'\n', &bytes[*pos..]) else {
             *pos = bytes.len();
@@ -117,6 +117,21 @@ impl OpenLine {
         };
         *pos += end + 1;
         LineStop::Ended
+    }
+
+    /// Reads the bytes of a name or a value, up to one that may end it.
+    fn skip_text(&mut self, bytes: &[u8], pos: &mut usize) {
+        if !matches!(self.form, Form::Name | Form::Value) {
+            return;
+        }
+        let (mut at, mut unjudged) = (*pos, self.unjudged);
+        while let Some(&byte) = bytes.get(at)
+            && CLASSES[usize::from(byte)] != STOP
+        {
+            unjudged += u64::from(CLASSES[usize::from(byte)]);
+            at += 1;
+        }
+        (*pos, self.unjudged) = (at, unjudged);
     }
 
     /// What was taken for the head of an event may be an object behind garbage: the object begins at its `{` then.
@@ -130,11 +145,11 @@ impl OpenLine {
     /// What is known behind this byte, `before` which the line has these; `None` if it is no StatsD line.
     fn next_form(self, byte: u8, before: &[u8]) -> Option<Form> {
         match (self.form, byte) {
-            (Form::Name, b':') => Some(Form::Value),
+            (Form::Name | Form::Value, b':') => Some(Form::Value),
             (Form::Name, b'|') => (before == SERVICE_CHECK).then_some(Form::StatsD),
             (Form::Name, b'{') => (before == EVENT).then_some(Form::EventHead),
             (Form::Value, b'|') => Some(Form::Type),
-            (Form::Name | Form::Value, _) => is_text(byte).then_some(self.form),
+            (Form::Name | Form::Value, _) => None,
             (Form::Type, _) => is_behind_value(byte).then_some(Form::StatsD),
             (Form::EventHead, b'}') => Some(Form::EventColon),
             (Form::EventHead, _) => {
@@ -146,9 +161,24 @@ impl OpenLine {
     }
 }
 
-/// Whether a name or a value may have this byte.
-fn is_text(byte: u8) -> bool {
-    !matches!(byte, 0..=8 | 10..=31 | 127 | b'"' | b'{' | b'}')
+/// The class of a byte that no name and no value has, or that may end one.
+const STOP: u8 = 2;
+
+/// Of each byte whether it stops a name or a value, or else 0 for a blank and 1 for any other.
+const CLASSES: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut table = [1; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = match byte {
+            b' ' | b'\t' => 0,
+            0..=31 | 127 | b'"' | b'{' | b'}' | b':' | b'|' => STOP,
+            _ => 1,
+        };
+        byte += 1;
+    }
+    table
 }
 
 /// Whether this byte may stand behind the `|` of a value: a type's letter, or the end of a line that lacks one.

@@ -58,7 +58,7 @@ impl<'a> DogStatsD<'a> {
         let fields = line.split_once("|m:").map_or(line, |(fields, _message)| fields);
         let mut fields = fields.split('|').skip(1);
         let (name, status) = fields.next().zip(fields.next()).ok_or(Rejection::Syntax)?;
-        let name_len = collector.metric_name(name, "");
+        let name_len = collector.metric_name(name);
         take_fields(fields, CHECK_LABELS, collector, styles).ok_or(Rejection::Syntax)?;
         let status = status.parse().ok().filter(|&status| status <= STATUS_MAX);
         Ok(Self::Check { status: status.ok_or(Rejection::Value)?, name_len })

@@ -3,6 +3,7 @@
 //! Pure; runs on an ingest worker. It must not know what the fields mean.
 
 use crate::metric::Rejection;
+use crate::wire::text;
 
 /// The fields of one sample, as they stand in the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,16 +21,15 @@ impl<'a> SampleFields<'a> {
     /// A colon ends a sample where it stands in a type, a rate or a time; in tags and in a container's id it is a part of
     /// the text.
     pub(super) fn split_off(body: &'a str) -> (Result<Self, Rejection>, Option<&'a str>) {
-        let Some((values, rest)) = body.split_once('|') else {
+        let Some((values, rest)) = text::split_once(body, b'|') else {
             return (Err(Rejection::Syntax), None);
         };
-        let (stat_type, mut rest) = divide(rest, &['|', ':']);
+        let (stat_type, mut rest) = divide(rest, b':');
         let mut fields = Self { values, stat_type, rate: None, tags: None, has_timestamp: false };
         let mut is_sound = true;
         while let Some(text) = rest.strip_prefix('|') {
             let field;
-            let ends: &[char] = if may_hold_colons(text) { &['|'] } else { &['|', ':'] };
-            (field, rest) = divide(text, ends);
+            (field, rest) = divide(text, if may_hold_colons(text) { b'|' } else { b':' });
             is_sound &= fields.take(field);
         }
         let fields = if is_sound { Ok(fields) } else { Err(Rejection::Syntax) };
@@ -76,9 +76,9 @@ impl<'a> SampleFields<'a> {
     }
 }
 
-/// The text up to the first of these characters, and the rest with that character.
-fn divide<'a>(text: &'a str, ends: &[char]) -> (&'a str, &'a str) {
-    text.split_at(text.find(ends).unwrap_or(text.len()))
+/// The text up to the first `|` or byte like this, an ASCII character, and the rest with it.
+fn divide(text: &str, end: u8) -> (&str, &str) {
+    text.split_at(memchr::memchr2(b'|', end, text.as_bytes()).unwrap_or(text.len()))
 }
 
 /// Whether the field at the front may have colons in it.

@@ -2,9 +2,20 @@
 //!
 //! Pure; runs on an ingest worker.
 
+use crate::wire::text;
+
+/// Appends the name that this text makes.
+pub(super) fn push(out: &mut String, text: &str) {
+    if text::is_plain_name(text) {
+        out.push_str(text);
+    } else {
+        push_made(out, text.chars());
+    }
+}
+
 /// Appends the name that these characters make. Letters, digits and `_` stay; each other character becomes a `_`, but
 /// a run of dashes becomes one; a `_` stands before a digit at the start.
-pub(super) fn push(out: &mut String, chars: impl Iterator<Item = char>) {
+pub(super) fn push_made(out: &mut String, chars: impl Iterator<Item = char>) {
     let begin = out.len();
     let mut was_dash = false;
     for char in chars {
@@ -40,7 +51,10 @@ mod tests {
             ("_", "_"),
         ] {
             let mut out = String::from("before");
-            push(&mut out, text.chars());
+            push(&mut out, text);
+            assert_eq!(out.strip_prefix("before"), Some(name), "{text}");
+            out.truncate("before".len());
+            push_made(&mut out, text.chars());
             assert_eq!(out.strip_prefix("before"), Some(name), "{text}");
         }
     }

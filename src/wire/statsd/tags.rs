@@ -12,6 +12,7 @@ use std::ops::Range;
 use super::name;
 use crate::config::{TagStyle, TagStyles};
 use crate::metric::{Coercion, Coercions, Kind, Label, Rejection};
+use crate::wire::text;
 
 /// A tag of the line at hand.
 #[derive(Clone, Debug)]
@@ -46,46 +47,45 @@ impl<'n, 'a> TagCollector<'n, 'a> {
     /// Takes the name of a metric and the tags in it. Returns how many bytes the metric's name takes, at the front of
     /// the names.
     pub(super) fn name_with_tags(&mut self, text: &'a str, styles: TagStyles) -> usize {
+        let may_have_tags = |byte: &u8| matches!(byte, b'#' | b',' | b'[' | b']');
+        if !text.as_bytes().iter().any(may_have_tags) {
+            return self.metric_name(text);
+        }
         if styles.contains(TagStyle::SignalFx)
             && let Some(brackets) = Brackets::find(text)
         {
-            return match brackets {
-                Brackets::Whole { before, tags, behind } => {
-                    let len = self.metric_name(before, behind);
-                    self.list(tags, '=');
-                    len
-                }
-                Brackets::Cut => {
-                    self.coercions.insert(Coercion::Tag);
-                    self.metric_name(text, "")
-                }
+            let Brackets::Whole { before, tags, behind } = brackets else {
+                self.coercions.insert(Coercion::Tag);
+                return self.metric_name(text);
             };
+            name::push_made(self.names, before.chars().chain(behind.chars()));
+            let len = self.names.len();
+            self.list(tags, b'=');
+            return len;
         }
         let begins_tags = |char| match char {
             '#' => styles.contains(TagStyle::Librato),
             ',' => styles.contains(TagStyle::InfluxDb),
             _ => false,
         };
-        match text.split_once(begins_tags) {
-            Some((metric, tags)) => {
-                let len = self.metric_name(metric, "");
-                self.list(tags, '=');
-                len
-            }
-            None => self.metric_name(text, ""),
-        }
+        let Some((metric, tags)) = text.split_once(begins_tags) else {
+            return self.metric_name(text);
+        };
+        let len = self.metric_name(metric);
+        self.list(tags, b'=');
+        len
     }
 
     /// Takes the tags behind `|#`.
     pub(super) fn dogstatsd(&mut self, text: &'a str, styles: TagStyles) {
         if styles.contains(TagStyle::DogStatsD) {
-            self.list(text, ':');
+            self.list(text, b':');
         }
     }
 
-    /// Makes the metric's name of two pieces. Returns how many bytes it takes, at the front of the names.
-    pub(super) fn metric_name(&mut self, before: &str, behind: &str) -> usize {
-        name::push(self.names, before.chars().chain(behind.chars()));
+    /// Makes the metric's name. Returns how many bytes it takes, at the front of the names.
+    pub(super) fn metric_name(&mut self, text: &str) -> usize {
+        name::push(self.names, text);
         self.names.len()
     }
 
@@ -104,17 +104,20 @@ impl<'n, 'a> TagCollector<'n, 'a> {
     }
 
     /// Takes a list of tags. Nothing behind its last comma is no tag.
-    fn list(&mut self, text: &'a str, separator: char) {
-        for tag in text.strip_suffix(',').unwrap_or(text).split(',').filter(|_| !text.is_empty()) {
-            self.tag(tag.strip_prefix('#').filter(|_| separator == ':').unwrap_or(tag), separator);
+    fn list(&mut self, text: &'a str, separator: u8) {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let tag;
+            (tag, rest) = text::split_once(rest, b',').unwrap_or((rest, ""));
+            self.tag(tag.strip_prefix('#').filter(|_| separator == b':').unwrap_or(tag), separator);
         }
     }
 
-    fn tag(&mut self, text: &'a str, separator: char) {
-        match text.split_once(separator) {
+    fn tag(&mut self, text: &'a str, separator: u8) {
+        match text::split_once(text, separator) {
             Some((tag, value)) if !tag.is_empty() && !value.is_empty() => {
                 let from = self.names.len();
-                name::push(self.names, tag.chars());
+                name::push(self.names, tag);
                 self.tags.push(Tag { name: from..self.names.len(), value });
             }
             _ => self.coercions.insert(Coercion::Tag),

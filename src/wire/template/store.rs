@@ -91,7 +91,11 @@ impl<T: Copy> TemplateStore<T> {
     }
 
     /// Uses the template with this index if its message stands at the front of the bytes.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "it is called for objects and for lines: as a call it costs each 25 instructions"
+    )]
+    #[inline(always)]
     pub(super) fn try_use(&mut self, index: u32, listener: u32, bytes: &[u8]) -> Option<Hit<T>> {
         let template = self.templates.get_mut(index as usize)?;
         let number = template.match_front(listener, bytes)?;
