@@ -173,7 +173,7 @@ impl LineParser {
             None => Err(Rejection::UnsupportedType),
             Some(_) if head.name_len == 0 => Err(Rejection::Name),
             Some(stat_type) => {
-                let kind = stat_type.op().kind();
+                let kind = Some(stat_type.kind());
                 tags::write_labels(names, &head.tags, kind, *labels_max, &mut own_labels)
                     .map(|()| stat_type)
             }
@@ -182,10 +182,11 @@ impl LineParser {
             let judged = checked.and_then(|stat_type| {
                 let ScaledNumber { number, scaling } = value::read(stat_type, text, fields.rate())?;
                 let name = &names[..head.name_len];
-                let sample = sample(stat_type.op(), name, &own_labels, scaling.scale(number));
+                let value = scaling.scale(number);
+                let sample = sample(stat_type.op(text), name, &own_labels, value);
                 Ok(LineSample { sample, number, scaling })
             });
-            let op_type = stat_type.map_or(OpType::Other, |known| OpType::Known(known.op()));
+            let op_type = stat_type.map_or(OpType::Other, |known| OpType::Known(known.op(text)));
             take(ParsedLine { op_type, coercions, result: judged });
         }
         self.labels = recycle(own_labels, |_| Label { name: "", value: "" });

@@ -71,7 +71,7 @@ fn lines_are_known_again() {
                     twins.step(&piece(listener, [&line, end.as_bytes()].concat()));
                 }
             }
-            assert_eq!(strict::read(&twins.check()), 8);
+            assert_eq!(strict::read(&twins.check()), 10);
             let (framed, [none, few, all]) = twins.parsed();
             let lines = LINES.len() as u64;
             assert_eq!((framed, none), (lines * ROUNDS, lines * ROUNDS));

@@ -125,6 +125,8 @@ impl Numbers {
             [("c", "c"), ("g", "g"), ("t", "ms"), ("h", "h"), ("h", "d")][self.below(5)];
         let name = if self.below(20) == 0 { "shared".to_owned() } else { format!("{stem}.{kind}") };
         let value = self.pick(&["1", "0", "3", "0.25", "1e2", ".5", "7.", "12345", "0.001", "250"]);
+        let sign = if stat_type == "g" { self.pick(&["", "", "+", "-"]) } else { "" };
+        let value = &format!("{sign}{value}");
         let rate = if stat_type == "g" {
             ""
         } else {

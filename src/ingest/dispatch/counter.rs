@@ -130,7 +130,9 @@ impl SampleCounter {
                 if !value.is_finite() {
                     return Err(Miss::Parse); // the parser rejects it, and counts why
                 }
-                if !self.local_registry.count_in(meaning.cell, value, self.time.now_ns()) {
+                if !self.local_registry.count_in(meaning.cell, value, self.time.now_ns())
+                    && !self.add_known(meaning, value)
+                {
                     self.forget(cursor, id);
                     return Err(Miss::Parse);
                 }

@@ -3,7 +3,7 @@
 //! Pure; runs on an ingest worker.
 
 use super::parsed::Scaling;
-use crate::metric::{Op, Rejection};
+use crate::metric::{Kind, Op, Rejection};
 
 /// The type of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +37,20 @@ impl StatType {
         }
     }
 
-    /// What is done with a value.
-    pub(super) fn op(self) -> Op {
+    /// The type of the family that it counts into.
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::Counter => Kind::Counter,
+            Self::Gauge => Kind::Gauge,
+            Self::Timer | Self::Histogram => Kind::Histogram,
+        }
+    }
+
+    /// What is done with this value, as it stands in the line: one with a sign is added to a gauge.
+    pub(super) fn op(self, value: &str) -> Op {
         match self {
             Self::Counter => Op::Inc,
+            Self::Gauge if value.starts_with(['+', '-']) => Op::Add,
             Self::Gauge => Op::Set,
             Self::Timer | Self::Histogram => Op::Obs,
         }
@@ -81,9 +91,6 @@ pub(super) fn read(
     let rate = rate.map_or(Ok(1.0), |text| text.parse().map_err(|_| Rejection::SampleRate))?;
     if !(RATE_MIN..=1.0).contains(&rate) {
         return Err(Rejection::SampleRate);
-    }
-    if stat_type == StatType::Gauge && text.starts_with(['+', '-']) {
-        return Err(Rejection::UnsupportedType);
     }
     let number: f64 = text.parse().map_err(|_| Rejection::Value)?;
     let scaling = stat_type.scaling(rate);

@@ -41,7 +41,7 @@ pub(crate) const KNOWN: &[&str] = &[
     r#"{"name":"h6","op":"obs","value":@,"buckets":3.0,"bucket_width":1}"#,
 ];
 
-/// Lines of StatsD that are known again once they came twice, if the number has no sign.
+/// Lines of StatsD that are known again once they came twice, if the number has no sign but that of the pattern.
 pub(crate) const LINES: &[&str] = &[
     "s.c1:@|c",
     "s.c1:@|c|%0.1",
@@ -52,7 +52,10 @@ pub(crate) const LINES: &[&str] = &[
     "s[a=1].c3:@|c",
     "s.g1:@|g",
     "s.g2:@|g|#a:{x},b:\"y\"|c:id",
+    "s.g3:+@|g",
+    "s.g3:-@|g",
     "s.t1:@|ms",
+    "s.t3:-@|ms",
     "s.t2:@|ms|%0.3|#a:1",
     "s.h1:@|h",
     "s.h1:@|d|%0.01",
@@ -68,6 +71,9 @@ pub(crate) const OTHER_LINES: &[&str] = &[
     "s.c1:1|c|%1e-300",
     "s.c1:@:@|c",
     "s.c1:@|c:@|g",
+    "s.g3:@|g",
+    "s.g3:1|g:-@|g",
+    "s.c1:+@|c",
     "s.c1:@|g:1|c",
     "s.c1:@|c|T@",
     "s.c1:@|c|x",
