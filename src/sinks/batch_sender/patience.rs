@@ -18,7 +18,8 @@ const WARY: Duration = Duration::from_mins(5);
 /// The least time for a piece of a batch, and for a row that is tried alone.
 const PIECE_LEAST: Duration = Duration::from_secs(2);
 const ALONE_LEAST: Duration = Duration::from_secs(5);
-/// How many times as long as the slowest answer of late a piece may take.
+/// How many times as long as the slowest answer of late a piece may take, up to the time of a second try. One that always
+/// takes longer gets half as long again as it takes.
 const ROOM: u32 = 4;
 
 /// What is known of the far end's pace.
@@ -70,7 +71,9 @@ impl Patience {
     }
 
     fn with_room(&self) -> Duration {
-        (self.slowest.unwrap_or_default() * ROOM).max(self.least).min(FULL)
+        let slowest = self.slowest.unwrap_or_default();
+        let with_room = (slowest * ROOM).min(SECOND.max(slowest * 3 / 2));
+        with_room.max(self.least).min(FULL)
     }
 }
 
@@ -88,8 +91,10 @@ mod tests {
         patience.answered(Duration::from_secs(12));
         let now = Instant::now();
         for limit in [patience.for_piece(), patience.for_row_alone(), patience.for_batch(1, now)] {
-            assert_eq!(limit, FULL);
+            assert_eq!(limit, Duration::from_secs(18));
         }
+        patience.answered(Duration::from_secs(25));
+        assert_eq!(patience.for_piece(), FULL);
         (0..40).for_each(|_| patience.answered(Duration::ZERO));
         assert_eq!(patience.for_piece(), PIECE_LEAST);
     }
