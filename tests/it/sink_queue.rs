@@ -286,6 +286,7 @@ fn a_row_without_a_verdict_holds_up_nobody() {
                 && rig.counters.spilled_rows.load(Relaxed) == 0
         });
         rig.check();
+        wait::until_true("a crash would not lose it", || rows_after_a_crash(dir.path()) == 1);
         // At the end it is tried once more, three times at once, and then kept.
         rig.queue.stop_by(Instant::now() + LONG);
         drop(rig.outbox.take());
@@ -681,6 +682,14 @@ fn at_the_end_as_much_is_kept_as_there_is_room_for() {
     let next = self::rig(1 << 20, Some((dir.path(), 1 << 20)));
     assert_eq!(next.drain(kept as usize), (0..kept as u32).collect::<Vec<_>>());
     next.end();
+}
+
+/// How many rows a server would find that starts after a crash.
+fn rows_after_a_crash(folder: &Path) -> u64 {
+    let copy = tempfile::tempdir().unwrap();
+    copy_files(folder, copy.path());
+    let (_, found) = Spill::open(copy.path(), 1 << 20).unwrap();
+    found.segments.iter().map(Segment::undelivered_rows).sum()
 }
 
 /// A segment with these blocks, as a server leaves it.
