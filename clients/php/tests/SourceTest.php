@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace MetricsServer\Tests;
 
+use MetricsServer\Laravel\MetricsFacade;
+use MetricsServer\MetricsInterface;
 use PHPUnit\Framework\TestCase;
 
 /** What a static analyser would find first, in place of one: Debian has none for PHP. */
@@ -74,6 +76,15 @@ final class SourceTest extends TestCase
         foreach ($reflection->getProperties() as $property) {
             $isSeenAlready = $property->isPromoted() || $property->getDeclaringClass()->getName() !== $class;
             self::assertTrue($isSeenAlready || $property->hasType(), "\${$property->getName()} has no type");
+        }
+    }
+
+    public function testTheFacadeNamesAllMethods(): void
+    {
+        require_once __DIR__ . '/Laravel/app.php';
+        $named = (string) (new \ReflectionClass(MetricsFacade::class))->getDocComment();
+        foreach ((new \ReflectionClass(MetricsInterface::class))->getMethods() as $method) {
+            self::assertStringContainsString(" {$method->getName()}(", $named);
         }
     }
 }
