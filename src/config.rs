@@ -96,6 +96,7 @@ pub(crate) fn parse(
             if config.check_only {
                 files::check(&mut values)?;
                 files::check_sockets(&config.server.ingest.unix)?;
+                files::check_sockets(&config.server.ingest.unixgram)?;
             }
             Ok(Invocation::Run(Box::new(config)))
         }

@@ -25,6 +25,7 @@ pub(crate) mod null;
 mod turn;
 pub(crate) mod udp;
 pub(crate) mod unix;
+pub(crate) mod unixgram;
 pub(crate) mod worker;
 
 /// Where messages come from, as they are labelled: all that a message's meaning may depend on.
@@ -32,8 +33,7 @@ pub(crate) mod worker;
 pub struct Listener {
     /// The flag's text: the `data_source`.
     data_source: String,
-    /// Whether it is a unix socket.
-    unix: bool,
+    transport: Transport,
     /// Labels that override the message's, sorted by name.
     constants: Vec<ConstantLabel>,
     /// The same for rows; those of a router have `instance` as well.
@@ -43,9 +43,8 @@ pub struct Listener {
 impl Listener {
     /// The one that a flag with this text asks for; its messages and rows get these labels, sorted by name.
     pub fn new(data_source: &str, transport: Transport, constants: Vec<ConstantLabel>) -> Self {
-        let unix = transport == Transport::Unix;
         let row_constants = constants.clone();
-        Self { data_source: data_source.to_owned(), unix, constants, row_constants }
+        Self { data_source: data_source.to_owned(), transport, constants, row_constants }
     }
 
     /// The same with other labels for rows, sorted by name.

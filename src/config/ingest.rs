@@ -26,6 +26,8 @@ pub(crate) struct IngestConfig {
     pub udp: Option<ListenUdp>,
     /// The unix sockets: `-uds` first, then `-uds-pool` in its order.
     pub unix: Vec<ListenUnix>,
+    /// The unix datagram sockets, in the order of `-unixgram`.
+    pub unixgram: Vec<ListenUnix>,
     /// Receive buffer to ask for, for each UDP socket.
     pub rcvbuf_bytes: usize,
     /// The longest wait for a batch of datagrams to fill; zero: none.
@@ -61,11 +63,13 @@ impl IngestConfig {
     /// What the flags say.
     pub(super) fn read(values: &Values) -> Result<Self, UsageError> {
         check_partials(values)?;
+        let unix = listen::unix(values)?;
         Ok(Self {
             workers: workers(values.workers),
             pin: pin(&values.pin)?,
             udp: listen::udp(values)?,
-            unix: listen::unix(values)?,
+            unixgram: listen::unixgram(values, &unix)?,
+            unix,
             rcvbuf_bytes: size(values.udp_rcvbuf),
             batch_wait: duration(values.udp_batch_wait),
             uds_mode: mode(&values.uds_mode)?,

@@ -24,7 +24,7 @@ pub(crate) struct ListenUdp {
 pub(crate) struct ListenUnix {
     /// The path, verbatim: the label `data_source`. `@x` is an abstract socket.
     pub path: String,
-    /// The flag that asked for it: `uds` or `uds-pool`.
+    /// The flag that asked for it: `uds`, `uds-pool` or `unixgram`.
     pub flag: &'static str,
     /// Whether nobody asked for it: failing to open the default of `-uds` is only warned about.
     pub is_default: bool,
@@ -55,22 +55,36 @@ pub(super) fn unix(values: &Values) -> Result<Vec<ListenUnix>, UsageError> {
     for path in values.uds_pool.split(',').map(str::trim).filter(|path| !path.is_empty()) {
         check_path("uds-pool", &values.uds_pool, path)?;
         if let Some(same) = listeners.iter().find(|listener| plain(&listener.path) == plain(path)) {
-            return Err(twice(&values.uds_pool, path, same));
+            return Err(twice("uds-pool", &values.uds_pool, path, same));
         }
         listeners.push(ListenUnix { path: path.to_owned(), flag: "uds-pool", is_default: false });
     }
     Ok(listeners)
 }
 
-fn twice(pool: &str, path: &str, first: &ListenUnix) -> UsageError {
+/// The unix datagram sockets, in their order. None may be one of `unix`, the stream sockets.
+pub(super) fn unixgram(
+    values: &Values,
+    unix: &[ListenUnix],
+) -> Result<Vec<ListenUnix>, UsageError> {
+    let (flag, text) = ("unixgram", &values.unixgram);
+    let mut listeners: Vec<ListenUnix> = Vec::new();
+    for path in text.split(',').map(str::trim).filter(|path| !path.is_empty()) {
+        check_path(flag, text, path)?;
+        let is_same = |listener: &&ListenUnix| plain(&listener.path) == plain(path);
+        if let Some(same) = unix.iter().chain(&listeners).find(is_same) {
+            return Err(twice(flag, text, path, same));
+        }
+        listeners.push(ListenUnix { path: path.to_owned(), flag, is_default: false });
+    }
+    Ok(listeners)
+}
+
+fn twice(name: &'static str, text: &str, path: &str, first: &ListenUnix) -> UsageError {
     let owner =
         if first.is_default { "it is the default of -uds" } else { "it is listened on already" };
     let path = go::quote(path);
-    UsageError::value(
-        "uds-pool",
-        pool,
-        &format!("{path} is named twice: {owner} (flag -{})", first.flag),
-    )
+    UsageError::value(name, text, &format!("{path} is named twice: {owner} (flag -{})", first.flag))
 }
 
 /// The path without the `./` that changes nothing; `./@x` is a file, `@x` is none.

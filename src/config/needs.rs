@@ -10,7 +10,7 @@ pub(super) const NO_ROUTER: &[Need] = &[Without("remote")];
 pub(super) const UDP: &[Need] = &[Any(&["udp"])];
 pub(super) const UNIX: &[Need] = &[Any(&["uds", "uds-pool"])];
 pub(super) const UNIX_FILES: &[Need] =
-    &[Any(&["uds", "uds-pool"]), SocketFile(&["uds", "uds-pool"])];
+    &[Any(&["uds", "uds-pool", "unixgram"]), SocketFile(&["uds", "uds-pool", "unixgram"])];
 pub(super) const SHUTDOWN_UID: &[Need] = &[Any(&["uds", "uds-pool"]), Not("shutdown-from", "none")];
 pub(super) const TTL: &[Need] = &[Any(&["metric-clean-up"])];
 pub(super) const REMOTE: &[Need] = &[Any(&["remote"])];

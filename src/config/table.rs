@@ -59,6 +59,8 @@ flags! {
             "path to collector unix domain socket file";
         uds_pool: Text("", "paths of unix sockets, separated by commas"), "uds-pool",
             "comma separated list of unix domain sockets";
+        unixgram: Text("", "paths of unix datagram sockets (@name: abstract), separated by commas"), "unixgram",
+            "unix datagram sockets to listen on";
         uds_mode: Text("0777", "an octal file mode, such as 0777 or 0660"), "uds-mode",
             "octal file mode of the unix domain sockets", needs UNIX_FILES;
         uds_connections_max: Int(4096, 1..=1_000_000), "uds-connections-max",

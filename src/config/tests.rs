@@ -35,6 +35,7 @@ fn no_flags_give_the_defaults() {
             flag: "uds",
             is_default: true,
         }],
+        unixgram: Vec::new(),
         rcvbuf_bytes: 8 << 20,
         batch_wait: Duration::from_micros(200),
         uds_mode: 0o777,

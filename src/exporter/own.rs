@@ -87,6 +87,7 @@ impl OwnPage {
 
     fn transports(&mut self, stats: &Stats, udp_sockets: &[UdpSocketReading]) {
         self.sum(OwnFamily::Datagrams, stats, |worker| worker.datagrams.get());
+        self.sum(OwnFamily::UnixDatagrams, stats, |worker| worker.unix_datagrams.get());
         self.sum(OwnFamily::Truncated, stats, |worker| worker.truncated.get());
         self.sums(OwnFamily::ReceivedBytes, stats, Transport::NAMES, |worker| &worker.bytes);
         self.by_worker(

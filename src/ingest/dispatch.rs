@@ -149,8 +149,13 @@ impl Handler for Dispatch {
         let garbage = framer.garbage_bytes();
         let stats = self.stats();
         stats.garbage_bytes.add(garbage);
-        stats.bytes[Transport::Udp as usize].add(bytes);
-        stats.datagrams.add(datagrams); // last, so that a reader who sees the datagrams sees their messages
+        let transport = self.processor.counter.transport(listener);
+        stats.bytes[transport as usize].add(bytes);
+        // Last, so that a reader who sees the datagrams sees their messages.
+        match transport {
+            Transport::Udp => stats.datagrams.add(datagrams),
+            Transport::Unix | Transport::Unixgram => stats.unix_datagrams.add(datagrams),
+        }
     }
 
     fn stream(&mut self, listener: usize, stream: &mut Stream, read: ReadBytes<'_>) -> usize {

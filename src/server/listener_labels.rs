@@ -9,7 +9,8 @@ use crate::server::listeners::Listeners;
 use crate::stats::Transport;
 use crate::text::labels::constant_labels;
 
-/// What workers know of each listener, in the order of their numbers: UDP first, then the unix sockets.
+/// What workers know of each listener, in the order of their numbers: UDP first, then unix sockets: of streams, of
+/// datagrams.
 pub(super) fn of_all(
     config: &ServerConfig,
     remote: Option<&RemoteConfig>,
@@ -21,8 +22,9 @@ pub(super) fn of_all(
     let of = |text: &str, transport| listener(&config.labels, text, transport, instance.as_deref());
     let udp = config.ingest.udp.as_ref().filter(|_| !listeners.udp.is_empty());
     let udp = udp.map(|udp| of(&udp.text, Transport::Udp));
-    let unix = listeners.unix.iter().map(|unix| of(&unix.path, Transport::Unix));
-    udp.into_iter().chain(unix).collect()
+    let streams = listeners.unix.streams.iter().map(|unix| of(&unix.path, Transport::Unix));
+    let datagrams = listeners.unix.datagrams.iter().map(|unix| of(&unix.path, Transport::Unixgram));
+    udp.into_iter().chain(streams).chain(datagrams).collect()
 }
 
 fn listener(

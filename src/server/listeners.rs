@@ -3,13 +3,14 @@
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
 use std::os::fd::AsFd;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 
 use anyhow::Context;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::{GoAddr, HttpConfig, IngestConfig, ListenUdp, ListenUnix};
 use crate::ingest::udp;
-use crate::server::unix_path::{self, PathListener};
+use crate::server::unix_path::{self, PathSocket};
 use crate::sys::socket;
 
 /// Connections that may wait at the HTTP port.
@@ -23,16 +24,25 @@ pub(super) struct Listeners {
     /// One per worker, all of one address; none where UDP is off.
     pub(super) udp: Vec<UdpSocket>,
     /// The unix sockets that could be bound, in the order of the flags. Dropping one removes its file.
-    pub(super) unix: Vec<UnixSocket>,
+    pub(super) unix: UnixSockets,
+}
+
+/// The unix sockets.
+#[derive(Debug)]
+pub(super) struct UnixSockets {
+    /// Those of streams.
+    pub(super) streams: Vec<UnixSocket<UnixListener>>,
+    /// Those of datagrams.
+    pub(super) datagrams: Vec<UnixSocket<UnixDatagram>>,
 }
 
 /// A unix socket.
 #[derive(Debug)]
-pub(super) struct UnixSocket {
+pub(super) struct UnixSocket<S> {
     /// The flag's text: the `data_source`.
     pub(super) path: String,
-    /// The listener and its file.
-    pub(super) listener: PathListener,
+    /// The socket and its file.
+    pub(super) bound: PathSocket<S>,
 }
 
 impl Listeners {
@@ -44,7 +54,7 @@ impl Listeners {
         let http = bind_http(http)?;
         let udp = ingest.udp.as_ref().map(|udp| bind_udp(udp, ingest)).transpose()?;
         // Last, so that no file is made where something else cannot be had.
-        let unix = bind_unix(ingest)?;
+        let unix = UnixSockets { streams: bind_unix(ingest)?, datagrams: bind_unixgram(ingest)? };
         Ok(Self { http, udp: udp.unwrap_or_default(), unix })
     }
 
@@ -56,8 +66,11 @@ impl Listeners {
         if let Some(udp) = self.udp_address()? {
             log::info!("Listen udp {udp} for metric collection");
         }
-        for unix in &self.unix {
+        for unix in &self.unix.streams {
             log::info!("Listen uds {} for metric collection", unix.path);
+        }
+        for unix in &self.unix.datagrams {
+            log::info!("Listen unixgram {} for metric collection", unix.path);
         }
         log::info!("Expose metrics on {scheme}://{}/metrics", self.http.local_addr()?);
         Ok(())
@@ -108,14 +121,23 @@ fn warn_of_buffer(socket: &UdpSocket, wanted_bytes: usize) -> anyhow::Result<()>
     Ok(())
 }
 
-fn bind_unix(config: &IngestConfig) -> anyhow::Result<Vec<UnixSocket>> {
+fn bind_unixgram(config: &IngestConfig) -> anyhow::Result<Vec<UnixSocket<UnixDatagram>>> {
+    let bind = |unix: &ListenUnix| {
+        let bound = unix_path::bind_datagram(&unix.path, config.uds_mode)
+            .with_context(|| format!("-{} {:?}: cannot bind", unix.flag, unix.path))?;
+        Ok(UnixSocket { path: unix.path.clone(), bound })
+    };
+    config.unixgram.iter().map(bind).collect()
+}
+
+fn bind_unix(config: &IngestConfig) -> anyhow::Result<Vec<UnixSocket<UnixListener>>> {
     let sockets = config.unix.iter().map(|unix| bind_one_unix(unix, config.uds_mode));
     sockets.filter_map(Result::transpose).collect()
 }
 
-fn bind_one_unix(unix: &ListenUnix, mode: u32) -> anyhow::Result<Option<UnixSocket>> {
-    match unix_path::bind(&unix.path, mode) {
-        Ok(listener) => Ok(Some(UnixSocket { path: unix.path.clone(), listener })),
+fn bind_one_unix(unix: &ListenUnix, mode: u32) -> anyhow::Result<Option<UnixSocket<UnixListener>>> {
+    match unix_path::listen(&unix.path, mode) {
+        Ok(bound) => Ok(Some(UnixSocket { path: unix.path.clone(), bound })),
         // Nobody asked for the default path by name: a read-only directory is no reason to fail.
         Err(error) if unix.is_default => {
             log::warn!("-{} {:?} (default): {error:#}; no unix socket", unix.flag, unix.path);

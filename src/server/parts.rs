@@ -15,7 +15,7 @@ use crate::ingest::dispatch::Dispatch;
 use crate::ingest::log_slots::LogSlots;
 use crate::ingest::worker::Worker;
 use crate::server::common::Common;
-use crate::server::listeners::{Listeners, UnixSocket};
+use crate::server::listeners::{Listeners, UnixSockets};
 use crate::server::profiling::Profiling;
 use crate::server::serving::Serving;
 use crate::server::sinks::Sinks;
@@ -66,7 +66,7 @@ impl Parts {
         remote: Option<&RemoteConfig>,
         opened: Opened,
         main: Arc<Waker>,
-    ) -> anyhow::Result<(Self, Vec<UnixSocket>)> {
+    ) -> anyhow::Result<(Self, UnixSockets)> {
         let Opened { listeners, web_config, mut sinks, profiling } = opened;
         let polls =
             (0..config.ingest.workers).map(|_| Poll::new()).collect::<Result<Vec<_>, _>>()?;

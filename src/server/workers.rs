@@ -1,6 +1,7 @@
 //! The workers: what each reads, what it does with messages, and the limits that hold for all. Main makes them
 //! of open sockets, once.
 
+use std::io;
 use std::net::UdpSocket;
 use std::sync::Arc;
 
@@ -12,12 +13,13 @@ use crate::ingest::barrier;
 use crate::ingest::dispatch::{Dispatch, MessageLimits, Shared};
 use crate::ingest::udp::UdpSource;
 use crate::ingest::unix::{Balancer, NumberedListener, UnixSources};
+use crate::ingest::unixgram::UnixgramSource;
 use crate::ingest::worker::{Sources, Worker};
 use crate::ingest::{ConnectionLimits, Settings};
 use crate::registry::local::LocalRegistry;
 use crate::server::common::Common;
 use crate::server::listener_labels;
-use crate::server::listeners::{Listeners, UnixSocket};
+use crate::server::listeners::{Listeners, UnixSockets};
 use crate::server::sinks::Sinks;
 use crate::sys::limits;
 use crate::wire::json;
@@ -63,8 +65,8 @@ fn message_limits(config: &ServerConfig, is_router: bool) -> MessageLimits {
 pub(super) struct WorkerSources<'a> {
     /// One per worker, or none.
     pub(super) udp: Vec<UdpSocket>,
-    /// Shared by all workers.
-    pub(super) unix: &'a [UnixSocket],
+    /// Listeners of streams are shared by all workers; each socket of datagrams is one worker's.
+    pub(super) unix: &'a UnixSockets,
 }
 
 /// Makes the workers.
@@ -88,12 +90,14 @@ pub(super) fn make(
     );
     let first_unix = usize::from(!sources.udp.is_empty());
     let mut listeners = Vec::new();
-    for (index, unix) in sources.unix.iter().enumerate() {
-        let listener = mio::net::UnixListener::from_std(unix.listener.try_clone()?);
+    for (index, unix) in sources.unix.streams.iter().enumerate() {
+        let listener = mio::net::UnixListener::from_std(unix.bound.socket().try_clone()?);
         listeners.push(NumberedListener::new(listener, first_unix + index));
     }
+    let first_unixgram = first_unix + listeners.len();
     let mut sockets = sources.udp.into_iter();
-    let barriers = barrier::participants(polls.len());
+    let workers_count = polls.len();
+    let barriers = barrier::participants(workers_count);
     let each = polls.into_iter().zip(handlers).zip(barriers).enumerate();
     let workers = each.map(|(number, ((poll, handler), barrier))| {
         let (stats, control) = (Arc::clone(&common.stats), Arc::clone(&common.control));
@@ -107,10 +111,26 @@ pub(super) fn make(
             json::PADDING,
         );
         let source = |socket| UdpSource::new(socket, 0, config.ingest.batch_wait);
-        let sources = Sources::new(poll, sockets.next().map(source), unix)?;
+        let unixgram = unixgram_of(number, workers_count, sources.unix, first_unixgram)?;
+        let sources =
+            Sources::new(poll, sockets.next().map(source), unix)?.with_unixgram(unixgram)?;
         Ok(Worker::new(number, sources, handler, stats, control, barrier))
     });
     workers.collect()
+}
+
+/// The unix datagram sockets of the worker with this number, of so many workers; the listeners' numbers begin at `first`.
+fn unixgram_of(
+    worker: usize,
+    workers: usize,
+    unix: &UnixSockets,
+    first: usize,
+) -> io::Result<Vec<UnixgramSource>> {
+    let own = unix.datagrams.iter().enumerate().skip(worker).step_by(workers);
+    own.map(|(index, unix)| {
+        Ok(UnixgramSource::new(unix.bound.socket().try_clone()?, first + index))
+    })
+    .collect()
 }
 
 fn settings(config: &ServerConfig, connections: ConnectionLimits) -> Settings {

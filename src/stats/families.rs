@@ -52,8 +52,8 @@ families! {
     FAMILIES
     BuildInfo Gauge "metrics_server_build_info" "version" "Always 1; its label tells what is running."
     Datagrams Counter "metrics_server_datagrams_received_total" "" "UDP datagrams read from the kernel."
-    Truncated Counter "metrics_server_datagrams_truncated_total" "" "UDP datagrams longer than the largest there can be, read but not parsed."
     Unread Counter "metrics_server_datagrams_unread_total" "" "UDP datagrams that stood unread in the sockets when the server gave itself up after a fault; 0 until then."
+    Truncated Counter "metrics_server_datagrams_truncated_total" "" "Datagrams longer than the largest there can be over UDP, read but not parsed."
     Deleted Counter "metrics_server_deleted_metrics_total" "type" "Series deleted after -metric-ttl without a sample, by op that counted into them."
     Evicted Counter "metrics_server_evicted_series_total" "type" "Series with one sample only that -evict-singletons removed to make room for others, by type."
     ExposedLines Gauge "metrics_server_exposed_lines" "" "Lines that user series take on the page; new series are refused past -lines-max."
@@ -127,6 +127,7 @@ families! {
     ConnectionsHandedOver Counter "metrics_server_unix_connections_handed_over_total" "" "Unix connections handed to a worker that had fewer, or an idle one to evict."
     ConnectionsRefused Counter "metrics_server_unix_connections_refused_total" "" "Unix connections whose messages were rejected as connections_limit, since -uds-connections-max others were open, and none of them idle."
     PartialBytes Gauge "metrics_server_unix_partial_bytes" "" "Bytes of memory that messages take which have not arrived whole."
+    UnixDatagrams Counter "metrics_server_unix_datagrams_received_total" "" "Datagrams read from unix datagram sockets, where the kernel drops none."
     LoopLag Histogram "metrics_server_worker_loop_lag_seconds" "worker" "Longest time that a worker left its UDP socket unread, once for each turn of its loop that read datagrams."
     Wakeups Counter "metrics_server_worker_wakeups_total" "worker" "Times that a worker woke up."
 }

@@ -18,11 +18,13 @@ pub enum Transport {
     Udp,
     /// Streams over unix sockets.
     Unix,
+    /// Datagrams over unix sockets.
+    Unixgram,
 }
 
 impl Transport {
     /// Values of the label `transport`; a transport's own is the one at its number.
-    pub const NAMES: [&'static str; 2] = ["udp", "unix"];
+    pub const NAMES: [&'static str; 3] = ["udp", "unix", "unixgram"];
 }
 
 reasons! {
@@ -41,8 +43,10 @@ reasons! {
 /// One worker's counters, which that worker alone writes.
 #[derive(Debug, Default)]
 pub struct WorkerStats {
-    /// Datagrams read, also those that were cut.
+    /// UDP datagrams read, also those that were cut.
     pub datagrams: Counter,
+    /// The same of unix datagrams.
+    pub unix_datagrams: Counter,
     /// Bytes read, by [`Transport`].
     pub bytes: [Counter; Transport::NAMES.len()],
     /// Objects framed: accepted and rejected.

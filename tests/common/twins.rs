@@ -309,7 +309,7 @@ impl Twins {
         assert_eq!(framed, sum(&worker.op_types));
         assert_eq!(worker.panics.get(), 0);
         assert_eq!(worker.datagrams.get(), self.datagrams);
-        assert_eq!([0, 1].map(|transport| worker.bytes[transport].get()), self.bytes);
+        assert_eq!(worker.bytes.each_ref().map(Counter::get), self.bytes);
         assert!(worker.garbage_bytes.get() <= self.bytes.iter().sum());
         page
     }

@@ -55,6 +55,7 @@ mod template_equals_parse;
 mod tidy;
 mod unix;
 mod unix_limits;
+mod unixgram;
 mod web_config;
 mod web_config_login;
 mod web_config_reload;

@@ -87,7 +87,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("base64", &["src/sinks/http/", "src/sinks/opensearch/", "src/http/login/"]),
     ("jiff", &["src/sinks/opensearch"]),
     ("percent_encoding", &["src/sinks/http/", "src/sinks/opensearch/", "src/sinks/pyroscope.rs"]),
-    ("rustix", &["src/sinks/remote/errors.rs", "src/http/accept.rs"]),
+    ("rustix", &["src/server/unix_path.rs", "src/sinks/remote/errors.rs", "src/http/accept.rs"]),
     ("cdrs_tokio", &["src/sinks/scylla"]),
     ("tokio", &["src/http", "src/exporter/scrape/", "src/sinks/scylla"]),
     ("serde_json", &["src/logger/", "src/sinks/"]),

@@ -13,7 +13,7 @@ use crate::planted::{self, Fault};
 use crate::registry::local::{CellHandle, LocalRegistry};
 use crate::registry::worker_time::WorkerTime;
 use crate::sinks::outbox::Outboxes;
-use crate::stats::WorkerStats;
+use crate::stats::{Transport, WorkerStats};
 use crate::wire::json::Parsed;
 use crate::wire::statsd::{LineSample, ParsedLine};
 use crate::wire::template::{Cursor, Hit, Lookup, Miss, TemplateCache, TemplateId};
@@ -71,6 +71,11 @@ impl SampleCounter {
     #[inline]
     pub(super) fn stats(&self) -> &WorkerStats {
         self.shared.stats(self.worker)
+    }
+
+    /// What the messages of a listener come in by.
+    pub(super) fn transport(&self, listener: usize) -> Transport {
+        self.shared.transport(listener)
     }
 
     /// The time that samples count at from now on.

@@ -9,7 +9,7 @@ use crate::control::Control;
 use crate::ingest::Listener;
 use crate::ingest::log_slots::LogSlots;
 use crate::metric::Rejection;
-use crate::stats::{Stats, WorkerStats};
+use crate::stats::{Stats, Transport, WorkerStats};
 
 /// What all workers' handlers share.
 #[derive(Clone, Debug)]
@@ -40,6 +40,12 @@ impl Shared {
     #[inline]
     pub(super) fn listener(&self, number: usize) -> &Listener {
         &self.listeners[number]
+    }
+
+    /// What the messages of the listener with this number come in by.
+    #[inline]
+    pub(super) fn transport(&self, number: usize) -> Transport {
+        self.listeners[number].transport
     }
 
     /// The counters of one worker.
@@ -80,7 +86,7 @@ impl Shared {
     ) -> Result<(), Rejection> {
         let may = match &self.shutdown_from {
             ShutdownFrom::Any => true,
-            ShutdownFrom::Unix => listener.unix,
+            ShutdownFrom::Unix => listener.transport != Transport::Udp,
             ShutdownFrom::UnixUsers(allowed) => peer_uid.is_some_and(|uid| allowed.contains(&uid)),
             ShutdownFrom::None => false,
         };

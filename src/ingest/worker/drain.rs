@@ -4,7 +4,6 @@ use std::io;
 use std::time::Duration;
 
 use super::Worker;
-use super::sources::FIRST_LISTENER;
 use crate::clock;
 use crate::ingest::Handler;
 use crate::ingest::turn::Turn;
@@ -24,9 +23,11 @@ impl<H: Handler> Worker<H> {
         if let Some(udp) = &self.sources.udp {
             udp.seal()?;
         }
+        for source in &self.sources.unixgram {
+            source.seal()?;
+        }
         self.barrier.wait(); // nobody lets anything in any more
-        let listeners = FIRST_LISTENER..FIRST_LISTENER + self.sources.unix.listeners();
-        for token in open.into_iter().chain(listeners) {
+        for token in open.into_iter().chain(self.sources.listener_tokens()) {
             self.ready.push(token);
         }
         if !planted::is(Fault::StopsWithoutDrain) {

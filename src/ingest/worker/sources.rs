@@ -10,6 +10,7 @@ use mio::{Events, Interest, Poll, Token};
 use crate::ingest::Handler;
 use crate::ingest::udp::UdpSource;
 use crate::ingest::unix::{FIRST_CONNECTION, UnixSources};
+use crate::ingest::unixgram::UnixgramSource;
 use crate::sys::epoll;
 
 /// Token of a worker's waker.
@@ -24,6 +25,8 @@ pub struct Sources<H: Handler> {
     pub(super) poll: Poll,
     pub(super) udp: Option<UdpSource>,
     pub(super) unix: UnixSources<H>,
+    /// Those that are this worker's alone; their tokens follow those of unix listeners.
+    pub(super) unixgram: Vec<UnixgramSource>,
 }
 
 impl<H: Handler> Sources<H> {
@@ -39,7 +42,26 @@ impl<H: Handler> Sources<H> {
         for (index, listener) in unix.listener_fds().enumerate() {
             epoll::add_exclusive(&poll, listener, FIRST_LISTENER + index)?;
         }
-        Ok(Self { poll, udp, unix })
+        Ok(Self { poll, udp, unix, unixgram: Vec::new() })
+    }
+
+    /// The same with these unix datagram sockets.
+    ///
+    /// # Errors
+    /// Those of `epoll_ctl(2)`.
+    pub(crate) fn with_unixgram(self, unixgram: Vec<UnixgramSource>) -> io::Result<Self> {
+        let first = FIRST_LISTENER + self.unix.listeners();
+        for (index, source) in unixgram.iter().enumerate() {
+            let fd = source.as_fd().as_raw_fd();
+            let token = Token(first + index);
+            self.poll.registry().register(&mut SourceFd(&fd), token, Interest::READABLE)?;
+        }
+        Ok(Self { unixgram, ..self })
+    }
+
+    /// The tokens of unix listeners and of unix datagram sockets.
+    pub(super) fn listener_tokens(&self) -> std::ops::Range<usize> {
+        FIRST_LISTENER..FIRST_LISTENER + self.unix.listeners() + self.unixgram.len()
     }
 
     /// Polls. A signal that interrupts the call leaves no events.

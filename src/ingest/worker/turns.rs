@@ -83,13 +83,17 @@ impl<H: Handler> Worker<H> {
 
     /// The turn of one unix source.
     pub(super) fn turn(&mut self, token: usize, now_ns: u64) -> Turn {
-        let Self { sources: Sources { poll, unix, .. }, ready, handler, .. } = self;
+        let Self { sources: Sources { poll, unix, unixgram, .. }, ready, handler, .. } = self;
         let registry = poll.registry();
         if token >= FIRST_CONNECTION {
             return unix.connections.read(token - FIRST_CONNECTION, handler, registry, now_ns);
         }
+        let (listener, listeners) = (token - FIRST_LISTENER, unix.listeners());
+        if listener >= listeners {
+            return unixgram[listener - listeners].read(handler, now_ns);
+        }
         let mut list = |token| ready.push(token);
-        unix.accept(token - FIRST_LISTENER, registry, now_ns, &mut list)
+        unix.accept(listener, registry, now_ns, &mut list)
     }
 
     /// The slice of the UDP socket: takes batches, and tells how long the socket had been left unread.
