@@ -9,3 +9,4 @@ pub(crate) mod excerpt;
 pub(crate) mod json;
 pub(crate) mod labels;
 pub(crate) mod number;
+pub(crate) mod sort_key;

@@ -6,7 +6,6 @@
 //! So reading the cells for a page and folding given-up cells exclude each other, and a cell is shown once: by
 //! itself or folded.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -15,21 +14,19 @@ use crate::registry::Registry;
 use crate::registry::cell;
 use crate::registry::series::{Family, NewCell, Series};
 use crate::registry::usage;
-use crate::text::escape;
 
 mod series_view;
+mod sort;
 #[cfg(test)]
 #[cfg(not(any(model_loom, shuttle)))]
 mod tests;
 
 pub(crate) use self::series_view::{Number, SeriesView};
+use self::sort::order;
 
 /// At most so many new cells are inserted one by one. Each insertion moves all entries behind it, some tens
 /// of bytes each; for more than eight it is cheaper to move each entry once.
 const INSERTED_MAX: usize = 8;
-/// When merging, the place of a new cell is searched if there is at most one new cell per 20 entries,
-/// since a binary search in a million entries takes 20 comparisons; otherwise the entries are scanned.
-const FEW: usize = 20;
 
 /// So many vacant entries of a family are not worth giving back: 3 KiB.
 const VACANT_MAX: usize = 64;
@@ -105,17 +102,13 @@ impl FamilyView {
         if self.new_cells.is_empty() {
             return;
         }
-        let mut new_cells = std::mem::take(&mut self.new_cells);
+        let new_cells = std::mem::take(&mut self.new_cells);
         let stamps = new_cells.iter().map(|new_cell| cell::stamp_ns(new_cell.cell.words()));
         self.oldest_ns = stamps.fold(self.oldest_ns, u64::min);
         // If the family became mixed just now, the entries so far, which all have the same label names, are in
         // the right order all the same.
         let mixed = self.family.is_mixed();
-        if mixed {
-            sort_mixed(&mut new_cells);
-        } else {
-            new_cells.sort_by(|a, b| order(&a.series.text, &b.series.text, false));
-        }
+        let new_cells = sort::sort(new_cells, mixed);
         if new_cells.len() <= INSERTED_MAX {
             self.insert(new_cells, mixed);
         } else {
@@ -161,19 +154,12 @@ impl FamilyView {
 
     /// Adds cells to the series that are there. Returns the other series, in their order.
     fn add_to_known(&mut self, new_cells: Vec<NewCell>, mixed: bool) -> Vec<Newcomer> {
-        // A comparison reads a label text, which may be anywhere in memory. For few cells a binary search makes
-        // fewer comparisons than a scan.
-        let few = new_cells.len() < self.entries.len() / FEW;
         let mut newcomers: Vec<Newcomer> = Vec::new();
         let mut before = 0;
         for NewCell { series, cell } in new_cells {
             let rest = &self.entries[before..];
             let is_before = |entry: &SeriesView| order(entry.text(), &series.text, mixed).is_le();
-            before += if few {
-                rest.partition_point(is_before)
-            } else {
-                rest.iter().position(|entry| !is_before(entry)).unwrap_or(rest.len())
-            };
+            before += partition_point_near(rest, is_before);
             let last_new = newcomers.last_mut().map(|newcomer| &mut newcomer.view);
             let last_old = self.entries[..before].last_mut();
             let mut last = last_new.into_iter().chain(last_old);
@@ -186,40 +172,23 @@ impl FamilyView {
     }
 }
 
+/// As `partition_point`, for a point near the beginning. A comparison reads a label text, which may be anywhere in
+/// memory; there are as many of them as the distance has binary digits, twice.
+fn partition_point_near(entries: &[SeriesView], is_before: impl Fn(&SeriesView) -> bool) -> usize {
+    let mut looked_at = 1;
+    while looked_at <= entries.len() && is_before(&entries[looked_at - 1]) {
+        looked_at *= 2;
+    }
+    let (low, high) = (looked_at / 2, (looked_at - 1).min(entries.len()));
+    low + entries[low..high].partition_point(is_before)
+}
+
 /// A series that is not among the entries yet.
 #[derive(Debug)]
 struct Newcomer {
     /// The entry before which it comes.
     before: usize,
     view: SeriesView,
-}
-
-/// The order of series: by their unescaped label values, taken in the order of the label names. If series
-/// of one family may have different label names, those with fewer labels come first, as in the original.
-fn order(a: &[u8], b: &[u8], mixed: bool) -> Ordering {
-    if mixed {
-        let by_count = escape::label_count(a).cmp(&escape::label_count(b));
-        by_count.then_with(|| order_of_equally_many(a, b))
-    } else {
-        escape::cmp_escaped(a, b)
-    }
-}
-
-/// The order of series that have equally many labels, of any names.
-fn order_of_equally_many(a: &[u8], b: &[u8]) -> Ordering {
-    escape::cmp_values(a, b).then_with(|| a.cmp(b))
-}
-
-/// Sorts as [`order`] says where label names differ. The labels of each series are counted once, and not again in
-/// each of some twenty comparisons.
-fn sort_mixed(new_cells: &mut Vec<NewCell>) {
-    let count = |cell: NewCell| (escape::label_count(&cell.series.text), cell);
-    let mut counted: Vec<(usize, NewCell)> = new_cells.drain(..).map(count).collect();
-    counted.sort_by(|(a_count, a), (b_count, b)| {
-        let by_count = a_count.cmp(b_count);
-        by_count.then_with(|| order_of_equally_many(&a.series.text, &b.series.text))
-    });
-    new_cells.extend(counted.into_iter().map(|(_, cell)| cell));
 }
 
 /// All families, and the series of each.
@@ -246,18 +215,22 @@ impl Directory {
         if new_cells.is_empty() {
             return;
         }
-        for new_cell in new_cells {
-            let family = &new_cell.series.family;
-            if let Some(view) = self.views.get_mut(&*family.name) {
-                view.new_cells.push(new_cell);
-            } else {
-                let view = FamilyView {
-                    family: Arc::clone(family),
-                    entries: Vec::new(),
-                    new_cells: vec![],
-                    oldest_ns: u64::MAX,
-                };
-                self.views.entry(Arc::clone(&family.name)).or_insert(view).new_cells.push(new_cell);
+        // Those that come together are of one family, as a rule.
+        let is_same = |a: &NewCell, b: &NewCell| Arc::ptr_eq(&a.series.family, &b.series.family);
+        let mut new_cells = new_cells.into_iter().peekable();
+        while let Some(first) = new_cells.next() {
+            let family = Arc::clone(&first.series.family);
+            let view = self.views.entry(Arc::clone(&family.name)).or_insert_with(|| FamilyView {
+                family,
+                entries: Vec::new(),
+                new_cells: Vec::new(),
+                oldest_ns: u64::MAX,
+            });
+            view.new_cells.push(first);
+            while let Some(next) =
+                new_cells.next_if(|next| is_same(next, &view.new_cells[view.new_cells.len() - 1]))
+            {
+                view.new_cells.push(next);
             }
         }
         for view in self.views.values_mut() {
@@ -266,10 +239,14 @@ impl Directory {
     }
 
     /// Takes in the new cells if they are many. Called between two pages, so that the next one need not sort them.
-    pub(crate) fn merge_many_new_cells(&mut self) {
-        if self.registry.new_cells() as u64 * LINES_PER_NEW_CELL >= self.registry.lines() {
+    /// Returns whether they were: then others may follow soon.
+    pub(crate) fn merge_many_new_cells(&mut self) -> bool {
+        let are_many =
+            self.registry.new_cells() as u64 * LINES_PER_NEW_CELL >= self.registry.lines().max(1);
+        if are_many {
             self.merge_new_cells();
         }
+        are_many
     }
 
     /// Families in the order of their names.

@@ -50,7 +50,7 @@ pub(crate) fn cmp_escaped(a: &[u8], b: &[u8]) -> Ordering {
     byte_meant(a, at, escaped).cmp(&byte_meant(b, at, escaped))
 }
 
-fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     const STEP: usize = 16;
     let whole =
         a.chunks_exact(STEP).zip(b.chunks_exact(STEP)).take_while(|(x, y)| x == y).count() * STEP;

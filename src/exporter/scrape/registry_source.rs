@@ -18,6 +18,11 @@ use crate::registry::directory::Directory;
 /// but what was born has to be sorted by the time that somebody asks for it.
 const PERIOD: Duration = Duration::from_millis(500);
 
+/// The time between two ticks while many are born: most of 200,000 that are born within a second are sorted by its end.
+const BIRTHS_PERIOD: Duration = Duration::from_millis(50);
+/// And so many times as long as the last tick took: of a million series each takes a good part of a second.
+const BIRTHS_REST: u32 = 4;
+
 /// Everything that a page is made of.
 #[derive(Debug)]
 pub(crate) struct RegistrySource {
@@ -60,14 +65,15 @@ impl PageSource for RegistrySource {
     }
 
     fn tick(&mut self) -> Duration {
+        let began_ns = clock::now_ns();
         self.counters.read_kernel();
         let beside_series_bytes = self.counters.bytes_beside_series();
-        self.freed_memory.look(&self.registry, beside_series_bytes, clock::now_ns());
-        if let Some(expiry) = &mut self.expiry {
-            return expiry.pass(&mut self.directory); // takes in new cells as well
-        }
-        self.directory.merge_many_new_cells();
-        PERIOD
+        self.freed_memory.look(&self.registry, beside_series_bytes, began_ns);
+        let are_many = self.directory.merge_many_new_cells();
+        let expiry = self.expiry.as_mut();
+        let next = expiry.map_or(PERIOD, |expiry| expiry.pass(&mut self.directory));
+        let took = Duration::from_nanos(clock::now_ns() - began_ns);
+        if are_many { next.min(BIRTHS_PERIOD.max(took * BIRTHS_REST)) } else { next }
     }
 }
 
