@@ -29,8 +29,10 @@ pub(super) fn of(values: &mut Values, env: &Environment<'_>) -> Vec<String> {
 
 /// All listeners are switched off.
 fn nothing_received(values: &Values) -> Vec<String> {
-    let off = values.udp.is_empty() && values.uds.is_empty() && values.uds_pool.is_empty();
-    let line = "nothing is received: -udp and -uds are empty, and there is no -uds-pool";
+    let listeners = [&values.udp, &values.uds, &values.uds_pool, &values.unixgram];
+    let off = listeners.iter().all(|listener| listener.is_empty());
+    let line =
+        "nothing is received: -udp and -uds are empty, and there is no -uds-pool or -unixgram";
     if off { vec![line.to_owned()] } else { Vec::new() }
 }
 
@@ -133,6 +135,7 @@ mod tests {
             (&["-metric-ttl=1h", "-metric-clean-up"], &[]),
             (&["-udp=", "-uds=a.sock", "-uds-mode=0600"], &[]),
             (&["-udp=", "-uds=", "-uds-pool=a.sock", "-uds-mode=0600"], &[]),
+            (&["-udp=", "-uds=", "-unixgram=a.sock", "-uds-mode=0600"], &[]),
             (&["-uds=@a", "-uds-pool=@b, c.sock", "-uds-mode=0600"], &[]),
             (&["-remote=:1", "-remote-sockets=1", "-sink-retry-max=1h"], &[]),
             (&["-loki-address=HTTPS://l", "-loki-ca-path=f", "-spill-dir=d"], &[]),
@@ -151,10 +154,13 @@ mod tests {
             (&["-metric-ttl=1h"][..], "-metric-ttl has no effect without -metric-clean-up"),
             (
                 &["-udp=", "-uds="],
-                "nothing is received: -udp and -uds are empty, and there is no -uds-pool",
+                "nothing is received: -udp and -uds are empty, and there is no -uds-pool or -unixgram",
             ),
             (&["-udp=", "-udp-rcvbuf=8192"], "-udp-rcvbuf has no effect without -udp"),
-            (&["-uds=", "-uds-mode=0600"], "-uds-mode has no effect without -uds or -uds-pool"),
+            (
+                &["-uds=", "-uds-mode=0600"],
+                "-uds-mode has no effect without -uds, -uds-pool or -unixgram",
+            ),
             (
                 &["-uds=@a", "-uds-pool=@b, @c", "-uds-mode=0600"],
                 "-uds-mode has no effect: abstract sockets are no files",
