@@ -36,7 +36,7 @@ impl Copies {
         let Some(segment) = self.segment.as_mut().filter(|segment| segment.is_there()) else {
             return false;
         };
-        if let Err(error) = segment.append(rows) {
+        if let Err(error) = segment.append([rows]) {
             self.complain(&error);
         }
         true
@@ -49,7 +49,7 @@ impl Copies {
             Ok(segment) => segment,
             Err(error) => return self.complain(&error),
         };
-        let written = aside.blocks().try_for_each(|rows| segment.append(rows));
+        let written = segment.append(aside.blocks());
         self.remove();
         self.segment = Some(segment);
         if let Err(error) = written {

@@ -28,22 +28,24 @@ impl CopySegment {
         Ok(Self { path: folder.segment(number), file, end: HEAD_BYTES })
     }
 
-    /// Appends rows and waits until the disk has them.
+    /// Appends rows and waits until the disk has them: once for all of them, since each wait takes milliseconds.
     ///
     /// # Errors
-    /// Of the file system. Nothing of the rows is in the file then.
-    pub(crate) fn append(&mut self, rows: &Block) -> io::Result<()> {
-        let appended = segment_file::append(&self.file, self.end, rows);
-        match appended.and_then(|end| self.file.sync_data().map(|()| end)) {
-            Ok(end) => {
-                self.end = end;
-                Ok(())
-            }
-            Err(error) => {
-                self.file.set_len(self.end)?; // cuts off half a frame
-                Err(error)
+    /// Of the file system. Those that were appended before are in the file then.
+    pub(crate) fn append<'a>(
+        &mut self,
+        blocks: impl IntoIterator<Item = &'a Block>,
+    ) -> io::Result<()> {
+        for rows in blocks {
+            match segment_file::append(&self.file, self.end, rows) {
+                Ok(end) => self.end = end,
+                Err(error) => {
+                    self.file.set_len(self.end)?; // cuts off half a frame
+                    return Err(error);
+                }
             }
         }
+        self.file.sync_data()
     }
 
     /// Whether nobody has removed its file.
