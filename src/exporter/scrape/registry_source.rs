@@ -21,7 +21,7 @@ const PERIOD: Duration = Duration::from_millis(500);
 /// The time between two ticks while many are born: most of 200,000 that are born within a second are sorted by its end.
 const BIRTHS_PERIOD: Duration = Duration::from_millis(50);
 /// And so many times as long as the last tick took: of a million series each takes a good part of a second.
-const BIRTHS_REST: u32 = 4;
+const BIRTHS_REST: u32 = 2;
 
 /// Everything that a page is made of.
 #[derive(Debug)]
