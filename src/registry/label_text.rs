@@ -8,7 +8,13 @@ use crate::text::labels::{ConstantLabel, merge};
 
 /// Appends the label text of a message's labels (sorted, unique) under the constants (sorted, unique);
 /// a message's label of a constant's name is left out.
-pub(crate) fn write(out: &mut Vec<u8>, labels: &[Label<'_>], constants: &[ConstantLabel]) {
+///
+/// Each caller has a copy of its own, `COPY`, so that the compiler puts the one for each parsed sample where it is called.
+pub(crate) fn write<const COPY: u8>(
+    out: &mut Vec<u8>,
+    labels: &[Label<'_>],
+    constants: &[ConstantLabel],
+) {
     merge(labels, constants, |label| {
         if !out.is_empty() {
             out.push(b',');
@@ -37,7 +43,7 @@ mod tests {
         let labels: Vec<_> = labels.iter().map(|&(name, value)| Label { name, value }).collect();
         let constants = constant_labels(fixed.iter().copied());
         let mut out = Vec::new();
-        write(&mut out, &labels, &constants);
+        write::<0>(&mut out, &labels, &constants);
         assert_eq!(String::from_utf8_lossy(&out), text);
         let mut seen = String::new();
         write_names(&mut seen, &labels, &constants);

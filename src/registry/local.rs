@@ -69,7 +69,7 @@ impl LocalRegistry {
         now_ns: u64,
     ) -> Result<CellHandle, Rejection> {
         self.text.clear();
-        label_text::write(&mut self.text, sample.labels, constants);
+        label_text::write::<0>(&mut self.text, sample.labels, constants);
         let hash = self.registry.hash(sample.name, &self.text);
         let Some(cell) = self.cells.find(hash, sample.name, &self.text) else {
             return self.count_first(kind, sample, constants, hash, now_ns);
@@ -91,7 +91,7 @@ impl LocalRegistry {
         time: &WorkerTime,
     ) -> Result<CellHandle, Rejection> {
         self.text.clear();
-        label_text::write(&mut self.text, sample.labels, constants);
+        label_text::write::<1>(&mut self.text, sample.labels, constants);
         let hash = self.registry.hash(sample.name, &self.text);
         let Some(cell) = self.cells.find_adds(hash, sample.name, &self.text) else {
             return self.add_first(sample, constants, hash, time);

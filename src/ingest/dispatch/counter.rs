@@ -8,7 +8,7 @@ use std::hint::black_box;
 
 use super::scalings::{ScalingId, Scalings};
 use super::shared::Shared;
-use crate::metric::{Coercion, Coercions, Op, OpType, Rejection, Sample};
+use crate::metric::{Coercion, Coercions, Kind, Op, OpType, Rejection, Sample};
 use crate::planted::{self, Fault};
 use crate::registry::local::{CellHandle, LocalRegistry};
 use crate::registry::worker_time::WorkerTime;
@@ -105,11 +105,9 @@ impl SampleCounter {
                 if meaning.op == Op::Inc && value < 0.0 {
                     return Err(Miss::Parse); // the parser rejects it, and counts why
                 }
-                if !self.local_registry.count_in(meaning.cell, value, self.time.now_ns())
-                    && !self.add_known(meaning, value)
-                {
-                    self.forget(cursor, id);
-                    return Err(Miss::Parse);
+                if !self.local_registry.count_in(meaning.cell, value, self.time.now_ns()) {
+                    let added = self.add_known(cursor, id, value);
+                    return if added { Ok(len) } else { Err(Miss::Parse) };
                 }
                 self.stats().accept(meaning.op, meaning.coercions);
                 Ok(len)
@@ -135,11 +133,9 @@ impl SampleCounter {
                 if !value.is_finite() {
                     return Err(Miss::Parse); // the parser rejects it, and counts why
                 }
-                if !self.local_registry.count_in(meaning.cell, value, self.time.now_ns())
-                    && !self.add_known(meaning, value)
-                {
-                    self.forget(cursor, id);
-                    return Err(Miss::Parse);
+                if !self.local_registry.count_in(meaning.cell, value, self.time.now_ns()) {
+                    let added = self.add_known(cursor, id, value);
+                    return if added { Ok(len) } else { Err(Miss::Parse) };
                 }
                 let again = scaling.weight() - 1;
                 self.local_registry.count_again(meaning.cell, value, again, self.time.now_ns());
@@ -157,11 +153,24 @@ impl SampleCounter {
         self.book_templates(cursor.cache(), before);
     }
 
-    /// Adds to a gauge by a message that is known; returns `false`, and counts nothing, if it is no such message or its
-    /// cell was given up since.
+    /// Counts a message that is known and adds to a gauge. If it is another one, its cell was given up, and the template
+    /// is removed; then it returns `false`. It reads the meaning anew: as an argument it would be written to memory for
+    /// every message.
     #[cold]
-    fn add_known(&self, meaning: Meaning, value: f64) -> bool {
-        meaning.op == Op::Add && self.local_registry.add_in(meaning.cell, value, &self.time)
+    fn add_known(
+        &self,
+        cursor: &mut Cursor<'_, Option<Meaning>>,
+        id: TemplateId,
+        value: f64,
+    ) -> bool {
+        if let Some(Meaning { op: Op::Add, coercions, cell, .. }) = cursor.cache().meaning(id)
+            && self.local_registry.add_in(cell, value, &self.time)
+        {
+            self.stats().accept(Op::Add, coercions);
+            return true;
+        }
+        self.forget(cursor, id);
+        false
     }
 
     /// Reads the memory that counting will need, so that the processor has it in its cache by then.
@@ -264,14 +273,15 @@ impl SampleCounter {
             return Ok(None);
         }
         let constants = &listener.constants;
-        match (sample.op, sample.op.kind()) {
-            (Op::Add, _) => local_registry.add_to_gauge(sample, constants, time).map(Some),
-            (_, Some(kind)) => {
-                local_registry.count(kind, sample, constants, time.now_ns()).map(Some)
-            }
-            (Op::Shutdown, None) => shared.shut_down(listener, *peer_uid).map(|()| None),
-            (_, None) => Err(Rejection::NoSink),
-        }
+        let kind = match sample.op {
+            Op::Inc => Kind::Counter,
+            Op::Set => Kind::Gauge,
+            Op::Obs => Kind::Histogram,
+            Op::Add => return local_registry.add_to_gauge(sample, constants, time).map(Some),
+            Op::Shutdown => return shared.shut_down(listener, *peer_uid).map(|()| None),
+            Op::Event | Op::Index | Op::Raw => return Err(Rejection::NoSink),
+        };
+        local_registry.count(kind, sample, constants, time.now_ns()).map(Some)
     }
 
     /// Counts a message that is about to be parsed, and leaves it to be logged with `-debug`.

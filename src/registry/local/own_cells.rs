@@ -88,22 +88,21 @@ impl OwnCells {
     /// The cell of the series with this name and label text; `hash` is `Registry::hash` of both.
     #[inline]
     pub(super) fn find(&self, hash: u64, name: &str, text: &[u8]) -> Option<CellHandle> {
-        let index = self.find_index(hash, name, text)?;
+        let index = self.table.find(hash.into(), |index| {
+            let series = &self.entries[index as usize].series;
+            *series.text == *text && *series.family.name == *name
+        })?;
         Some(self.handle(index))
     }
 
-    /// The cell in which is what was added to the gauge with this name and label text; `hash` as in [`Self::find`].
+    /// The cell in which is what was added to the gauge with this name and label text; `hash` as in [`Self::find`],
+    /// which has the same search for itself so that it is no call for each parsed sample.
     pub(super) fn find_adds(&self, hash: u64, name: &str, text: &[u8]) -> Option<CellHandle> {
-        let index = self.find_index(hash ^ ADDS_HASH, name, text)?;
-        Some(self.adds_handle(index))
-    }
-
-    #[inline]
-    fn find_index(&self, hash: u64, name: &str, text: &[u8]) -> Option<u32> {
-        self.table.find(hash.into(), |index| {
+        let index = self.table.find((hash ^ ADDS_HASH).into(), |index| {
             let series = &self.entries[index as usize].series;
             *series.text == *text && *series.family.name == *name
-        })
+        })?;
+        Some(self.adds_handle(index))
     }
 
     #[inline]

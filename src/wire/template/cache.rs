@@ -61,6 +61,11 @@ impl<T: Copy> TemplateCache<T> {
         self.next_number.clear();
     }
 
+    /// What the message of a template means, which was just found.
+    pub fn meaning(&self, id: TemplateId) -> T {
+        self.store.meaning(id)
+    }
+
     /// Removes a template.
     pub(super) fn remove(&mut self, id: TemplateId) {
         self.store.remove(id);

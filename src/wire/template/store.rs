@@ -181,6 +181,11 @@ impl<T: Copy> TemplateStore<T> {
         index(self.templates.len() - 1)
     }
 
+    /// What the message of a template means.
+    pub(super) fn meaning(&self, TemplateId(index): TemplateId) -> T {
+        self.templates[index as usize].meaning()
+    }
+
     /// Removes a template.
     pub(super) fn remove(&mut self, TemplateId(index): TemplateId) {
         let template = &mut self.templates[index as usize];
