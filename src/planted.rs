@@ -72,8 +72,8 @@ faults! {
     SingletonsStay,
     /// A worker that adds to a gauge sees no `set` but those of its own.
     SetsOfOthersUnseen,
-    /// Bounds of a histogram are made before it is known that there is no room for it.
-    BoundsOfRefusedMade,
+    /// Objects without a member are parsed.
+    EmptyObjectsParsed,
 }
 
 /// Whether this fault is planted.

@@ -12,6 +12,7 @@ use std::mem;
 use simd_json::{Buffers, ErrorType, Node, Tape};
 
 use crate::metric::{Coercion, Coercions, Label, Rejection};
+use crate::planted::{self, Fault};
 use crate::wire::recycle::recycle;
 use crate::wire::repair;
 
@@ -98,7 +99,7 @@ impl Parser {
         judge: impl FnOnce(Parsed<'_>) -> R,
     ) -> R {
         debug_assert!(escaped || !bytes[..len].contains(&b'\\'));
-        if len < MEMBER_BYTES_MIN {
+        if len < MEMBER_BYTES_MIN && !planted::is(Fault::EmptyObjectsParsed) {
             return judge(Parsed::refused(without_member(&bytes[..len]), Coercions::default()));
         }
         let first = if escaped {

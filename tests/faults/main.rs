@@ -12,6 +12,11 @@
 #[path = "../common/harness.rs"]
 mod common;
 
+#[path = "../../benches/support/inputs.rs"]
+mod inputs;
+#[path = "../../benches/support/lines.rs"]
+mod lines;
+
 mod books;
 mod far_ends;
 mod flood;

@@ -6,6 +6,7 @@ mod answers;
 mod backlog;
 mod chain;
 mod clock;
+mod dear;
 mod descriptors;
 mod disk;
 mod existing;
@@ -43,4 +44,6 @@ pub(crate) const ALL: &[&Row] = &[
     &existing::UNIX_BYTES,
     &existing::FAIRNESS,
     &existing::NEWCOMERS,
+    &existing::ORDER,
+    &dear::BYTES,
 ];

@@ -23,7 +23,7 @@ const OUTAGE: Duration = Duration::from_secs(15);
 pub(crate) const EXHAUSTED: Row = Row {
     name: "F15",
     what: "idle HTTP connections, and unix clients of which each has written a message and stays, take all of the 80 \
-           descriptors that the server may have",
+           descriptors that the server may have (scaled down: for 15 s, not for a minute)",
     holds: "no datagram is dropped meanwhile; scrapes are answered; once the clients go, what they had written is \
             read, and newcomers are served without further errors",
     planted: Fault::StarvedForEver,

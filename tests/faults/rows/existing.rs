@@ -74,6 +74,21 @@ pub(crate) const NEWCOMERS: Row = Row {
     },
 };
 
+pub(crate) const ORDER: Row = Row {
+    name: "order between workers",
+    what: "gauges are set and added to from eight sockets, by UDP and streams, at four workers",
+    holds: "no `add` is lost; a `set` of any worker wins over what all have added before, and what comes later from any \
+            of them counts from it; what comes from one socket keeps its order",
+    planted: Fault::SetsOfOthersUnseen,
+    run: || {
+        run_tests(&[
+            "gauge_add::no_add_is_lost_with_many_workers_and_senders",
+            "gauge_add::sets_and_adds_of_one_socket_keep_their_order",
+            "gauge_add::a_set_of_any_worker_begins_anew_for_all",
+        ])
+    },
+};
+
 /// Runs these tests of `tests/it` one after the other. What is planted for the row reaches their servers, which inherit
 /// this process's environment.
 fn run_tests(names: &[&str]) -> String {

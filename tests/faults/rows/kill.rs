@@ -20,7 +20,7 @@ const KILLS: u64 = 15;
 pub(crate) const UNDER_FLOOD: Row = Row {
     name: "F1",
     what: "SIGKILL while datagrams and rows come as fast as they can, with OpenSearch away and rows on disk; the \
-           sockets are held by a parent; a new server takes over the directory",
+           sockets are held by a parent; a new server takes over the directory (scaled down: 15 times, not a hundred)",
     holds: "what is queued in the sockets is left to whoever holds them; each row that stood on disk is found by the \
             next server, and all are delivered once OpenSearch is back; no row is stored twice",
     planted: Fault::SegmentsForgotten,

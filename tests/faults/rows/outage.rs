@@ -22,7 +22,8 @@ const PAUSE: Duration = Duration::from_micros(200);
 
 pub(crate) const ONE_BY_ONE: Row = Row {
     name: "F3",
-    what: "OpenSearch, Loki and ScyllaDB are away one after the other, while rows for all three come",
+    what: "OpenSearch, Loki and ScyllaDB are away one after the other, while rows for all three come \
+           (scaled down: for 12 s each, not for a quarter of an hour)",
     holds: "rows that wait go to memory and disk, none is lost; each far end gets its rows once and in their order; \
             the others get theirs meanwhile; no datagram is dropped",
     planted: Fault::OutageLosesRows,

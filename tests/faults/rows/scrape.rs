@@ -25,7 +25,8 @@ const SCRAPE_MAX: Duration = Duration::from_secs(10);
 
 pub(crate) const STORM_ROW: Row = Row {
     name: "F11",
-    what: "100 clients scrape a page of 20,000 series ten times a second each, and 50 read theirs at 1 KB a second",
+    what: "100 clients scrape a page of 20,000 series ten times a second each, and 50 read theirs at 1 KB a second \
+           (scaled down: not 100,000 series)",
     holds: "no datagram is dropped, scrapers share pages, slow readers hold nobody up, memory grows by less than a \
             page for each",
     planted: Fault::PageWaitsForReaders,

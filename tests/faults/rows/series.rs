@@ -22,7 +22,7 @@ const MIB: u64 = 1 << 20;
 pub(crate) const BOMB: Row = Row {
     name: "F12",
     what: "300,000 messages, each of a series of its own, come where 20,000 lines may be, with messages of series that \
-           stand already between them",
+           stand already between them (scaled down: not a million)",
     holds: "as many series as there is room for, all others are refused with the reason; old series count exactly; \
             memory stays below the account and a tenth and 8 MiB",
     planted: Fault::LinesUnlimited,
@@ -93,7 +93,7 @@ const HOPS: Duration = Duration::from_secs(25);
 pub(crate) const HOPPING: Row = Row {
     name: "F13",
     what: "series with a time to live of 1 s get samples from ever new ports, so at one worker or another, then fall \
-           silent until they are gone, and come back",
+           silent until they are gone, and come back (scaled down: for 25 s)",
     holds: "what Prometheus' `increase()` makes of the pages is what was sent: no series falls while it stands; all are \
             gone at the end, and no line is left",
     planted: Fault::SharesExpire,

@@ -16,7 +16,8 @@ const STOPS: u32 = 15;
 
 pub(crate) const UNDER_FLOOD: Row = Row {
     name: "F2",
-    what: "SIGTERM while two senders of datagrams and two of streams send as fast as they can, some of it rows",
+    what: "SIGTERM while two senders of datagrams and two of streams send as fast as they can, some of it rows \
+           (scaled down: 15 times, not a hundred)",
     holds: "status 0; each message that was sent before the sockets were sealed is counted, each later datagram is \
             counted as dropped, each row is at the far end once, nothing is unread in a socket that closes",
     planted: Fault::StopsWithoutDrain,
@@ -74,7 +75,8 @@ impl Stopped {
         let streamed = counters.stop() + rows;
         drop(udp); // those of the last microseconds are in nobody's count but the kernel's
         assert_eq!(exit.code, Some(0), "{exit:?}");
-        let [datagrams, messages, accepted, _, kernel_drops] = totals(&exit.stderr);
+        let [datagrams, messages, accepted, _, kernel_drops, unread] = totals(&exit.stderr);
+        assert_eq!(unread, 0, "a server that is told to stop reads all that it has let in");
         Self { datagrams, messages, accepted, kernel_drops, streamed, rows }
     }
 }
@@ -85,9 +87,9 @@ fn in_full_flood(server: &Server) -> bool {
     page.own("datagrams_received_total") > 5_000 && rows > 100
 }
 
-/// The numbers of the line that a server ends with: datagrams read, messages, accepted, rejected, and datagrams
-/// that the kernel dropped.
-pub(super) fn totals(stderr: &str) -> [u64; 5] {
+/// The numbers of the line that a server ends with: datagrams read, messages, accepted, rejected, datagrams that
+/// the kernel dropped, and those that were left unread.
+pub(super) fn totals(stderr: &str) -> [u64; 6] {
     let line = stderr.lines().find_map(|line| line.split_once("Received ")).expect("a line").1;
     let numbers: Vec<u64> =
         line.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect();
