@@ -45,9 +45,11 @@ const LONG_HISTOGRAM_NAMES: Load =
 const COUNTERS: Load = Load { series: 60_000, ..SHORT };
 
 /// Shapes that can grow past any bound: name, flags, load.
-const GROWING: [(&str, &str, Feed); 18] = [
+const GROWING: [(&str, &str, Feed); 20] = [
     ("counters", FEW_TEMPLATES, |s| sent(s, COUNTERS, 1)),
     ("gauges", FEW_TEMPLATES, |s| sent(s, Load { op: "set", ..COUNTERS }, 1)),
+    ("gauges that are added to", FEW_TEMPLATES, |s| sent(s, Load { op: "add", ..COUNTERS }, 1)),
+    ("gauges that are set and added to on 4 workers", WORKERS, set_and_added_to),
     ("histograms of 10 buckets", FEW_TEMPLATES, |s| sent(s, HISTOGRAMS, 1)),
     ("histograms of 1,024 buckets", FEW_TEMPLATES, |s| sent(s, WIDE, 1)),
     ("histograms of 60 sizes", FEW_TEMPLATES, many_sizes),
@@ -154,6 +156,23 @@ fn sent(server: &Server, load: Load, times: usize) -> Vec<Client> {
 fn many_sizes(server: &Server) -> Vec<Client> {
     for round in 0..60 {
         Load { series: 150, bounds: 1 + 16 * round, ..HISTOGRAMS }.send(server, round);
+    }
+    Vec::new()
+}
+
+/// From ever new ports, so on all workers.
+fn set_and_added_to(server: &Server) -> Vec<Client> {
+    for op in ["set", "add"].repeat(4) {
+        for batch in 0..200 {
+            let mut text = String::new();
+            for number in 100 * batch..100 * (batch + 1) {
+                let labels = format!(r#"{{"series":"{number:020}"}}"#);
+                writeln!(text, r#"{{"name":"s_gauge","op":"{op}","value":1,"labels":{labels}}}"#)
+                    .expect("a string takes all");
+            }
+            server.send_udp(text);
+        }
+        server.settled();
     }
     Vec::new()
 }
