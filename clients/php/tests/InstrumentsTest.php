@@ -53,6 +53,31 @@ final class InstrumentsTest extends TestCase
         $metrics->assertCounted('a_total', 1, ['zone' => 'b']);
     }
 
+    /** @return iterable<string, array{array<array-key, mixed>, string}> */
+    public static function wrongDefaultLabels(): iterable
+    {
+        yield 'no text' => [['x' => []], 'label_value'];
+        yield 'no name' => [['b-d' => 1], 'label_name'];
+        yield 'number as a name' => [['prod'], 'label_name'];
+    }
+
+    /**
+     * Without its default label a call would count in another series.
+     *
+     * @dataProvider wrongDefaultLabels
+     * @param array<array-key, mixed> $labels
+     */
+    public function testWrongDefaultLabelsRefuseEachCall(array $labels, string $reason): void
+    {
+        $metrics = new InMemoryMetrics('', $labels);
+        self::assertSame(0, $metrics->dropped());
+        $metrics->inc('a_total');
+        $metrics->counter('a_total', '', ['y'])->inc(['z']);
+        $metrics->event('failed');
+        $metrics->assertNothingSent();
+        self::assertSame([$reason => 3], $metrics->droppedByReason());
+    }
+
     public function testTimers(): void
     {
         $metrics = new InMemoryMetrics();

@@ -30,7 +30,6 @@ final class Family
      * @param list<string>|null $labelNames those of every series; null where each call brings its own
      * @param array<array-key, mixed> $buckets
      * @param array<string, string> $rowFields those of a row for another system
-     * @param array<string, string> $defaultLabels
      */
     public function __construct(
         private readonly Op $op,
@@ -39,7 +38,7 @@ final class Family
         private readonly ?array $labelNames,
         private readonly array $buckets,
         private readonly array $rowFields,
-        private readonly array $defaultLabels,
+        private readonly DefaultLabels $defaultLabels,
         private readonly Sink $sink,
         private readonly Drops $drops,
     ) {
@@ -168,7 +167,7 @@ final class Family
     /** @param array<string, string> $texts */
     private function build(array $texts): string
     {
-        $labels = $texts + $this->defaultLabels;
+        $labels = $texts + $this->defaultLabels->texts();
         \ksort($labels, \SORT_STRING);
         $fields = $this->fields ?? [];
         if ($labels === []) {
@@ -236,7 +235,7 @@ final class Family
             foreach ($this->labelNames ?? [] as $name) {
                 $this->checkLabelName($name);
             }
-            foreach ($this->defaultLabels as $name => $_) {
+            foreach ($this->defaultLabels->texts() as $name => $_) {
                 $this->checkLabelName((string) $name);
             }
             $fields = ['op' => $this->op->value, 'name' => $this->name, 'labels' => []];

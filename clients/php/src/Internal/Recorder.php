@@ -12,8 +12,7 @@ final class Recorder
 
     /** @var array<string, Family> declared ones and those of direct calls, by what they are called with */
     private array $families = [];
-    /** @var array<string, string> */
-    private array $defaultLabels = [];
+    private readonly DefaultLabels $defaultLabels;
 
     /** @param array<array-key, mixed> $defaultLabels */
     public function __construct(
@@ -22,13 +21,7 @@ final class Recorder
         private readonly string $prefix,
         array $defaultLabels,
     ) {
-        foreach ($defaultLabels as $name => $value) {
-            try {
-                $this->defaultLabels[$name] = Text::label((string) $name, $value);
-            } catch (Refusal $refusal) {
-                $drops->refuse($refusal);
-            }
-        }
+        $this->defaultLabels = new DefaultLabels($defaultLabels);
     }
 
     /**
