@@ -51,6 +51,7 @@ final class Metrics implements MetricsInterface
                 $target->transport($drops, (int) ($maxBlockMs * 1e6)),
                 $drops,
                 $target->batchBytes($batchBytes),
+                $target->messageBytesMax(),
                 (int) ($maxAgeSeconds * 1e9),
                 $flushOnSigterm,
             );

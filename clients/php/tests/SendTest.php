@@ -86,11 +86,15 @@ final class SendTest extends ServerTestCase
     {
         $server = new Server();
         $long = ['text' => \str_repeat('x', 70_000)];
-        $udp = new Metrics($server->udp());
+        $logger = new RecordingLogger();
+        $udp = new Metrics($server->udp(), logger: $logger, debug: true);
+        $line = __LINE__ + 1;
         $udp->set('long_udp', 1, $long);
         $udp->set('short_udp', 1);
-        $udp->flush();
         self::assertSame(['too_long' => 1], $udp->droppedByReason());
+        self::assertSame([__FILE__, $line], [$logger->told[0]['file'], $logger->told[0]['line']]);
+        self::assertStringContainsString('"long_udp"', $logger->told[0]['detail']);
+        $udp->flush();
         $unix = new Metrics($server->unix());
         $unix->set('long_unix', 1, $long);
         $unix->flush();

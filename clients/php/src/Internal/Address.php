@@ -54,6 +54,12 @@ final class Address
         return $isLocal ? self::BATCH_LOCAL : self::BATCH_OFF_HOST;
     }
 
+    /** A longer message cannot be sent. */
+    public function messageBytesMax(): int
+    {
+        return $this->isUnix ? \PHP_INT_MAX : self::DATAGRAM_MAX;
+    }
+
     public function transport(Drops $drops, int $maxBlockNs): Transport
     {
         return $this->isUnix ? new UnixTransport($this, $drops, $maxBlockNs) : new UdpTransport($this, $drops);

@@ -27,6 +27,7 @@ final class Outbox implements Sink
         private readonly Transport $transport,
         private readonly Drops $drops,
         private readonly int $batchBytes,
+        private readonly int $messageBytesMax,
         private readonly int $maxAgeNs,
         bool $flushOnSigterm,
     ) {
@@ -75,6 +76,12 @@ final class Outbox implements Sink
     private function appendWithChecks(string $line): void
     {
         $this->startAnewAfterFork();
+        if (\strlen($line) > $this->messageBytesMax) {
+            // Told here, and not when the batch is sent, so that the logger gets the file and line of the call.
+            $bytes = \strlen($line) . ' bytes are longer than a datagram: ' . Text::show($line);
+            $this->drops->refuse(new Refusal(DropReason::TooLong, $bytes));
+            return;
+        }
         if (\strlen($this->buffer) + \strlen($line) > $this->batchBytes) {
             $this->send();
         }
