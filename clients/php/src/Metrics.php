@@ -27,9 +27,11 @@ final class Metrics implements MetricsInterface
      * @param LoggerInterface|null $logger is told once for each reason why messages are dropped
      * @param bool $debug whether the logger gets the file and line of the call as well
      * @param int|float $maxBlockMs how long all writes of a request together may wait for a server that is behind;
-     *     tick() begins a new request
-     * @param int|float $maxAgeSeconds after so long a call sends what is buffered, though it would fill no batch
-     * @param int|null $batchBytes the largest batch; by default 8,192 bytes on this host and 1,432 off it
+     *     tick() begins a new request; not at all at 0 or less
+     * @param int|float $maxAgeSeconds after so long a call sends what is buffered, though it would fill no batch; each call
+     *     sends at once at 0 or less
+     * @param int|null $batchBytes the largest batch; by default 8,192 bytes on this host and 1,432 off it; over UDP at most
+     *     65,507, and a message that is longer than a batch is sent alone
      * @param bool $flushOnSigterm whether to send what is buffered when SIGTERM would end the script;
      *     needs pcntl, and leaves handlers of the program's own alone
      */
@@ -48,16 +50,22 @@ final class Metrics implements MetricsInterface
         try {
             $target = Address::parse($address);
             $sink = new Outbox(
-                $target->transport($drops, (int) ($maxBlockMs * 1e6)),
+                $target->transport($drops, self::nanoseconds($maxBlockMs * 1e6)),
                 $drops,
                 $target->batchBytes($batchBytes),
                 $target->messageBytesMax(),
-                (int) ($maxAgeSeconds * 1e9),
+                self::nanoseconds($maxAgeSeconds * 1e9),
                 $flushOnSigterm,
             );
         } catch (Refusal $refusal) {
             $sink = new Nowhere($refusal, $drops);
         }
         $this->recorder = new Recorder($sink, $drops, $prefix, $labels);
+    }
+
+    /** From 0 to 30 years: a float that no int can hold, such as INF, becomes an arbitrary one. */
+    private static function nanoseconds(int|float $wanted): int
+    {
+        return (int) \max(0, \min($wanted, 1e18));
     }
 }

@@ -138,6 +138,37 @@ final class SendTest extends ServerTestCase
         self::assertSame(3, $server->pageOf(3)->accepted());
     }
 
+    /** @dataProvider ways */
+    public function testLimitsOfArguments(string $transport, bool $withExtension): void
+    {
+        Sockets::useExtension($withExtension);
+        $server = new Server();
+        $address = self::address($server, $transport);
+        $messages = 0;
+        foreach ([0, -1] as $low) {
+            $each = new Metrics($address, maxBlockMs: $low, maxAgeSeconds: $low, batchBytes: $low);
+            $each->inc('a_total');
+            // No flush().
+            self::assertSame($messages += 1, $server->pageOf($messages)->accepted());
+            $pairs = new Metrics($address, batchBytes: $low);
+            $pairs->inc('a_total');
+            $pairs->inc('a_total');
+            $pairs->flush();
+            self::assertSame($messages += 2, $server->pageOf($messages)->accepted());
+            self::assertSame(0, $each->dropped() + $pairs->dropped());
+        }
+        foreach ([\INF, \PHP_INT_MAX, \NAN] as $high) {
+            $metrics = new Metrics($address, maxBlockMs: $high, maxAgeSeconds: $high, batchBytes: \PHP_INT_MAX);
+            $metrics->inc('a_total');
+            $metrics->inc('a_total');
+            if ($high > 0) {
+                self::assertSame($messages, $server->page()->accepted());
+            }
+            $metrics->flush();
+            self::assertSame($messages += 2, $server->pageOf($messages)->accepted());
+        }
+    }
+
     public function testTimestampsAndIndexArePassedOn(): void
     {
         $server = new Server();
