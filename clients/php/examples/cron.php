@@ -1,7 +1,10 @@
 <?php
 
 // Runs a command and says how it went: `php cron.php unix:///run/metric-server.sock backup tar czf /backup/a.tgz /srv`.
-// Alert on `time() - cron_last_success_timestamp_seconds`, which also tells of a job that never ran.
+//
+// Alert on `time() - cron_last_success_timestamp_seconds{job="backup"} > 7200`. A job that has not gone well since the
+// server's start has no such series: alert on `absent(cron_last_success_timestamp_seconds{job="backup"})` as well.
+// Without `honor_labels: true` in its scrape config Prometheus calls the label `exported_job`.
 
 declare(strict_types=1);
 
@@ -32,5 +35,12 @@ $metrics->gauge('last_run_timestamp_seconds', 'When the last run ended.')->set(\
 if ($exitCode === 0) {
     $metrics->gauge('last_success_timestamp_seconds', 'When the last run that went well ended.')->set(\time());
 }
-$metrics->flush();
+
+// Runs after the client's own, which sends and so knows of each message whether it went; cron mails what is on stderr.
+\register_shutdown_function(static function () use ($metrics, $address, $job): void {
+    if ($metrics->dropped() > 0) {
+        $reasons = \json_encode($metrics->droppedByReason(), \JSON_THROW_ON_ERROR);
+        \fwrite(\STDERR, "cron.php: metrics of $job not sent to $address: $reasons\n");
+    }
+});
 exit($exitCode);

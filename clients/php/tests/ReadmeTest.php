@@ -63,10 +63,8 @@ final class ReadmeTest extends ServerTestCase
     public function testCronExample(): void
     {
         $server = new Server();
-        foreach (['good' => '0', 'bad' => '3'] as $job => $code) {
-            $cron = [\PHP_BINARY, __DIR__ . '/../examples/cron.php', $server->unix(), $job];
-            $process = \proc_open([...$cron, 'sh', '-c', "exit $code"], [], $pipes);
-            self::assertSame((int) $code, $process === false ? -1 : \proc_close($process));
+        foreach (['good' => 0, 'bad' => 3] as $job => $code) {
+            self::assertSame([$code, ''], self::runCron($server->unix(), $job, $code));
         }
         $page = $server->pageOf(7);
         self::assertSame(3.0, $page->value('cron_last_exit_code{job="bad"}'));
@@ -74,6 +72,29 @@ final class ReadmeTest extends ServerTestCase
         self::assertGreaterThan(0.0, $page->value('cron_last_duration_seconds{job="good"}'));
         self::assertGreaterThan(1e9, $page->value('cron_last_success_timestamp_seconds{job="good"}'));
         self::assertNull($page->value('cron_last_success_timestamp_seconds{job="bad"}'));
+    }
+
+    /** The server is absent, has no room, or the address is none. */
+    public function testCronExampleTellsWhatItCannotSend(): void
+    {
+        $server = new Server();
+        $server->signal(\SIGSTOP);
+        $server->fillQueue();
+        $addresses = ['unix:///no/such.sock' => 'unreachable', $server->unix() => 'full', 'tcp://x:1' => 'address'];
+        foreach ($addresses as $address => $reason) {
+            $told = "cron.php: metrics of backup not sent to $address: {\"$reason\":3}\n";
+            self::assertSame([5, $told], self::runCron($address, 'backup', 5));
+        }
+    }
+
+    /** @return array{int, string} its exit code and what it says on stderr */
+    private static function runCron(string $address, string $job, int $code): array
+    {
+        $command = [\PHP_BINARY, __DIR__ . '/../examples/cron.php', $address, $job, 'sh', '-c', "exit $code"];
+        $process = \proc_open($command, [2 => ['pipe', 'w']], $pipes);
+        self::assertNotFalse($process);
+        $said = (string) \stream_get_contents($pipes[2]);
+        return [\proc_close($process), $said];
     }
 
     private static function text(): string
