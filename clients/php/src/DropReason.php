@@ -29,9 +29,9 @@ enum DropReason: string
     case Unsupported = 'unsupported';
     /** Longer than a datagram can be. */
     case TooLong = 'too_long';
-    /** Nothing listens at the port or the socket. */
+    /** Nothing listens at the port, or at the socket, whose file is there. */
     case Refused = 'connection_refused';
-    /** No such host, socket or route, or no permission. */
+    /** No such host, socket file or route, or no permission. */
     case Unreachable = 'unreachable';
     /** The server does not read, and the buffers are full. */
     case Full = 'full';

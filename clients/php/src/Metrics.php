@@ -28,10 +28,10 @@ final class Metrics implements MetricsInterface
      * @param bool $debug whether the logger gets the file and line of the call as well
      * @param int|float $maxBlockMs how long all writes of a request together may wait for a server that is behind;
      *     tick() begins a new request; not at all at 0 or less
-     * @param int|float $maxAgeSeconds after so long a call sends what is buffered, though it would fill no batch; each call
-     *     sends at once at 0 or less
-     * @param int|null $batchBytes the largest batch; by default 8,192 bytes on this host and 1,432 off it; over UDP at most
-     *     65,507, and a message that is longer than a batch is sent alone
+     * @param int|float $maxAgeSeconds after so long a call sends what is buffered, though it would fill no batch;
+     *     at 0 or less each call sends at once
+     * @param int|null $batchBytes the largest batch; by default 8,192 bytes on this host and 1,432 off it; over UDP at
+     *     most 65,507, and a message that is longer than a batch is sent alone
      * @param bool $flushOnSigterm whether to send what is buffered when SIGTERM would end the script;
      *     needs pcntl, and leaves handlers of the program's own alone
      */

@@ -38,19 +38,27 @@ final class ReadmeTest extends ServerTestCase
     public function testTheUses(): void
     {
         $server = new Server();
-        $stubs = '$logger = null; $error = "disk full"; $term = "x";
-            $db = new class { function query() { return 1; } };';
         $code = \strtr(self::blocks()[1], [
             'udp://127.0.0.1:9999' => $server->udp(),
-            'use MetricsServer\Metrics;' => '',
-            'new Metrics(' => 'new MetricsServer\Metrics(',
+            "require 'vendor/autoload.php';" => '',
         ]);
         $end = '$metrics->flush(); echo json_encode($metrics->droppedByReason());';
-        self::assertSame('[]', Script::run($stubs . $code . $end, $server->udp())->output());
+        self::assertSame('[]', Script::run($code . $end, $server->udp())->output());
         $page = $server->pageOf(14);
         self::assertSame([11, 3], [$page->accepted(), $page->rejected('no_sink')]);
         self::assertSame(4.0, $page->value('shop_requests_total{code="200",env="prod",method="GET"}'));
         self::assertSame(2.0, $page->value('shop_workers{env="prod"}'));
+    }
+
+    public function testTheLogger(): void
+    {
+        $hasLogger = static fn (string $block): bool => \str_contains($block, 'AbstractLogger');
+        $code = \current(\array_filter(self::blocks(), $hasLogger)) . '$metrics->set("queue_length", "long");';
+        $directory = new Directory();
+        $log = "{$directory->path}/log";
+        Script::run($code, 'udp://127.0.0.1:9999', ['-d', "error_log=$log"]);
+        $told = 'metrics are dropped (value): queue_length: "long" is not a finite number';
+        self::assertStringEndsWith("$told\n", (string) \file_get_contents($log));
     }
 
     public function testEveryReasonIsThere(): void
