@@ -98,12 +98,18 @@ impl OpenObject {
     }
 
     /// Looks how an object begins. Behind a `{` a message has a key. Anything else is read byte by byte, so that a
-    /// flood of objects of a few bytes does not have a block looked at for each of them.
+    /// flood of objects of a few bytes does not have a block looked at for each of them; and an empty object, the
+    /// shortest that can be sent, ends here.
     #[inline]
     fn begin(&mut self, bytes: &[u8], from: usize, pos: &mut usize) -> Option<Stop> {
         self.state = ScanState::Plain;
         if matches!(bytes.get(*pos..*pos + 2), Some([b'"', first]) if *first != b'"') {
             return None;
+        }
+        if bytes.get(*pos) == Some(&b'}') {
+            *pos += 1;
+            self.depth = 0;
+            return Some(Stop::Closed);
         }
         let end = bytes.len().min(*pos + block::SIZE);
         self.byte_by_byte(&bytes[..end], from, pos)
