@@ -1,7 +1,8 @@
 //! Instructions per byte of what a hostile sender might send, held against those of good messages never seen before.
 //!
 //! `cargo bench --bench bytes` runs itself under callgrind, for each input with few reads and with many, and fails if
-//! a byte of any input costs more than [`cost::RATIO_MAX`] bytes of good messages. It fails as well if a read of one
+//! a byte of any input costs more than [`cost::RATIO_MAX`] bytes of good messages, or one of a StatsD line more than
+//! [`cost::LINES_RATIO_MAX`]. It fails as well if a read of one
 //! byte costs more behind a long unfinished object than behind a short one.
 //! `cargo bench --bench bytes -- search 60 1` looks for dearer inputs, for 60 seconds from the seed 1.
 //! No sockets are involved: the count begins with bytes that were read.
@@ -25,8 +26,8 @@ mod search;
 #[path = "support/worker.rs"]
 mod worker;
 
-use cost::{RATIO_MAX, READS, per_byte, reads_of};
-use inputs::{GOOD, INPUTS, Input};
+use cost::{LINES_RATIO_MAX, RATIO_MAX, READS, per_byte, reads_of};
+use inputs::{GOOD, INPUTS, Input, LINES};
 use worker::StreamWorker;
 
 /// Bytes of a short and of a long unfinished object.
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["run", name, reads] => {
-            let mut all = std::iter::once(&GOOD).chain(&INPUTS);
+            let mut all = std::iter::once(&GOOD).chain(&INPUTS).chain(&LINES);
             let input = all.find(|input| input.name == *name).expect("an input");
             let all = reads_of(input.piece, READS[1]);
             StreamWorker::new().send_all(&all, reads.parse().expect("a number"));
@@ -69,7 +70,7 @@ fn main() -> ExitCode {
         words if words.contains(&"--bench") => table(),
         // As a test the program only checks that each input is taken.
         _ => {
-            for input in std::iter::once(&GOOD).chain(&INPUTS) {
+            for input in std::iter::once(&GOOD).chain(&INPUTS).chain(&LINES) {
                 StreamWorker::new().send_all(&reads_of(input.piece, 1), 1);
             }
             StreamWorker::new().send_byte_by_byte(OPEN_BYTES[0], ONE_BYTE_READS[0]);
@@ -93,10 +94,11 @@ fn table() -> ExitCode {
     println!("| input | instructions a byte | ratio |\n|---|---|---|");
     println!("| {} | {good:.0} | 1 |", GOOD.name);
     let mut dear = 0;
-    for input in &INPUTS {
+    let objects = INPUTS.iter().map(|input| (input, RATIO_MAX));
+    for (input, ratio_max) in objects.chain(LINES.iter().map(|line| (line, LINES_RATIO_MAX))) {
         let own = each(input);
         let ratio = own / good;
-        dear += usize::from(ratio > RATIO_MAX);
+        dear += usize::from(ratio > ratio_max);
         println!("| {} | {own:.0} | {ratio:.1} |", input.name);
     }
     let [short, long] = OPEN_BYTES.map(one_byte_read);
@@ -111,7 +113,9 @@ fn table() -> ExitCode {
     if dear == 0 {
         return ExitCode::SUCCESS;
     }
-    eprintln!("{dear} inputs cost more than {RATIO_MAX} good bytes a byte");
+    eprintln!(
+        "{dear} inputs cost more a byte than {RATIO_MAX} good bytes, or lines than {LINES_RATIO_MAX}"
+    );
     ExitCode::FAILURE
 }
 

@@ -122,6 +122,31 @@ pub(crate) const INPUTS: [Input; 24] = [
     },
 ];
 
+/// StatsD lines: the shortest, refused ones, and those that say the most in few bytes.
+#[allow(dead_code, reason = "shared with the fault table, which has objects alone")]
+pub(crate) const LINES: [Input; 8] = [
+    Input { name: "`a:1|c` again and again", piece: |_| b"a:1|c\n".to_vec() },
+    Input { name: "StatsD sets, which are refused", piece: |_| b"a:1|s\n".to_vec() },
+    Input { name: "StatsD lines without a number", piece: |_| b"a:|c\n".to_vec() },
+    Input { name: "lines that are nearly StatsD", piece: |_| b"a:1|\n".to_vec() },
+    Input {
+        name: "StatsD lines of series never seen",
+        piece: |number| format!("a:{number}|c|#b:{number}\n").into_bytes(),
+    },
+    Input {
+        name: "400 values in a StatsD line",
+        piece: |_| format!("a{}|ms|@0.5\n", ":1".repeat(400)).into_bytes(),
+    },
+    Input {
+        name: "100 samples in a StatsD line",
+        piece: |_| format!("a{}\n", ":1|c".repeat(100)).into_bytes(),
+    },
+    Input {
+        name: "300 tags of one name in a StatsD line",
+        piece: |_| format!("a:1|c|#{}\n", "b:c,".repeat(300)).into_bytes(),
+    },
+];
+
 fn line(message: &str) -> Vec<u8> {
     format!("{message}\n").into_bytes()
 }

@@ -20,7 +20,7 @@ thread_local! {
 type Outcome = (OpType, Coercions, Result<String, Rejection>);
 
 fn outcome(ParsedLine { op_type, coercions, result }: ParsedLine<'_>) -> Outcome {
-    if let Ok(LineSample { sample, number, scaling }) = &result {
+    if let Ok(LineSample { sample, number, scaling, .. }) = &result {
         assert_eq!(op_type, OpType::Known(sample.op));
         assert!(sample.value.is_finite() && sample.value == scaling.scale(*number));
         assert!((1..=1_000_000).contains(&scaling.weight()));

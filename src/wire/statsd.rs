@@ -104,7 +104,7 @@ impl LineParser {
             };
             tags::write_labels(names, &own_tags, op.kind(), *labels_max, &mut own_labels)?;
             let sample = Sample { help, ..sample(op, name, &own_labels, value) };
-            Ok(LineSample { sample, number: value, scaling: Scaling::NONE })
+            Ok(LineSample { sample, number: value, scaling: Scaling::NONE, is_further: false })
         });
         take(ParsedLine { op_type: OpType::Known(op), coercions, result });
         *labels = recycle(own_labels, |_| Label { name: "", value: "" });
@@ -175,16 +175,16 @@ impl LineParser {
             Some(stat_type) => {
                 let kind = Some(stat_type.kind());
                 tags::write_labels(names, &head.tags, kind, *labels_max, &mut own_labels)
-                    .map(|()| stat_type)
+                    .and_then(|()| Ok((stat_type, value::read_rate(fields.rate())?)))
             }
         };
-        for text in fields.values() {
-            let judged = checked.and_then(|stat_type| {
-                let ScaledNumber { number, scaling } = value::read(stat_type, text, fields.rate())?;
+        for (index, text) in fields.values().enumerate() {
+            let judged = checked.and_then(|(stat_type, rate)| {
+                let ScaledNumber { number, scaling } = value::read(stat_type, text, rate)?;
                 let name = &names[..head.name_len];
                 let value = scaling.scale(number);
                 let sample = sample(stat_type.op(text), name, &own_labels, value);
-                Ok(LineSample { sample, number, scaling })
+                Ok(LineSample { sample, number, scaling, is_further: index > 0 })
             });
             let op_type = stat_type.map_or(OpType::Other, |known| OpType::Known(known.op(text)));
             take(ParsedLine { op_type, coercions, result: judged });

@@ -209,7 +209,8 @@ impl SampleCounter {
         counted
     }
 
-    /// Counts a sample of a line, as accepted or as rejected. Returns what was counted into a cell, if it was counted.
+    /// Counts a sample of a line, as accepted or as rejected; `before` is what came of the one before it. Returns what was
+    /// counted into a cell, if it was counted.
     ///
     /// # Errors
     /// Why the sample is rejected.
@@ -217,10 +218,14 @@ impl SampleCounter {
         &mut self,
         listener: usize,
         ParsedLine { op_type, coercions, result }: ParsedLine<'_>,
+        before: Option<Counted>,
     ) -> Result<Option<Counted>, Rejection> {
         let counted = result.as_ref().map_err(|&reason| reason).and_then(|line| {
-            let LineSample { sample, number, scaling } = line;
-            let cell = self.count_weighted(sample, scaling.weight(), listener)?;
+            let LineSample { sample, number, scaling, .. } = line;
+            let cell = match self.count_further(line, before) {
+                Some(cell) => Some(cell),
+                None => self.count_weighted(sample, scaling.weight(), listener)?,
+            };
             self.stats().accept(sample.op, coercions);
             // The sign is a part of the template's text.
             let scaling = if number.is_sign_negative() { scaling.negated() } else { *scaling };
@@ -234,6 +239,19 @@ impl SampleCounter {
             self.stats().reject(op_type, reason);
         }
         counted
+    }
+
+    /// Counts a further value into the cell of the one before it, so that each of many values in a line need not be looked
+    /// up. `None` if it is none, or the other went elsewhere.
+    fn count_further(&self, line: &LineSample<'_>, before: Option<Counted>) -> Option<CellHandle> {
+        let LineSample { sample, scaling, is_further, .. } = line;
+        let Meaning { op, cell, .. } = before.filter(|_| *is_further)?.meaning;
+        let now_ns = self.time.now_ns();
+        if op != sample.op || !self.local_registry.count_in(cell, sample.value, now_ns) {
+            return None;
+        }
+        self.local_registry.count_again(cell, sample.value, scaling.weight() - 1, now_ns);
+        Some(cell)
     }
 
     /// Does what the op asks for, as often as the sample counts.

@@ -125,10 +125,11 @@ impl Processor {
         let (mut counted, mut samples) = (None, 0);
         line_parser.parse(line, |parsed| {
             samples += 1;
-            counted = counter.count_parsed_line(listener, parsed).unwrap_or_else(|reason| {
-                counter.leave_excerpt(listener, reason, line);
-                None
-            });
+            counted =
+                counter.count_parsed_line(listener, parsed, counted).unwrap_or_else(|reason| {
+                    counter.leave_excerpt(listener, reason, line);
+                    None
+                });
         });
         counted.filter(|_| samples == 1)
     }

@@ -63,7 +63,7 @@ fn read_line(line: &[u8], parser: &mut LineParser) -> Option<LineReading> {
     let (mut reading, mut samples) = (None, 0);
     parser.parse(line, |ParsedLine { op_type: _, coercions, result }| {
         samples += 1;
-        reading = result.ok().map(|LineSample { sample, number, scaling }| LineReading {
+        reading = result.ok().map(|LineSample { sample, number, scaling, .. }| LineReading {
             number,
             scaling,
             rest: Rest::of(&sample, coercions, line.len()),

@@ -78,7 +78,7 @@ impl<'a> SampleFields<'a> {
 
 /// The text up to the first `|` or byte like this, an ASCII character, and the rest with it.
 fn divide(text: &str, end: u8) -> (&str, &str) {
-    text.split_at(memchr::memchr2(b'|', end, text.as_bytes()).unwrap_or(text.len()))
+    text.split_at(text::find(text, b'|', end).unwrap_or(text.len()))
 }
 
 /// Whether the field at the front may have colons in it.

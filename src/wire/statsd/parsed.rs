@@ -24,6 +24,8 @@ pub struct LineSample<'a> {
     pub number: f64,
     /// What has made the value of it.
     pub scaling: Scaling,
+    /// Whether it is a further value of the sample before, so that name and labels are the same.
+    pub is_further: bool,
 }
 
 /// What becomes of the number in a line: it is divided, and counts several times.

@@ -82,16 +82,14 @@ pub(super) struct ScaledNumber {
     pub(super) scaling: Scaling,
 }
 
-/// Reads a value, and the rate at which it was sampled.
-pub(super) fn read(
-    stat_type: StatType,
-    text: &str,
-    rate: Option<&str>,
-) -> Result<ScaledNumber, Rejection> {
-    let rate = rate.map_or(Ok(1.0), |text| text.parse().map_err(|_| Rejection::SampleRate))?;
-    if !(RATE_MIN..=1.0).contains(&rate) {
-        return Err(Rejection::SampleRate);
-    }
+/// Reads the rate at which values were sampled: 1 if there is none.
+pub(super) fn read_rate(text: Option<&str>) -> Result<f64, Rejection> {
+    let rate = text.map_or(Ok(1.0), |text| text.parse().map_err(|_| Rejection::SampleRate))?;
+    (RATE_MIN..=1.0).contains(&rate).then_some(rate).ok_or(Rejection::SampleRate)
+}
+
+/// Reads a value that was sampled at this rate.
+pub(super) fn read(stat_type: StatType, text: &str, rate: f64) -> Result<ScaledNumber, Rejection> {
     let number: f64 = text.parse().map_err(|_| Rejection::Value)?;
     let scaling = stat_type.scaling(rate);
     if !scaling.scale(number).is_finite() {
