@@ -114,7 +114,7 @@ families! {
     SinkSpillRows Gauge "metrics_server_sink_spill_rows" "sink" "Rows on disk that are not delivered."
     SinkSpilled Counter "metrics_server_sink_rows_spilled_total" "sink" "Rows written to disk."
     SinkTorn Counter "metrics_server_sink_spill_torn_bytes_total" "sink" "Bytes in -spill-dir that a crash had left unfinished or that were damaged, found and cut off at start."
-    SinkUp Gauge "metrics_server_sink_up" "sink" "1 if the far end took or refused rows of the last request, 0 if it did neither."
+    SinkUp Gauge "metrics_server_sink_up" "sink" "1 if the far end took or refused rows of the last request, or takes those of other indices or streams; 0 if not."
     StaledLength Gauge "metrics_server_staled_storage_length" "" "Series watched by -metric-clean-up."
     KernelDrops Counter "metrics_server_udp_kernel_drops_total" "worker" "Datagrams that the kernel dropped for want of room in the worker's socket."
     QueueBytes Gauge "metrics_server_udp_receive_queue_bytes" "worker" "Bytes charged for datagrams that wait in the worker's socket."
