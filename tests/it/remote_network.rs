@@ -2,7 +2,7 @@
 //!
 //! Needs iproute2 and util-linux, and root or the right to make user namespaces.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
 
@@ -53,7 +53,7 @@ fn ip(args: &str) {
 struct There(Child);
 
 impl There {
-    /// With a link between here and there.
+    /// With a link between here and there that carries.
     fn new() -> Self {
         let child = Command::new("unshare")
             .args(["-n", "sh", "-c", "echo in; exec sleep 600"])
@@ -77,6 +77,12 @@ impl There {
         there.run(&format!("ip addr add {THERE}/24 dev there"));
         there.run("ip link set there up");
         there.run("ip link set lo up");
+        // The kernel makes the link ready in the background. What is sent before waits for a second for the answer to
+        // a second ARP request. The refusal of TCP has no limit of rate, which that of UDP has.
+        until_true("the link carries", || {
+            let refused = |error: std::io::Error| error.kind() == ErrorKind::ConnectionRefused;
+            TcpStream::connect((THERE, 9)).is_err_and(refused)
+        });
         there
     }
 
