@@ -61,7 +61,7 @@ final class DogStatsd
         mixed $value = -1,
         mixed $cardinality = null,
     ): void {
-        $this->updateStats($stats, \is_numeric($value) ? -\abs($value) : $value, $sampleRate, $tags);
+        $this->updateStats($stats, \is_numeric($value) ? -\abs($value + 0) : $value, $sampleRate, $tags);
     }
 
     /**
@@ -192,7 +192,8 @@ final class DogStatsd
      */
     public function event(string $title, array $vals = []): bool
     {
-        $labels = ['title' => $title] + DogTags::labels($vals['tags'] ?? null);
+        $tags = $vals['tags'] ?? null;
+        $labels = ['title' => $title] + DogTags::labels(\is_array($tags) || \is_string($tags) ? $tags : null);
         $timestamp = $vals['date_happened'] ?? null;
         unset($vals['tags'], $vals['date_happened']);
         $timestamp = \is_string($timestamp) && \ctype_digit($timestamp) ? (int) $timestamp : $timestamp;

@@ -58,4 +58,14 @@ final class DogStatsdTest extends TestCase
         $metrics->assertCounted('hits', 2);
         $metrics->assertNothingDropped();
     }
+
+    /** Numbers that are strings count as everywhere; tags that are neither list nor text are none. */
+    public function testTakesWhatOthersSend(): void
+    {
+        $metrics = new InMemoryMetrics();
+        $statsd = new DogStatsd($metrics, gauges: ['jobs.running']);
+        $statsd->decrement('jobs.running', 1.0, null, '2');
+        $metrics->assertGauge('jobs_running', -2);
+        self::assertTrue($statsd->event('deployed', ['tags' => 5]));
+    }
 }
