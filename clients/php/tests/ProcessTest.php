@@ -44,6 +44,19 @@ final class ProcessTest extends ServerTestCase
         self::assertSame(2 * $messages, $server->pageOf(2 * $messages)->accepted());
     }
 
+    /** Nothing is left to compile the classes with that send. */
+    public function testOutOfMemoryInSmallPieces(): void
+    {
+        $server = new Server();
+        $sizes = [10, 500, 1000, 3000];
+        foreach ($sizes as $size) {
+            $body = "ini_set('memory_limit', '8M'); \$metrics->inc('a_total'); \$head = null;
+                while (true) { \$head = (object) ['text' => str_repeat('x', $size), 'next' => \$head]; }";
+            Script::run($body, $server->udp(), ['-d', 'opcache.enable_cli=1']);
+        }
+        self::assertSame(\count($sizes), $server->pageOf(\count($sizes))->accepted());
+    }
+
     /** A PHP with nothing but what is compiled in: no sockets, pcntl or posix. */
     public function testNoExtensions(): void
     {

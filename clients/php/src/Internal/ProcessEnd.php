@@ -4,11 +4,17 @@ declare(strict_types=1);
 
 namespace MetricsServer\Internal;
 
+use MetricsServer\DropReason;
+
 /** Counts what is under way when a process ends, and sends what all its clients have buffered. */
 final class ProcessEnd
 {
     /** Kept free for the end of a script that has used up its memory; a batch and its copies fit in. */
     private const RESERVE_BYTES = 65_536;
+    /** What only sending needs. Loaded early: at the end of a script there may be no memory to compile them. */
+    private const SENDERS = [
+        DropReason::class, Sockets::class, ExtensionSocket::class, StreamSocket::class, SocketError::class,
+    ];
 
     /** @var \WeakMap<Outbox, true>|null a client that is gone leaves nothing behind */
     private static ?\WeakMap $outboxes = null;
@@ -24,6 +30,7 @@ final class ProcessEnd
     {
         if (self::$outboxes === null) {
             self::$outboxes = new \WeakMap();
+            \array_map(\class_exists(...), self::SENDERS);
             self::$reserve = \str_repeat("\0", self::RESERVE_BYTES);
             \register_shutdown_function(self::endScript(...));
         }
