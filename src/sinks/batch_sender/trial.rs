@@ -146,11 +146,11 @@ mod tests {
 
     /// Says nothing of rows with the name `poison`, and of no row while it is away; always says that it is well.
     #[derive(Debug)]
-    struct FarEnd {
+    struct SilentSink {
         is_away: Arc<AtomicBool>,
     }
 
-    impl Sink for FarEnd {
+    impl Sink for SilentSink {
         fn limits(&self) -> BatchLimits {
             let period = Duration::ZERO;
             BatchLimits { bytes: 1, rows: 1, period, max_bytes: 1 << 20, max_rows: 1_000 }
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn trials_while_whole_batches_fail_are_not_held_against_a_row() {
         let is_away = Arc::new(AtomicBool::new(false));
-        let sink = Box::new(FarEnd { is_away: Arc::clone(&is_away) });
+        let sink = Box::new(SilentSink { is_away: Arc::clone(&is_away) });
         let counters = Arc::new(SinkCounters::new("test", 1));
         let queue = SinkQueue::new(Arc::clone(&counters), sink.limits(), 1 << 20, None);
         let mut sender = BatchSender::new(sink, Arc::new(queue), None);
